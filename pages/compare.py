@@ -1,0 +1,31 @@
+"""Compare: teacher and students by accuracy, agreement, size and speed."""
+
+import streamlit as st
+
+from wafer_core.ui import behind_a_bar, compare_views, state
+from wafer_core.ui.comparison import compare
+
+hand = state.in_hand()
+
+st.title("Teacher and students", anchor=False)
+left, right = st.columns(2)
+with left:
+    ground = compare_views.choose_ground(hand.lot_id)
+with right:
+    students = compare_views.choose_students(hand.teacher, hand.student)
+
+compared = compare(ground, hand.teacher, students)
+marks = compare_views.marks(compared)
+compare_views.answer(compared)
+compare_views.progress(compared)
+
+with st.grid(2, min_column_width=460):
+    with st.container(border=True, height="stretch"):
+        compare_views.size_chart(compared, marks)
+    with st.container(border=True, height="stretch"):
+        compare_views.table(compared)
+        compare_views.losses(compared)
+with st.container(border=True):
+    compare_views.patterns(compared, marks)
+with st.container(border=True):
+    behind_a_bar.draw(compared)

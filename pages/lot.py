@@ -1,0 +1,20 @@
+"""The Lot page: what is in a lot, where it fails, where the models part, and every wafer of it."""
+
+import streamlit as st
+
+from wafer_core.ui import gallery, lot_picker, lot_view, opinions, reading, state
+
+hand = state.in_hand()
+said = opinions.opinions(hand)
+
+lot_view.header(hand)
+arriving = st.container()
+lot_view.evidence(hand, said)
+in_view = gallery.browse(said)
+reading.told(hand.lot, again=lambda options: lot_picker.read_again(hand.lot_id, options))
+
+# Asked for last, because only now it is known which wafers are in view.
+asked = opinions.ask(hand, said, first=[int(i) for i in in_view])
+with arriving:
+    opinions.problems(asked)
+    opinions.progress(hand, said, asked)

@@ -1,0 +1,196 @@
+import copy
+import json
+from dataclasses import replace
+
+import pytest
+
+from wafer_core.errors import BrokenModel
+from wafer_core.models.card import CARD, Card, Figure
+from wafer_core.models.groups import pack_groups
+from wafer_core.patterns import PATTERNS
+
+SHA = "0123456789abcdef" * 4
+FILE = {"engine": "torch", "precision": "fp32", "parameters": 9, "bytes": 7, "sha256": SHA, "thresholds": [0.5] * 8}
+FIGURE = {
+    "file": "student.safetensors",
+    "set": "benchmark",
+    "set_sha256": SHA,
+    "split": "test",
+    "metric": "exact match",
+    "value": 0.9,
+    "low": 0.88,
+    "high": 0.92,
+    "n": 1000,
+    "command": "python -m wafer_core benchmark",
+}
+DOCUMENT = {
+    "schema": 1,
+    "name": "Student",
+    "role": "student",
+    "architecture": "separable-4-8-8-8",
+    "input": {"size": 64, "channels": 2},
+    "patterns": list(PATTERNS),
+    "decoder": "free",
+    "unsure_below": 0.25,
+    "files": {
+        "student.safetensors": FILE,
+        "student.int8.onnx": {**FILE, "engine": "onnx", "precision": "int8"},
+    },
+    "made_from": {
+        "teacher_sha256": SHA,
+        "data": [
+            {
+                "name": "WM-811K",
+                "sha256": SHA,
+                "labels": False,
+                "maps": 3,
+                "parts": ["train"],
+                "groups": pack_groups(["m1", "lot7"]),
+            },
+            {"name": "simulated", "sha256": None, "labels": False, "maps": 5000},
+        ],
+        "seed": 0,
+        "steps": 100,
+        "command": "python -m wafer_core distil",
+    },
+    "figures": [FIGURE, {**FIGURE, "low": None, "high": None}],
+}
+
+
+def changed(path, value):
+    """The document with one field changed, or taken away where the value is `...`."""
+    document = copy.deepcopy(DOCUMENT)
+    *parents, last = path
+    inner = document
+    for key in parents:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return document
+
+
+def test_a_card_says_what_its_file_says(tmp_path):
+    (tmp_path / CARD).write_text(json.dumps(DOCUMENT))
+    card = Card.read(tmp_path)
+    assert card.size == 64
+    assert card.files["student.int8.onnx"].precision == "int8"
+    assert card.figures[0] == Figure(**FIGURE)
+    assert json.loads(json.dumps(card.to_json())) == DOCUMENT
+
+
+def test_writing_and_reading_lose_nothing(tmp_path):
+    card = replace(Card.from_json(DOCUMENT), novelty={"scale": 2.0})
+    card.write(tmp_path)
+    assert Card.read(tmp_path) == card
+
+
+def test_a_card_names_the_groups_and_parts_it_was_made_from():
+    card = Card.from_json(DOCUMENT)
+    assert card.training_groups() == {"m1", "lot7"}
+    assert card.training_parts() == {"train"}
+
+
+def test_a_card_that_could_not_be_read_is_not_written(tmp_path):
+    with pytest.raises(BrokenModel, match="unsure_below"):
+        replace(Card.from_json(DOCUMENT), unsure_below=-1.0).write(tmp_path)
+    assert not (tmp_path / CARD).exists()
+
+
+@pytest.mark.parametrize("key", DOCUMENT)
+def test_every_field_has_to_be_there(key):
+    with pytest.raises(BrokenModel, match=f"'{key}' is missing"):
+        Card.from_json(changed([key], ...))
+
+
+@pytest.mark.parametrize("key", FIGURE.keys() - {"low", "high"})
+def test_every_field_of_a_figure_has_to_be_there(key):
+    with pytest.raises(BrokenModel, match=rf"in figures\[0\], '{key}' is missing"):
+        Card.from_json(changed(["figures", 0, key], ...))
+
+
+WEIGHTS = ["files", "student.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (["schema"], 2, "schema 2 is not 1"),
+        (["schema"], "1", "'schema' is '1'"),
+        (["name"], "two\nlines", "'name'"),
+        (["role"], "master", "one of teacher, student"),
+        (["architecture"], "../../etc", "'architecture'"),
+        (["input"], [], "in input, it must be an object"),
+        (["input", "size"], 10**9, "from 8 to 512"),
+        (["input", "size"], True, "'size' is True"),
+        (["input", "size"], 64.0, "whole number"),
+        (["input", "channels"], 3, "must be 2"),
+        (["patterns"], list(PATTERNS[::-1]), "exactly Center"),
+        (["decoder"], "39", "one of 38, free"),
+        (["unsure_below"], "much", "'unsure_below'"),
+        (["unsure_below"], 10**400, "'unsure_below'"),
+        (["files"], {}, "no weights file"),
+        (["files"], {"../student.safetensors": FILE}, "not a name that can stand here"),
+        (["files"], {"/etc/x.onnx": FILE}, "not a name that can stand here"),
+        (["files"], {"a\\b.onnx": FILE}, "not a name that can stand here"),
+        (["files"], {".hidden.onnx": FILE}, "not a name that can stand here"),
+        (["files"], {"weights.pt": FILE}, "not a name that can stand here"),
+        (["files"], {"student.onnx": FILE}, "cannot be run by torch"),
+        (["files"], {"a.safetensors": FILE, "b.safetensors": FILE}, "same engine and precision"),
+        ([*WEIGHTS, "precision"], "int8", "only ONNX files are"),
+        ([*WEIGHTS, "bytes"], 1 << 40, "'bytes'"),
+        ([*WEIGHTS, "bytes"], 0, "'bytes'"),
+        ([*WEIGHTS, "parameters"], -1, "'parameters'"),
+        ([*WEIGHTS, "sha256"], SHA.upper(), "64 hexadecimal digits"),
+        ([*WEIGHTS, "sha256"], None, "64 hexadecimal digits"),
+        ([*WEIGHTS, "thresholds"], [0.5] * 7, "8 numbers between 0 and 1"),
+        ([*WEIGHTS, "thresholds"], [0.5] * 7 + [1.0], "8 numbers between 0 and 1"),
+        ([*WEIGHTS, "thresholds"], [0.5] * 7 + [True], "8 numbers between 0 and 1"),
+        (["made_from", "teacher_sha256"], "teacher", "64 hexadecimal digits"),
+        (["made_from", "seed"], "0", "'seed'"),
+        (["made_from", "data"], "all", "must be a list"),
+        (["made_from", "data", 0, "labels"], "no", "true or false"),
+        (["made_from", "data", 0, "maps"], -1, "'maps'"),
+        (["made_from", "data", 0, "parts"], [1], "list of texts"),
+        (["made_from", "data", 0, "groups"], {"m": "AAAA"}, "not a packed bitmap"),
+        (["figures", 0, "file"], "teacher.onnx", "one of student"),
+        (["figures", 0, "value"], 0.5, "not within its interval"),
+        (["figures", 0, "value"], float("nan"), "finite number"),
+        (["figures", 0, "low"], None, "'low'"),
+        (["figures", 0, "n"], 0, "'n'"),
+        (["figures"], [7], "must be an object"),
+        (["novelty"], 3, "in novelty, it must be an object"),
+    ],
+)
+def test_impossible_fields_are_named(path, value, sentence):
+    with pytest.raises(BrokenModel, match=sentence) as caught:
+        Card.from_json(changed(path, value), "student/card.json")
+    assert str(caught.value).startswith("student/card.json: ")
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "no model folder"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe\x00", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"schema": NaN}', "not valid JSON"),
+        (b'{"schema": ' + b"1" * 5_000 + b"}", "not valid JSON"),
+        (b"[]", "must be an object"),
+        (b" " * (5 << 20), "larger than any card"),
+    ],
+)
+def test_broken_cards_are_named(tmp_path, content, sentence):
+    if content is not None:
+        (tmp_path / CARD).write_bytes(content)
+    with pytest.raises(BrokenModel, match=sentence):
+        Card.read(tmp_path)
+
+
+def test_a_card_cannot_be_a_folder(tmp_path):
+    (tmp_path / CARD).mkdir()
+    with pytest.raises(BrokenModel, match="cannot be read"):
+        Card.read(tmp_path)

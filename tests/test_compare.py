@@ -1,0 +1,226 @@
+"""Figures against tables worked out by hand, and intervals against brute force."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+
+from wafer_core.compare import accuracy, agreement, groups_of, labels_of, mcnemar_exact, paired, wilson
+from wafer_core.compare.intervals import by_group, newcombe
+from wafer_core.decode import Verdicts
+from wafer_core.lot import Frame, Lot, Wafer
+from wafer_core.patterns import PATTERNS, flags
+
+CENTER, SCRATCH, LOC = PATTERNS.index("Center"), PATTERNS.index("Scratch"), PATTERNS.index("Loc")
+
+
+def sets(*titles):
+    return np.array([flags(filter(None, title.split("+"))) for title in titles], dtype=bool).reshape(-1, len(PATTERNS))
+
+
+def verdicts(*titles, unscored=()):
+    detected = sets(*titles)
+    margin = np.ones(len(detected), np.float32)
+    margin[list(unscored)] = np.nan
+    nothing = np.zeros_like(detected)
+    return Verdicts(detected, nothing, margin, nothing[:, 0], nothing.astype(np.float32))
+
+
+def wafer(lot, name, labels=None):
+    return Wafer(lot, name, Frame(1, 1), np.ones((1, 1), np.uint8), labels=labels)
+
+
+LABELS = sets("Center", "Center", "Center+Scratch", "Scratch", "", "", "Loc", "")
+CALLED = sets("Center", "Loc", "Center+Scratch", "", "", "Center", "Loc", "")
+
+
+def test_accuracy_is_the_table_worked_out_by_hand():
+    found = accuracy(CALLED, LABELS)
+    assert (found.n, found.lots) == (8, None)
+    assert found.exact.value == 5 / 8
+    assert (found.exact_mixed.value, found.exact_mixed.n) == (1.0, 1)
+    assert (found.false_alarms.value, found.false_alarms.n) == (1 / 3, 3)
+    center, scratch, loc = (found.patterns[k] for k in (CENTER, SCRATCH, LOC))
+    assert (center.precision.value, center.recall.value, center.f1.value) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert (center.support, center.called, center.f1.n) == (3, 3, 4)
+    assert (scratch.precision.value, scratch.recall.value, scratch.f1.value) == pytest.approx((1.0, 0.5, 2 / 3))
+    assert (loc.precision.value, loc.recall.value, loc.f1.value) == pytest.approx((0.5, 1.0, 2 / 3))
+    assert found.macro_f1.value == pytest.approx(2 / 3)
+    assert not found.patterns[PATTERNS.index("Donut")].f1.known
+
+
+def test_a_pattern_with_few_wafers_leaves_the_macro_f1():
+    labels, called = sets("Center", "Center", "Scratch"), sets("Center", "Center", "")
+    assert accuracy(called, labels).macro_f1.value == 0.5
+    assert accuracy(called, labels, least_support=2).macro_f1.value == 1.0
+    assert not accuracy(called, labels, least_support=3).macro_f1.known
+
+
+@pytest.mark.parametrize("groups", [None, ["a", "b", "c", "d", "a", "b", "c", "d"]])
+def test_every_figure_lies_in_its_interval_and_repeats(groups):
+    found = accuracy(CALLED, LABELS, groups)
+    assert found == accuracy(CALLED, LABELS, groups) or np.isnan(found.patterns[1].f1.value)
+    for name, rate in found.figures().items():
+        assert 0 <= rate.low <= rate.value <= rate.high <= 1, name
+        assert rate.low < rate.high, name
+        assert rate.n >= 1, name
+    assert json.dumps([rate.value for rate in found.figures().values()], allow_nan=False)
+    assert found.figures().keys() >= {"exact match", "macro F1", "F1, Center"}
+
+
+@pytest.mark.parametrize("labels", [sets(), sets("", ""), sets("Center")])
+def test_nothing_to_count_is_not_a_figure(labels):
+    figures = accuracy(labels, labels).figures()
+    assert all(rate.value in (0.0, 1.0) for rate in figures.values())
+    assert "exact match, mixed wafers" not in figures
+    assert ("macro F1" in figures) == labels.any()
+
+
+def test_lots_that_fail_alike_say_less_than_as_many_lots():
+    labels = sets(*["Center"] * 100)
+    called = sets(*["Center"] * 80, *[""] * 20)
+    lots = [str(i // 20) for i in range(100)]
+    by_wafer, by_lot = accuracy(called, labels).exact, accuracy(called, labels, lots).exact
+    assert by_lot.value == by_wafer.value
+    assert by_lot.high - by_lot.low > 1.5 * (by_wafer.high - by_wafer.low)
+
+
+def test_the_bootstrap_over_lots_draws_every_way_there_is():
+    labels, lots = sets(*["Center"] * 6), ["a", "a", "a", "b", "c", "c"]
+    called = sets("Center", "", "", "Center", "Center", "")
+    hits, sizes = {"a": 1, "b": 1, "c": 1}, {"a": 3, "b": 1, "c": 2}
+    every = [sum(hits[i] for i in draw) / sum(sizes[i] for i in draw) for draw in product("abc", repeat=3)]
+    exact = accuracy(called, labels, lots).exact
+    # The rarest ways, one lot drawn thrice, have a chance of 1 in 27 each: more than 2.5 %.
+    assert (exact.low, exact.high) == (min(every), max(every))
+
+
+def test_one_lot_is_not_certain():
+    labels = sets(*["Center"] * 12)
+    exact = accuracy(labels, labels, ["only"] * 12).exact
+    assert (exact.value, exact.high) == (1.0, 1.0)
+    assert exact.low == pytest.approx(wilson(1, 1).low)
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    # Newcombe, Statistics in Medicine 17 (1998), table I, the score method.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_is_the_published_interval(hits, n, low, high):
+    rate = wilson(hits, n)
+    assert (rate.value, rate.n) == (hits / n, n)
+    assert (rate.low, rate.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_of_nothing_is_unknown():
+    assert not wilson(0, 0).known
+    assert str(wilson(0, 0)) == "nothing to count"
+    assert str(wilson(1, 2)).startswith("50.0 % (")
+
+
+@pytest.mark.parametrize(
+    ("table", "low", "high"),
+    # Newcombe, Statistics in Medicine 17 (1998) 2635-2650, table III, method 10.
+    [((36, 12, 2, 0), 0.0569, 0.3404), ((54, 0, 0, 0), -0.0664, 0.0664)],
+)
+def test_newcombe_is_the_published_interval(table, low, high):
+    found = newcombe(*table)
+    assert found == pytest.approx((low, high), abs=5e-5)
+    both, one, other, neither = table
+    assert found[0] <= (one - other) / sum(table) <= found[1]
+    assert newcombe(both, other, one, neither) == pytest.approx((-found[1], -found[0]))
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (5, 0), (0, 6), (3, 9), (7, 7), (40, 12)])
+def test_mcnemar_is_the_sum_over_all_equally_likely_outcomes(b, c):
+    n = b + c
+    worse = sum(comb(n, k) for k in range(n + 1) if abs(k - n / 2) >= abs(b - n / 2))
+    assert mcnemar_exact(b, c) == mcnemar_exact(c, b) == pytest.approx(worse / 2**n)
+
+
+def test_mcnemar_is_exact_for_thousands():
+    assert mcnemar_exact(6000, 6000) == 1.0
+    assert 0 < mcnemar_exact(5000, 5400) < 1e-3
+
+
+def test_paired_counts_who_alone_is_right():
+    labels = sets("Center", "Center", "Scratch", "", "Loc")
+    teacher = sets("Center", "Center", "Scratch", "Loc", "")
+    student = sets("Center", "", "Loc", "", "")
+    found = paired(teacher, student, labels)
+    assert (found.n, found.teacher_only, found.student_only) == (5, 2, 1)
+    assert found.loss.value == pytest.approx(0.2)
+    assert found.loss.low <= 0 <= found.loss.value <= found.upper <= found.loss.high
+    assert found.p == 1.0
+    assert found.to_pandas().loc[0, "teacher_only"] == 2
+
+
+def test_paired_by_lot_is_wider_when_a_lot_loses_together():
+    labels = teacher = sets(*["Center"] * 200)
+    student = sets(*["Center"] * 180, *[""] * 20)
+    lots = [str(i // 20) for i in range(200)]
+    alone, together = paired(teacher, student, labels), paired(teacher, student, labels, lots)
+    assert alone.loss.value == together.loss.value == pytest.approx(0.1)
+    assert together.loss.high - together.loss.low > 1.5 * (alone.loss.high - alone.loss.low)
+    assert together.loss.low == 0.0
+    assert together.upper <= together.loss.high
+
+
+@pytest.mark.parametrize("lots", [None, ["a", "b"] * 50])
+def test_no_discordant_wafer_is_still_uncertain(lots):
+    labels = sets(*["Center"] * 100)
+    found = paired(labels, labels, labels, lots)
+    assert (found.loss.value, found.p) == (0.0, 1.0)
+    assert 0 < found.upper < found.loss.high < 0.05
+
+
+def test_agreement_counts_what_both_have_scored():
+    teacher = verdicts("Center", "Center+Loc", "", "", "Scratch", "Loc", unscored=[5])
+    student = verdicts("Center", "Center", "", "Loc", "Scratch", "Loc")
+    found = agreement(teacher, student)
+    assert (found.n, found.same) == (5, 3)
+    assert found.share == wilson(3, 5)
+    assert found.share_defective == wilson(2, 4)
+    assert (found.both[CENTER], found.teacher_only[LOC], found.student_only[LOC]) == (2, 1, 1)
+    assert found.to_pandas().set_index("pattern").loc["Scratch"].tolist() == [1, 0, 0]
+
+
+def test_tables_have_a_row_a_pattern():
+    table = accuracy(CALLED, LABELS).to_pandas()
+    assert table["pattern"].tolist() == list(PATTERNS)
+    assert table.loc[CENTER, "f1_low"] <= table.loc[CENTER, "f1"] <= table.loc[CENTER, "f1_high"]
+
+
+@pytest.mark.parametrize("called", [sets("Center"), np.zeros((2, 7), bool)])
+def test_verdicts_must_fit_the_labels(called):
+    with pytest.raises(ValueError, match="must both be"):
+        accuracy(called, sets("Center", "Loc"))
+
+
+def test_lots_count_where_there_are_enough():
+    few = Lot("few", tuple(wafer("A", str(i), flags(["Loc"])) for i in range(20)))
+    many = Lot("many", tuple(wafer(str(i // 2), str(i), flags(["Loc"])) for i in range(20)))
+    assert groups_of(few) is None
+    assert groups_of(many) == [str(i // 2) for i in range(20)]
+    assert labels_of(few).sum() == 20
+    with pytest.raises(ValueError, match="without labels"):
+        labels_of(replace(few, wafers=(wafer("A", "1"),)))
+
+
+def test_sums_by_lot_keep_their_total():
+    counted = np.arange(12.0).reshape(6, 2)
+    lots, sums = by_group(counted, ["b", "a", "b", "c", "a", "b"])
+    assert lots == 3
+    assert sums.sum(axis=0) == pytest.approx(counted.sum(axis=0))
+    assert sums[0] == pytest.approx(counted[1] + counted[4])
+
+
+def test_comparing_needs_neither_torch_nor_captum():
+    code = "import sys, wafer_core.compare, wafer_core.explain; print({'torch', 'captum'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

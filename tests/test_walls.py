@@ -1,0 +1,187 @@
+"""The three walls that bear load: floors, no streamlit below ui, and distillation that cannot see a label."""
+
+import ast
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "wafer_core"
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("readers", "lot", "canonical", "patterns", "errors"),
+    ("recognise", "decode", "models", "synthesis"),
+    ("workspace", "compare", "explain", "distill", "training", "verdicts_csv"),
+    ("jobs", "distill_lot", "benchmark", "charts"),
+    ("ui", "cli", "__main__"),
+)
+"""The rooms of `wafer_core`, from the ground up. A room rests on lower floors, or on its own without a circle."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    found = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Dotted names a module imports anywhere in it; of the package, the modules that get loaded."""
+    names: set[str] = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively; write the whole name"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in names if not name.startswith(PACKAGE) or name in MODULES)
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def reachable(start: str) -> set[str]:
+    """The package's modules that importing and calling everything in the room `start` can load."""
+    waiting = [module for module in MODULES if room(module) == start]
+    seen: set[str] = set()
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += [name for name in imports(module) if name in MODULES]
+    return seen
+
+
+def rooms_used(module: str) -> set[str]:
+    return {room(name) for name in imports(module) if name in MODULES} - {room(module), ""}
+
+
+def test_every_room_has_a_floor():
+    assert {room(module) for module in MODULES} - {""} <= {name for floor in FLOORS for name in floor}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_room_rests_on_lower_floors(module):
+    level = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    above = {used for used in rooms_used(module) if level[used] > level.get(room(module), -1)}
+    assert not above, f"{module} imports {', '.join(sorted(above))} from a floor above it"
+
+
+@pytest.mark.parametrize("floor", FLOORS, ids=lambda floor: floor[0])
+def test_the_rooms_of_a_floor_form_no_circle(floor):
+    uses = {
+        name: {used for module in MODULES if room(module) == name for used in rooms_used(module) & set(floor)}
+        for name in floor
+    }
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        pytest.fail(f"these rooms import each other in a circle: {error.args[1]}")
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if room(name) != "ui"))
+def test_nothing_below_ui_imports_streamlit(module):
+    assert not [name for name in imports(module) if name.split(".")[0] == "streamlit"]
+
+
+def test_distillation_reaches_neither_trainer_nor_judge():
+    assert not {room(module) for module in reachable("distill")} & {"training", "compare", "benchmark"}
+
+
+def test_distillation_knows_neither_lot_nor_store():
+    for module in MODULES:
+        if room(module) == "distill":
+            assert not rooms_used(module) & {"lot", "readers", "workspace", "jobs"}, module
+
+
+def test_neither_distillation_nor_its_join_to_lots_reads_labels():
+    for module in MODULES:
+        if room(module) in ("distill", "distill_lot"):
+            named = [node for node in ast.walk(tree(module)) if _names_labelled(node) or _reads_labels(node)]
+            assert not named, f"{module}, line {named[0].lineno}"
+
+
+def test_nothing_distillation_reaches_uses_a_labelled_function():
+    """A module within reach may define `labelled_*`, and use it there; nothing else may name it."""
+    for module in reachable("distill"):
+        inside_labelled = {
+            inner
+            for node in ast.walk(tree(module))
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("labelled_")
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree(module)):
+            if node not in inside_labelled:
+                assert not _names_labelled(node), f"{module}, line {getattr(node, 'lineno', '?')}"
+
+
+def _names_labelled(node: ast.AST) -> bool:
+    """Whether a node reads a name, an attribute, an import or a whole string that begins with `labelled_`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            return name.startswith("labelled_")
+        case ast.Constant(value=str(text)):
+            return text.startswith("labelled_") and text.isidentifier()
+    return False
+
+
+def _reads_labels(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in ("labels", "labelled")
+
+
+def test_loading_distillation_loads_no_trainer_no_judge_and_no_streamlit():
+    script = (
+        "import sys, wafer_core.distill\n"
+        "walled = ('streamlit', 'wafer_core.training', 'wafer_core.compare', 'wafer_core.readers')\n"
+        "print([name for name in sys.modules if name.startswith(walled)])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_labels_leave_no_trace_in_the_weights(small_lot, tiny_folder, tmp_path):
+    from wafer_core.distill_lot import Settings, distil_lot
+
+    from wafer_core.models.folder import resolve
+
+    true = np.random.default_rng(0).random((len(small_lot), 8)) < 0.3
+    lots = {
+        "true": _labelled(small_lot, true),
+        "shuffled": _labelled(small_lot, np.roll(true, 1, axis=0)),
+        "none": small_lot,
+    }
+    weights = {}
+    for name, lot in lots.items():
+        settings = Settings(size="tiny", budget=600.0, seed=5, steps=3)
+        for _ in distil_lot([lot], resolve(str(tiny_folder)), tmp_path / name, settings):
+            pass
+        files = sorted((tmp_path / name).glob("student*"))
+        weights[name] = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+    assert len(weights["none"]) == 3
+    assert weights["true"] == weights["none"]
+    assert weights["shuffled"] == weights["none"]
+
+
+def _labelled(lot, labels):
+    wafers = (replace(wafer, labels=row.copy()) for wafer, row in zip(lot, labels, strict=True))
+    return replace(lot, wafers=tuple(wafers))

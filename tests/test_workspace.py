@@ -1,0 +1,385 @@
+"""The workspace: what a user gave and what was computed last, across restarts and processes."""
+
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wafer_core.errors import BrokenModel, ReadingQuestion, UnknownModel, UnreadableFile, UsageError
+from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.readers import NamedBytes
+from wafer_core.readers.lotfile import write_lot
+from wafer_core.recognise import Scores
+from wafer_core.workspace import Workspace, lots
+from wafer_core.workspace.results import KEYS_A_QUERY
+
+MODEL, OTHER = "aa" * 32, "bb" * 32
+BINS = b"lot,wafer,x,y,bin\n" + b"".join(
+    b"A,01,%d,%d,%d\n" % (x, y, 3 + (x + y) % 3) for x in range(6) for y in range(6)
+)
+"""A die list without a bin 1, which cannot be read without asking."""
+
+
+@pytest.fixture
+def workspace(home: Path):
+    opened = Workspace()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of bundled lots in the place of the shipped one."""
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    monkeypatch.setattr(lots, "BUNDLED", folder)
+    return folder
+
+
+def npz(disc_states, name: str = "lot7.npz", wafers: int = 3) -> NamedBytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, maps=np.stack([disc_states(12, 14, seed=i) for i in range(wafers)]))
+    return NamedBytes(name, buffer.getvalue())
+
+
+def map_hashes(count: int, start: int = 0) -> list[str]:
+    return [f"{number:064x}" for number in range(start, start + count)]
+
+
+def random_scores(count: int, seed: int = 0) -> Scores:
+    random = np.random.default_rng(seed)
+    return Scores(
+        random.normal(size=(count, 8)).astype(np.float32), random.normal(size=(count, 5)).astype(np.float32), MODEL
+    )
+
+
+# The folder --------------------------------------------------------------------------------------
+
+
+def test_it_lives_where_the_environment_says(workspace, home):
+    assert workspace.root == home.resolve()
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="WAFERDISTILL_HOME"):
+        Workspace(tmp_path / "file" / "workspace")
+
+
+def test_a_workspace_of_a_newer_version_is_left_alone(workspace):
+    workspace.close()
+    with sqlite3.connect(workspace.root / "workspace.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(UsageError, match="newer version"):
+        Workspace(workspace.root)
+
+
+# Lots --------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_found_again_after_a_restart(workspace, disc_states):
+    lot_id = workspace.read_upload([npz(disc_states)])
+    first = workspace.lot(lot_id)
+    workspace.close()
+    again = Workspace(workspace.root)
+    found = again.lot(lot_id)
+    assert found.lot_hash == first.lot_hash
+    assert found.lot_hash.startswith(lot_id)
+    assert [wafer.name for wafer in found] == ["lot7/01", "lot7/02", "lot7/03"]
+    assert (found.title, found.files, found.options, found.notes) == (
+        first.title,
+        first.files,
+        first.options,
+        first.notes,
+    )
+    [row] = again.lots()
+    assert (row.id, row.wafers, row.source, row.labelled) == (lot_id, 3, "upload", False)
+    assert row.yield_fraction == found.yield_fraction
+    again.close()
+
+
+def test_the_same_upload_twice_is_one_lot(workspace, disc_states):
+    assert workspace.read_upload([npz(disc_states)]) == workspace.read_upload([npz(disc_states)])
+    assert len(workspace.lots()) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"), [(BINS, ReadingQuestion), (b"PK\x03\x04 not really a zip", UnreadableFile)]
+)
+def test_bytes_stay_when_reading_asks_or_fails(workspace, data, problem):
+    given = NamedBytes("a.csv" if data is BINS else "a.npz", data)
+    with pytest.raises(problem):
+        workspace.read_upload([given])
+    upload = workspace.add_files([given])
+    workspace.close()
+    again = Workspace(workspace.root)
+    assert again.upload_files(upload) == (given,)
+    assert again.upload(upload).names == (given.name,)
+    assert again.lots() == []
+    again.close()
+
+
+def test_an_answered_question_makes_the_lot(workspace):
+    upload = workspace.add_files([NamedBytes("a.csv", BINS)])
+    with pytest.raises(ReadingQuestion):
+        workspace.read_files(upload)
+    lot_id = workspace.read_files(upload, ReadingOptions(pass_bins=(3,)))
+    assert workspace.lot(lot_id).options.pass_bins == (3,)
+
+
+def test_a_changed_answer_makes_a_new_lot_beside_the_old(workspace):
+    upload = workspace.add_files([NamedBytes("a.csv", BINS)])
+    old = workspace.read_files(upload, ReadingOptions(pass_bins=(3,)))
+    new = workspace.reread(old, ReadingOptions(pass_bins=(3, 4)))
+    assert old != new
+    assert {row.id for row in workspace.lots()} == {old, new}
+    assert workspace.lot(new).yield_fraction > workspace.lot(old).yield_fraction
+    assert workspace.reread(new, ReadingOptions(pass_bins=(3,))) == old
+
+
+def test_a_turned_lot_turns_back(workspace, disc_states):
+    straight = workspace.read_upload([npz(disc_states)])
+    turned = workspace.reread(straight, ReadingOptions(orientation="rotate-90"))
+    assert workspace.lot(turned).wafers[0].frame.shape == (14, 12)
+    assert workspace.reread(turned, ReadingOptions()) == straight
+
+
+def test_a_lot_read_again_with_labels_gains_them(workspace, small_lot):
+    lot_id = workspace.add_lot(small_lot)
+    labels = np.eye(8, dtype=bool)[1]
+    labelled = replace(small_lot, wafers=tuple(replace(wafer, labels=labels) for wafer in small_lot))
+    assert workspace.add_lot(labelled) == lot_id
+    assert workspace.lot(lot_id).labelled
+    assert workspace.add_lot(small_lot) == lot_id
+    assert workspace.lot(lot_id).labelled
+
+
+def test_unknown_ids_are_sentences(workspace):
+    with pytest.raises(UsageError, match="No lot"):
+        workspace.lot("0" * 16)
+    with pytest.raises(UsageError, match="No upload"):
+        workspace.upload_files("0" * 16)
+    assert workspace.upload("0" * 16) is None
+
+
+def test_a_damaged_copy_is_not_taken_for_the_lot(workspace, small_lot, lot_of, disc_states):
+    lot_id = workspace.add_lot(small_lot)
+    file = workspace.database.row("SELECT file FROM lots")["file"]
+    workspace.files.path(file).write_bytes(write_lot(lot_of([disc_states(9, 9)])))
+    with pytest.raises(UnreadableFile, match="damaged"):
+        workspace.lot(lot_id)
+
+
+def test_bundled_lots_are_listed_where_they_stand(workspace, bundled, small_lot, lot_of, disc_states):
+    simulated = replace(lot_of([disc_states(10, 10)]), title="Mixed lot, simulated")
+    for lot in (small_lot, simulated):
+        (bundled / f"{lot.title}.npz").write_bytes(write_lot(lot))
+    rows = workspace.lots()
+    assert [(row.title, row.source) for row in rows] == [("small", "sample"), ("Mixed lot, simulated", "simulated")]
+    assert rows[0].id == small_lot.lot_hash[:16]
+    assert workspace.lot(rows[0].id).lot_hash == small_lot.lot_hash
+    assert not list((workspace.root / "files").glob("*/*"))
+    assert workspace.add_lot(small_lot) == rows[0].id
+    assert workspace.lots() == rows
+
+
+def test_a_bundled_lot_turns_and_keeps_its_source(workspace, bundled, small_lot):
+    (bundled / "small.npz").write_bytes(write_lot(small_lot))
+    [straight] = workspace.lots()
+    turned = workspace.reread(straight.id, ReadingOptions(orientation="flip-up-down"))
+    assert turned == Lot("", tuple(wafer.turned("flip-up-down") for wafer in small_lot)).lot_hash[:16]
+    assert {row.source for row in workspace.lots()} == {"sample"}
+    assert workspace.reread(turned, ReadingOptions()) == straight.id
+
+
+# Results -----------------------------------------------------------------------------------------
+
+
+def test_scores_last_across_restarts(workspace):
+    maps, scores = map_hashes(4), random_scores(4)
+    workspace.put_scores(MODEL, maps, scores)
+    workspace.close()
+    again = Workspace(workspace.root)
+    logits, present = again.scores(MODEL, [*map_hashes(1, 100), *reversed(maps)])
+    assert present.tolist() == [False, True, True, True, True]
+    assert np.isnan(logits[0]).all()
+    np.testing.assert_array_equal(logits[1:], scores.logits[::-1])
+    embeddings, _ = again.embeddings(MODEL, maps)
+    np.testing.assert_array_equal(embeddings, scores.embedding)
+    assert not again.scored(OTHER, maps).any()
+    again.close()
+
+
+def test_more_keys_than_a_query_holds(workspace):
+    maps = map_hashes(2 * KEYS_A_QUERY + 1)
+    scores = random_scores(len(maps))
+    workspace.put_scores(MODEL, maps, scores)
+    np.testing.assert_array_equal(workspace.scores(MODEL, maps).logits, scores.logits)
+
+
+def test_equal_maps_of_a_lot_share_their_scores(workspace):
+    workspace.put_scores(MODEL, map_hashes(1), random_scores(1))
+    logits, present = workspace.scores(MODEL, map_hashes(1) * 3)
+    assert present.all()
+    assert (logits == logits[0]).all()
+
+
+def test_a_wafer_that_cannot_be_scored_is_present_and_has_no_number(workspace):
+    nothing = Scores(np.full((1, 8), np.nan, np.float32), np.full((1, 5), np.nan, np.float32), MODEL)
+    workspace.put_scores(MODEL, map_hashes(1), nothing)
+    logits, present = workspace.scores(MODEL, map_hashes(1))
+    assert present.all()
+    assert np.isnan(logits).all()
+
+
+def test_no_maps_are_no_scores(workspace):
+    logits, present = workspace.scores(MODEL, [])
+    assert logits.shape == (0, 8)
+    assert present.shape == (0,)
+    assert workspace.embeddings(MODEL, [])[0].shape == (0, 0)
+
+
+def test_attributions_are_kept_by_model_map_method_and_pattern(workspace):
+    dies = np.random.default_rng(0).normal(size=(2, 7, 9)).astype(np.float32)
+    [key] = map_hashes(1)
+    workspace.put_attributions(MODEL, key, "deeplift", [6, 0], dies)
+    found = workspace.attributions(MODEL, key, "deeplift", [0, 1, 6])
+    assert set(found) == {0, 6}
+    np.testing.assert_array_equal(found[6], dies[0])
+    np.testing.assert_array_equal(found[0], dies[1])
+    assert workspace.attributions(MODEL, key, "gradcam", [0]) == {}
+    assert workspace.attributions(OTHER, key, "deeplift", [0]) == {}
+
+
+# Models ------------------------------------------------------------------------------------------
+
+
+def put_student(workspace: Workspace, tiny_folder: Path, name: str) -> Path:
+    folder = workspace.student_root / name
+    shutil.copytree(tiny_folder, folder)
+    card = folder / "card.json"
+    card.write_text(card.read_text().replace('"role": "teacher"', '"role": "student"'))
+    return folder
+
+
+def test_students_are_chosen_by_name_and_approved_by_name(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "lot7-small-1")
+    names = [model.name for model in workspace.models()]
+    assert names[-3:] == ["lot7-small-1", "lot7-small-1-onnx", "lot7-small-1-int8"]
+    assert workspace.approved() == "student"
+    workspace.approve("lot7-small-1-int8", note="looked at 23 wafers")
+    assert workspace.model("approved").name == "lot7-small-1"
+    assert workspace.model("approved-int8").name == "lot7-small-1-int8"
+    assert workspace.model("approved-int8").sha256 == workspace.model("lot7-small-1-int8").sha256
+    assert workspace.model_of(workspace.model("approved").sha256).folder.name == "lot7-small-1"
+    assert [approval.note for approval in workspace.approvals()] == ["looked at 23 wafers"]
+
+
+def test_a_teacher_is_not_approved(workspace, tiny_folder):
+    shutil.copytree(tiny_folder, workspace.student_root / "mine")
+    with pytest.raises(UnknownModel, match="only a student"):
+        workspace.approve("mine")
+
+
+def test_a_broken_student_is_named_and_does_not_hide_the_others(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "good-1")
+    (put_student(workspace, tiny_folder, "bad-1") / "card.json").write_text("{")
+    names = [model.name for model in workspace.models()]
+    assert "good-1" in names
+    assert not [name for name in names if name.startswith("bad-1")]
+    assert ["bad-1" in sentence for sentence in workspace.broken_models()] == [True]
+    with pytest.raises(BrokenModel):
+        workspace.model("bad-1")
+
+
+def test_an_unknown_model_names_the_known_ones(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "good-1")
+    with pytest.raises(UnknownModel, match="good-1"):
+        workspace.model("gone-1")
+    with pytest.raises(UnknownModel):
+        workspace.model_of(OTHER)
+
+
+# Job rows ----------------------------------------------------------------------------------------
+
+
+def put_job(workspace: Workspace, **changes):
+    return workspace.put_job(
+        **{"kind": "score", "dedupe": "same", "lot": "x", "payload": {"a": 1}, "urgency": 3, **changes}
+    )
+
+
+def test_the_same_job_waits_once_and_takes_over_what_is_in_view(workspace):
+    job_id = put_job(workspace)
+    assert put_job(workspace, first=(4, 2), urgency=0) == job_id
+    job = workspace.job(job_id)
+    assert (job.first, job.urgency, job.state, job.payload) == ((4, 2), 0, "queued", {"a": 1})
+    assert put_job(workspace, dedupe="other") != job_id
+    workspace.end_job(job_id, "done", "Well.")
+    assert put_job(workspace) != job_id
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "lost"])
+def test_what_went_wrong_a_moment_ago_is_not_started_by_a_redraw(workspace, state):
+    job_id = put_job(workspace)
+    workspace.end_job(job_id, state, "It went wrong.")
+    assert put_job(workspace) == job_id
+    assert put_job(workspace, again=True) != job_id
+
+
+def test_two_processes_that_ask_for_the_same_thing_start_it_once(home):
+    script = (
+        "from wafer_core.workspace import Workspace\n"
+        "w = Workspace()\n"
+        "for n in range(40):\n"
+        "    w.put_job('distil', f'run {n}', 'x', {}, 5, name='lot7-small')\n"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        assert (process.communicate()[1], process.returncode) == ("", 0)
+    workspace = Workspace()
+    jobs = workspace.jobs()
+    assert len(jobs) == 40
+    assert sorted(job.name for job in jobs) == sorted(f"lot7-small-{n}" for n in range(1, 41))
+    workspace.close()
+
+
+def test_a_student_never_gets_the_name_of_another(workspace):
+    (workspace.student_root / "lot7-small-1").mkdir()
+    job = workspace.job(put_job(workspace, name="lot7-small"))
+    assert job.name == "lot7-small-2"
+
+
+def test_orphans_are_queued_again_until_they_are_given_up(workspace):
+    job_id = put_job(workspace)
+    for _ in range(5):
+        assert workspace.job(job_id).state == "queued"
+        assert workspace.begin_job(job_id)
+        workspace.requeue_orphans()
+    job = workspace.job(job_id)
+    assert job.state == "lost"
+    assert job.message.endswith(".")
+    assert job.over
+
+
+def test_an_orphan_that_was_cancelled_ends(workspace):
+    job_id = put_job(workspace)
+    workspace.begin_job(job_id)
+    workspace.request_cancel(job_id)
+    assert workspace.requeue_orphans() == []
+    assert workspace.job(job_id).state == "cancelled"
+
+
+def test_jobs_are_listed_by_kind_and_state(workspace):
+    done, queued = put_job(workspace), put_job(workspace, dedupe="b", kind="distil", name="n")
+    workspace.end_job(done, "done", "Well.")
+    assert [job.id for job in workspace.jobs()] == [queued, done]
+    assert [job.id for job in workspace.jobs(kind="distil")] == [queued]
+    assert [job.id for job in workspace.jobs(states=("done",))] == [done]

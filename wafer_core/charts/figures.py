@@ -1,0 +1,325 @@
+"""Charts of models beside each other: accuracy against size, scores per pattern, a lesson as it runs.
+
+Every model keeps one mark on all of them: a colour per model, filled for its plain weights and
+open or hatched for a smaller or converted file, so that two files of one model stay akin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from wafer_core.charts import Palette, Theme, palette
+
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+FILLED = ("circle", "diamond", "square", "triangle-up", "star", "hexagon", "pentagon", "cross")
+LETTER = 6.6  # pixels a letter of a mark's name is wide
+LINE = 15  # and high
+
+
+@dataclass(frozen=True)
+class Series:
+    """A model file as it is drawn on every chart."""
+
+    name: str
+    colour: str
+    symbol: str
+    hatched: bool
+
+
+def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> dict[str, Series]:
+    """Give every model file its mark.
+
+    Args:
+        models: (name, role, family) of each file; files of one family share a colour and a shape.
+        theme: the page they are drawn on.
+    """
+    colours = palette(theme)
+    families: dict[str, int] = {}
+    drawn: dict[str, Series] = {}
+    students = 0
+    chosen: dict[str, str] = {}
+    for name, role, family in models:
+        if first := family not in families:
+            families[family] = len(families)
+            is_student = role != "teacher"
+            chosen[family] = _colour(colours, role, students)
+            students += is_student
+        symbol = FILLED[families[family] % len(FILLED)]
+        drawn[name] = Series(name, chosen[family], symbol if first else f"{symbol}-open", not first)
+    return drawn
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model's score and what it weighs; `low` and `high` bound the score, all as fractions."""
+
+    name: str
+    bytes: int
+    value: float
+    low: float
+    high: float
+    how: str
+
+
+def accuracy_against_size(
+    points: Sequence[Point], marks: dict[str, Series], metric: str, theme: Theme, reference: str | None = None
+) -> go.Figure:
+    """Draw each model's score over its bytes on disk, sizes on a logarithmic axis.
+
+    Args:
+        points: one a model.
+        marks: from `series`.
+        metric: the name of the score, such as `exact match`.
+        theme: the page it is drawn on.
+        reference: the model whose interval is drawn as a band across, usually the teacher.
+    """
+    colours = palette(theme)
+    figure = go.Figure()
+    low, high = _score_range(points)
+    left, right = _size_range(points)
+    for point in points:
+        if point.name == reference:
+            band = {"fillcolor": marks[point.name].colour, "opacity": 0.09, "line_width": 0, "layer": "below"}
+            figure.add_hrect(y0=100 * point.low, y1=100 * point.high, **band)
+    beside = _label_places(points, (left, right), (low, high))
+    for point, place in zip(points, beside, strict=True):
+        figure.add_trace(_point(point, marks[point.name], metric, place))
+    ticks = _size_ticks(left, right)
+    figure.update_xaxes(
+        type="log",
+        range=[left, right],
+        tickvals=ticks,
+        ticktext=[_size_text(size) for size in ticks],
+        title="bytes on disk (log)",
+    )
+    figure.update_yaxes(range=[low, high], ticksuffix=" %", title=metric)
+    return _dressed(figure, colours, height=380)
+
+
+def size_places(points: Sequence[Point]) -> list[str]:
+    """Return where each point's name stands, chosen so that names do not cover each other."""
+    return _label_places(points, _size_range(points), _score_range(points))
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One model's score on one pattern; `support` counts the wafers that carry it."""
+
+    name: str
+    pattern: str
+    value: float
+    low: float
+    high: float
+    support: int
+
+
+def score_bars(bars: Sequence[Bar], marks: dict[str, Series], metric: str, theme: Theme) -> go.Figure:
+    """Draw a score per pattern, a bar a model with its interval; a click names (model, pattern)."""
+    colours = palette(theme)
+    figure = go.Figure()
+    patterns = list(dict.fromkeys(bar.pattern for bar in bars))
+    support = {bar.pattern: bar.support for bar in bars}
+    for name, mark in marks.items():
+        own = {bar.pattern: bar for bar in bars if bar.name == name}
+        if own:
+            figure.add_trace(_bars([own[pattern] for pattern in patterns if pattern in own], mark, metric, colours))
+    figure.update_xaxes(
+        tickvals=patterns,
+        ticktext=[
+            f"{pattern}<br>{support[pattern]:,} wafer{'' if support[pattern] == 1 else 's'}" for pattern in patterns
+        ],
+        showgrid=False,
+    )
+    figure.update_yaxes(range=[0, 1], tickformat=".1f", title=metric)
+    figure.update_layout(barmode="group", bargap=0.22, bargroupgap=0.04)
+    return _dressed(figure, colours, height=330, legend=True)
+
+
+def learning_curve(
+    seconds: Sequence[float], values: Sequence[float], what: Literal["agreement", "loss"], budget: float, theme: Theme
+) -> go.Figure:
+    """Draw a lesson so far: agreement in fractions or the loss, over seconds of its budget.
+
+    The axis spans the whole budget, so the empty part is the time left.
+    """
+    colours = palette(theme)
+    agreement = what == "agreement"
+    colour, unit = (colours.student, " %") if agreement else (colours.muted, "")
+    scaled = [100 * value for value in values] if agreement else list(values)
+    figure = go.Figure(
+        go.Scatter(
+            x=list(seconds),
+            y=scaled,
+            mode="lines+markers" if len(scaled) < 40 else "lines",
+            line={"color": colour, "width": 2},
+            marker={"size": 5, "color": colour},
+            hovertemplate=f"%{{y:.3~g}}{unit} after %{{x:.0f}} s<extra></extra>",
+        )
+    )
+    if scaled:
+        figure.add_trace(_last(seconds[-1], scaled[-1], colour))
+    figure.update_xaxes(range=[0, max([budget, *seconds])], ticksuffix=" s", showgrid=False)
+    figure.update_yaxes(ticksuffix=unit, nticks=5)
+    if agreement:
+        figure.update_yaxes(range=[min([90.0, *scaled]) - 2, 100.5])
+    else:
+        figure.update_yaxes(rangemode="tozero")
+    return _dressed(figure, colours, height=170)
+
+
+def _colour(colours: Palette, role: str, students: int) -> str:
+    if role == "teacher":
+        return colours.teacher
+    return colours.student if students == 0 else colours.series[(students - 1) % len(colours.series)]
+
+
+def _point(point: Point, mark: Series, metric: str, place: str) -> go.Scatter:
+    above, below = 100 * (point.high - point.value), 100 * (point.value - point.low)
+    interval = f"95 % interval {100 * point.low:.1f} to {100 * point.high:.1f}"
+    return go.Scatter(
+        x=[point.bytes],
+        y=[100 * point.value],
+        name=point.name,
+        mode="markers+text",
+        text=[f" {point.name} "],
+        textposition=place,
+        textfont={"color": mark.colour, "size": 12},
+        marker={"symbol": mark.symbol, "size": 12, "color": mark.colour, "line": {"width": 2, "color": mark.colour}},
+        error_y={"array": [above], "arrayminus": [below], "color": mark.colour, "thickness": 1.2, "width": 4},
+        hovertemplate=f"<b>{point.name}</b><br>{metric} %{{y:.1f}} %<br>{interval}<br>{point.how}<extra></extra>",
+    )
+
+
+def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette) -> go.Bar:
+    return go.Bar(
+        x=[bar.pattern for bar in bars],
+        y=[bar.value for bar in bars],
+        name=mark.name,
+        marker={
+            "color": mark.colour,
+            "line": {"width": 1, "color": mark.colour},
+            "pattern": {
+                "shape": "/" if mark.hatched else "",
+                "fgcolor": colours.background,
+                "solidity": 0.45,
+                "size": 6,
+            },
+        },
+        error_y={
+            "array": [bar.high - bar.value for bar in bars],
+            "arrayminus": [bar.value - bar.low for bar in bars],
+            "color": colours.text,
+            "thickness": 1,
+            "width": 2,
+        },
+        customdata=[[mark.name, bar.pattern, bar.low, bar.high] for bar in bars],
+        hovertemplate=(
+            f"<b>%{{customdata[1]}}</b>, {mark.name}<br>{metric} %{{y:.3f}}"
+            "<br>95 % interval %{customdata[2]:.3f} to %{customdata[3]:.3f}<extra></extra>"
+        ),
+    )
+
+
+def _last(x: float, y: float, colour: str) -> go.Scatter:
+    marker = {"size": 9, "color": colour}
+    return go.Scatter(x=[x], y=[y], mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
+
+
+def _score_range(points: Sequence[Point]) -> tuple[float, float]:
+    """The scores' range in per cent, with room for names above and below."""
+    low = 100 * min((point.low for point in points), default=0.0)
+    high = 100 * max((point.high for point in points), default=1.0)
+    room = max(0.18 * (high - low), 0.4)
+    return low - room, high + room
+
+
+def _size_range(points: Sequence[Point]) -> tuple[float, float]:
+    """The sizes' range in decades, with room for names at both ends."""
+    sizes = [math.log10(max(point.bytes, 1)) for point in points] or [4.0, 7.0]
+    room = max(0.15 * (max(sizes) - min(sizes)), 0.3)
+    return min(sizes) - room, max(sizes) + room
+
+
+def _size_ticks(left: float, right: float) -> list[float]:
+    """Powers of ten within the range, with their doubles and fives where there are few."""
+    decades = range(math.floor(left), math.ceil(right) + 1)
+    steps = (1.0,) if right - left > 3 else (1.0, 2.0, 5.0)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    return [tick for tick in ticks if left <= math.log10(tick) <= right]
+
+
+def _size_text(size: float) -> str:
+    unit, name = next((unit, name) for unit, name in UNITS if size >= unit or unit == 1)
+    return f"{size / unit:g} {name}"
+
+
+PLACES = {
+    "middle right": (1.0, 0.0),
+    "middle left": (-1.0, 0.0),
+    "top right": (1.0, 1.0),
+    "bottom right": (1.0, -1.0),
+    "top left": (-1.0, 1.0),
+    "bottom left": (-1.0, -1.0),
+}
+
+Box = tuple[float, float, float, float]
+
+
+def _label_places(points: Sequence[Point], sizes: tuple[float, float], scores: tuple[float, float]) -> list[str]:
+    """Choose a place beside each mark, one after the other, that covers least of what stands already."""
+    width, height = 520.0, 290.0  # the drawing area at the page's usual width
+    across, up = width / (sizes[1] - sizes[0]), height / (scores[1] - scores[0])
+    at = [((math.log10(max(p.bytes, 1)) - sizes[0]) * across, (100 * p.value - scores[0]) * up) for p in points]
+    taken: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]
+    places: list[str] = []
+    for point, (x, y) in zip(points, at, strict=True):
+        boxes = {place: _text_box(point.name, x, y, *side) for place, side in PLACES.items()}
+        best = min(boxes, key=lambda place: _covered(boxes[place], taken) + _outside(boxes[place], width))
+        taken.append(boxes[best])
+        places.append(best)
+    return places
+
+
+def _text_box(name: str, x: float, y: float, side: float, rise: float) -> Box:
+    wide = LETTER * len(name)
+    left = x + 10 if side > 0 else x - 10 - wide
+    bottom = y - LINE / 2 + rise * (LINE / 2 + 6)
+    return left, bottom, left + wide, bottom + LINE
+
+
+def _covered(box: Box, taken: Sequence[Box]) -> float:
+    def overlap(other: Box) -> float:
+        wide = min(box[2], other[2]) - max(box[0], other[0])
+        high = min(box[3], other[3]) - max(box[1], other[1])
+        return max(wide, 0.0) * max(high, 0.0)
+
+    return sum(overlap(other) for other in taken)
+
+
+def _outside(box: Box, width: float) -> float:
+    return LINE * (max(-box[0], 0.0) + max(box[2] - width, 0.0))
+
+
+def _dressed(figure: go.Figure, colours: Palette, height: int, legend: bool = False) -> go.Figure:
+    """Give a figure the page's ground, lines and letters."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 34 if legend else 8, "b": 8},
+        showlegend=legend,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "font": {"color": colours.text}},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": colours.text, "size": 12},
+        hoverlabel={"align": "left"},
+        dragmode=False,
+    )
+    axes = {"gridcolor": colours.line, "linecolor": colours.line, "zeroline": False, "fixedrange": True}
+    letters = {"tickfont": {"color": colours.muted}, "title_font": {"color": colours.muted, "size": 12}}
+    figure.update_xaxes(automargin=True, **axes, **letters)
+    figure.update_yaxes(automargin=True, **axes, **letters)
+    return figure

@@ -1,0 +1,95 @@
+"""The command line: what the pages do, without a browser.
+
+Exit code 0; 2 with one sentence on standard error for what the caller can mend; 1 with one for a
+fault of ours; 130 when interrupted. A traceback never.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import TextIO
+
+from wafer_core.cli import benchmark, distill, explain, models, score, train_teacher
+from wafer_core.cli.parser import Parser
+from wafer_core.errors import WaferDistillError
+
+COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, benchmark, models, train_teacher)
+"""One module a command: `NAME`, a docstring, `add_arguments(parser)` and `run(arguments)`.
+
+They import what is heavy inside `run`, so that scoring an ONNX model imports no torch.
+"""
+
+MENDABLE, FAULT, INTERRUPTED = 2, 1, 130
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
+    parser = Parser(prog="python -m wafer_core", description="Name defect patterns on wafer maps.", allow_abbrev=False)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    for module in COMMANDS:
+        about = (module.__doc__ or "").partition("\n")[0]
+        own_help = module is not train_teacher  # which hands its arguments on, this one too
+        command = commands.add_parser(module.NAME, help=about, description=about, allow_abbrev=False, add_help=own_help)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, started: float | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; None takes the process's own.
+        started: `time.monotonic()` of the process's start, from which budgets count.
+    """
+    try:
+        _run(argv, time.monotonic() if started is None else started)
+    except WaferDistillError as error:
+        return _say(str(error), MENDABLE)
+    except KeyboardInterrupt:
+        return _say("Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        _forget(sys.stdout)
+        return _say("Standard output was closed before everything was written.", MENDABLE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}.", MENDABLE)
+    except MemoryError:
+        return _say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
+    except Exception as error:
+        return _say(
+            f"WaferDistill failed on its own account, please report it: {type(error).__name__}: {error}.", FAULT
+        )
+    return 0
+
+
+def _run(argv: Sequence[str] | None, started: float) -> None:
+    with suppress(SystemExit):  # --help has been printed
+        parser = build_parser()
+        arguments, rest = parser.parse_known_args(argv)
+        if rest and arguments.command != train_teacher.NAME:
+            parser.error(f"unknown arguments: {' '.join(rest)}")
+        arguments.rest, arguments.started = rest, started
+        arguments.run(arguments)
+    if sys.stdout:  # a caller may have started us with it closed
+        sys.stdout.flush()
+
+
+def _say(sentence: str, code: int) -> int:
+    """Put one line on standard error, which may itself be closed, and return the exit code."""
+    try:
+        print(" ".join(sentence.split()), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _forget(sys.stderr)
+    return code
+
+
+def _forget(stream: TextIO) -> None:
+    """Point a closed stream at nothing, so that flushing it at exit cannot complain."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

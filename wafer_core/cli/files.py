@@ -1,0 +1,64 @@
+"""Output files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from wafer_core.errors import UsageError
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work begins whether its result can be left at `path`.
+
+    Raises:
+        UsageError: `path` is a folder, or its folder is missing or closed to us.
+    """
+    if path.is_dir():
+        raise UsageError(f"--out {path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {path} cannot be written because there is no folder {path.parent}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"--out {path} cannot be written: permission denied.")
+
+
+def check_folder(path: Path) -> None:
+    """Find out before the work begins whether a folder can be made or filled at `path`.
+
+    Raises:
+        UsageError: `path` or what should hold it is a file, or closed to us.
+    """
+    standing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not standing.is_dir():
+        raise UsageError(f"--out {path} cannot be a folder because {standing} is a file.")
+    if not os.access(standing, os.W_OK):
+        raise UsageError(f"--out {path} cannot be written: permission denied.")
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` once its block has succeeded.
+
+    A device or pipe is written to in place. What fails leaves `path` as it was.
+
+    Raises:
+        UsageError: it could not be written.
+    """
+    in_place = (path.exists() and not path.is_file()) or path.absolute().parts[1:2] in (("dev",), ("proc",))
+    target = path.resolve()  # so that a link stays a link
+    draft = path if in_place else target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+        if not in_place:
+            os.replace(draft, target)
+    except OSError as error:
+        raise UsageError(f"--out {path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+    finally:
+        if not in_place:
+            with suppress(OSError):
+                draft.unlink()

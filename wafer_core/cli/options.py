@@ -1,0 +1,145 @@
+"""Arguments that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from wafer_core.errors import UnreadableFile, UsageError
+from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions, Wafer
+
+if TYPE_CHECKING:
+    from wafer_core.models.folder import ModelFile
+
+
+def add_lots(parser: argparse.ArgumentParser) -> None:
+    """Add the files that make one Lot, and the reading options."""
+    parser.add_argument("lots", metavar="LOT", nargs="+", type=Path, help="a file of wafer maps; several make one lot")
+    reading = parser.add_argument_group("reading options")
+    reading.add_argument("--pass-bins", type=_bins, metavar="1,2", help="bins that count as passing")
+    reading.add_argument("--cells", choices=get_args(Cells), help="what grid cells hold: die states or bins")
+    reading.add_argument("--lot", metavar="NAME", help="the lot's id where a file has none")
+    reading.add_argument("--orientation", choices=ORIENTATIONS, default="as-read", help="how every wafer is turned")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model that answers."""
+    parser.add_argument("--model", required=True, metavar="NAME", help="a shipped name, a weights file or its folder")
+
+
+def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the one file or folder a command leaves."""
+    parser.add_argument("--out", required=True, type=Path, metavar=what, help="where the result goes")
+
+
+def whole(low: int) -> Callable[[str], int]:
+    """Return an argparse type: a whole number of at least `low`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text} is less than {low}")
+        return value
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """Parse a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return value
+
+
+def read_lot(arguments: argparse.Namespace) -> Lot:
+    """Read the files named on the command line as one Lot.
+
+    Raises:
+        UnreadableFile: a path names no file, or no file could be read.
+        ReadingQuestion: a reading option has to be stated.
+    """
+    from wafer_core.readers import read_paths
+
+    for path in arguments.lots:
+        if not path.is_file():
+            raise UnreadableFile(str(path), "is a folder; name the files in it." if path.is_dir() else "no such file.")
+    stated = ReadingOptions(
+        pass_bins=arguments.pass_bins,
+        cells=arguments.cells,
+        lot=arguments.lot,
+        orientation=arguments.orientation,
+    )
+    return read_paths(arguments.lots, stated)
+
+
+def model_file(name: str) -> ModelFile:
+    """Return the model a name or path stands for; `approved` asks the workspace, if there is one.
+
+    Raises:
+        UnknownModel: no model answers to it.
+        BrokenModel: its folder contradicts its card.
+    """
+    from wafer_core.models.folder import resolve
+
+    if name.startswith("approved"):
+        from wafer_core.workspace import Workspace, default_root
+
+        if default_root().is_dir():
+            return Workspace().model(name)
+    return resolve(name)
+
+
+def scorable(wafer: Wafer) -> bool:
+    """Whether a wafer has a tested die, without which there is nothing to recognise."""
+    return wafer.yield_fraction is not None
+
+
+def remark(lines: Sequence[str]) -> None:
+    """Put lines on standard error beside a result that stands."""
+    for line in lines:
+        print(" ".join(line.split()), file=sys.stderr)
+
+
+def report_reading(lot: Lot) -> None:
+    """Say on standard error how the lot was read.
+
+    Raises:
+        UnreadableFile: some of the files were left out; the result of the others stands, yet a
+            caller who reads exit codes has to learn of it.
+    """
+    refused = [note for note in lot.notes if note.kind == "refused"]
+    if refused:
+        others = f" ({len(refused) - 1} more left out: {', '.join(n.file for n in refused[1:])})" * (len(refused) > 1)
+        first = refused[0].text.removeprefix(f"{refused[0].file}: ")
+        raise UnreadableFile(refused[0].file, f"{first.rstrip('.')}{others}; the other files are in the result.")
+    remark([f"{note.file}: {note.text}" for note in lot.notes])
+
+
+def check_overwrite(out: Path, lots: Sequence[Path]) -> None:
+    """Refuse to replace a file that is being read.
+
+    Raises:
+        UsageError: the output is one of the lots.
+    """
+    for lot in lots:
+        if out.exists() and lot.exists() and os.path.samefile(out, lot):
+            raise UsageError(f"--out {out} would overwrite the lot it is made from; name another file.")
+
+
+def _bins(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,2") from None

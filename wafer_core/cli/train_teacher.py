@@ -1,0 +1,22 @@
+"""Train a teacher from labelled maps; the only command that reads labels."""
+
+from __future__ import annotations
+
+import argparse
+
+from wafer_core.cli.parser import Parser
+
+NAME = "train-teacher"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the trainer knows its own arguments, and asking it would import torch."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Hand the arguments that are left over to `wafer_core.training`."""
+    from wafer_core.training import teacher
+
+    parser = Parser(prog=f"python -m wafer_core {NAME}", description=__doc__, allow_abbrev=False)
+    teacher.add_arguments(parser)
+    teacher.train_teacher(parser.parse_args(arguments.rest))

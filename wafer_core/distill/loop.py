@@ -1,0 +1,149 @@
+"""The distillation loop: teacher and student look at the same view, the student learns the answer."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wafer_core.distill.loss import DistillationLoss
+from wafer_core.models.networks import Network
+from wafer_core.synthesis.batches import noisier, overlaid
+
+Draw = Callable[[int, torch.Generator], Tensor]
+"""Gives that many canonical maps, float32 (n, 2, S, S) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a student is distilled.
+
+    Args:
+        steps: how many batches it sees; None fits them into `seconds`.
+        seconds: wall time that the loop may take.
+        batch: wafers a step.
+        rate: the learning rate's peak.
+        decay: AdamW's weight decay.
+        overlays: the share of a batch that has another wafer's fails laid over it.
+        noise: the most of a wafer's passing cells that are turned to failing.
+        keep: how much of the averaged weights a step keeps.
+        evaluate: steps between two looks at the held-out wafers.
+        seed: of views and order.
+    """
+
+    steps: int | None = None
+    seconds: float = math.inf
+    batch: int = 32
+    rate: float = 2e-3
+    decay: float = 0.01
+    overlays: float = 0.2
+    noise: float = 0.03
+    keep: float = 0.998
+    evaluate: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a distillation stands after a step.
+
+    `agreed` of `held_out` wafers have the same patterns above the teacher's thresholds by both.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+    loss: float
+    agreed: int
+    held_out: int
+
+    def to_json(self) -> dict[str, float]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
+
+
+def distil(
+    teacher: Network, student: Network, draw: Draw, recipe: Recipe, held_out: Tensor, cuts: Tensor
+) -> Iterator[Progress]:
+    """Teach `student` in place, a step for every item taken; its averaged weights are set at the end.
+
+    Teacher and student are fed the same views and no target is kept, for a long and patient match
+    (Beyer et al. 2022, arXiv 2106.05237).
+
+    Args:
+        teacher: the network to learn from; it is not changed.
+        student: the network that learns.
+        draw: where views come from.
+        recipe: how to train. Without `steps` they are fixed from the time the first ones take, and
+            a machine that slows down afterwards ends the run early.
+        held_out: canonical maps (n, 2, S, S) that `draw` never gives, for the agreement shown.
+        cuts: the teacher's thresholds as logits (8,), for the same.
+    """
+    device = next(student.parameters()).device
+    random = torch.Generator().manual_seed(recipe.seed)
+    teacher.eval().requires_grad_(False)
+    cuts = cuts.to(device)
+    answers = _answers(teacher, held_out, cuts)
+    average = copy.deepcopy(student).eval()
+    optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    loss_of = DistillationLoss()
+    began = time.monotonic()
+    steps = recipe.steps or _WARMING
+    step, agreed = 0, 0
+    while step < steps:
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * _rate(step / max(steps, 1))
+        maps = noisier(overlaid(draw(recipe.batch, random).to(device), random, recipe.overlays), random, recipe.noise)
+        student.train()
+        with _lower_precision(device):
+            loss = loss_of(teacher, student, maps)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        _blend(average, student, min(recipe.keep, step / (10 + step)))
+        seconds = time.monotonic() - began
+        if recipe.steps is None and step == _WARMING:
+            steps = max(int(recipe.seconds / seconds * step), step)
+        out_of_time = recipe.steps is None and seconds > recipe.seconds
+        if step % recipe.evaluate == 0 or step == steps or out_of_time:
+            agreed = int((_answers(average, held_out, cuts) == answers).all(dim=1).sum())
+        yield Progress(step, steps, seconds, float(loss.detach()), agreed, len(held_out))
+        if out_of_time:
+            break
+    student.load_state_dict(average.state_dict())
+    student.eval()
+
+
+_WARMING = 6
+"""Steps by which a run without a number of steps measures how long one takes."""
+
+
+def _rate(progress: float) -> float:
+    """A short linear warm-up, then half a cosine."""
+    return max(progress / 0.05, 0.05) if progress < 0.05 else 0.5 * (1 + math.cos(math.pi * (progress - 0.05) / 0.95))
+
+
+@torch.no_grad()
+def _answers(network: Network, maps: Tensor, cuts: Tensor) -> Tensor:
+    parts = [network(part.to(cuts.device)) > cuts for part in maps.split(64)]
+    return torch.cat(parts) if parts else torch.empty(0, len(cuts), dtype=torch.bool, device=cuts.device)
+
+
+@torch.no_grad()
+def _blend(average: nn.Module, student: nn.Module, keep: float) -> None:
+    for mean, new in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(new, 1 - keep)
+        else:
+            mean.copy_(new)
+
+
+def _lower_precision(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")

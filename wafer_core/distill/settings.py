@@ -1,0 +1,45 @@
+"""What a user sets of a distillation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wafer_core.errors import UsageError
+from wafer_core.models.networks import STUDENT_SIZES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user sets of a distillation.
+
+    Args:
+        size: a key of `STUDENT_SIZES`.
+        budget: seconds of wall time from start to the last file written.
+        seed: of initialisation, views and order.
+        steps: how many steps to train whatever the clock says; None fits them into the budget.
+        start: the model folder to start from; None is the shipped student of that size.
+        fresh: start from random weights instead.
+
+    Raises:
+        UsageError: a value that cannot be used.
+    """
+
+    size: str = "small"
+    budget: float = 60.0
+    seed: int = 0
+    steps: int | None = None
+    start: Path | None = None
+    fresh: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size not in STUDENT_SIZES:
+            raise UsageError(f"There is no student size {self.size!r}; the sizes are {', '.join(STUDENT_SIZES)}.")
+        if self.steps is None and not SHORTEST <= self.budget <= LONGEST:
+            raise UsageError(f"A budget of {self.budget:g} seconds is not between {SHORTEST} and {LONGEST}.")
+        if self.steps is not None and self.steps < 1:
+            raise UsageError("A distillation needs at least one step.")
+
+
+SHORTEST, LONGEST = 25, 7 * 24 * 3600
+"""Seconds: less leaves no time to train beside loading, exporting and quantising."""

@@ -1,0 +1,41 @@
+"""The queue and its one worker process: score, explain and distil, asked for here and done there.
+
+A page asks the store, queues what is missing and redraws from rows:
+
+```python
+if missing(workspace, lot, student):
+    submit_score(workspace, lot_id, student.name, first=positions_in_view)
+ensure_worker(workspace)
+```
+Nothing here imports torch; the worker does.
+"""
+
+from __future__ import annotations
+
+from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
+from wafer_core.jobs.queue import (
+    cancel,
+    jobs,
+    missing,
+    missing_attributions,
+    progress,
+    scorable,
+    submit_distil,
+    submit_explain,
+    submit_score,
+)
+
+__all__ = [
+    "cancel",
+    "ensure_worker",
+    "jobs",
+    "missing",
+    "missing_attributions",
+    "progress",
+    "scorable",
+    "submit_distil",
+    "submit_explain",
+    "submit_score",
+    "worker_alive",
+    "worker_pid",
+]

@@ -1,0 +1,97 @@
+"""The worker as a process: at most one a workspace, started on demand, outliving the server."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Lock
+
+from wafer_core.workspace import Workspace
+
+IDLE_SECONDS = 600.0
+"""How long a worker without work stays warm, unless `WAFERDISTILL_WORKER_IDLE` says otherwise."""
+LOG_BYTES = 1_000_000
+"""A log longer than this is put aside when the next worker starts."""
+
+RETRY_SECONDS = 10.0
+"""After a worker that could not start, before the next is tried."""
+
+_started: dict[Path, tuple[subprocess.Popen[bytes], float]] = {}
+_starting = Lock()
+
+
+def ensure_worker(workspace: Workspace) -> bool:
+    """Start a worker where work waits and none is alive; return whether one was started.
+
+    Cheap enough for every redraw. Work that a killed worker left behind counts as waiting.
+    """
+    with _starting:
+        waits = workspace.most_urgent() is not None
+        if _starts_or_just_failed(workspace.root) or not waits or worker_alive(workspace):
+            return False
+        _started[workspace.root] = _start(workspace), time.monotonic()
+        return True
+
+
+def worker_alive(workspace: Workspace) -> bool:
+    """Return whether a worker serves this workspace; never wrong, for the system frees a dead one's lock."""
+    with worker_lock(workspace.root) as held:
+        return not held
+
+
+def worker_pid(workspace: Workspace) -> int | None:
+    """Return the process id of the worker that serves this workspace, or None without one."""
+    path = workspace.root / "worker.pid"
+    return int(path.read_text()) if path.exists() and worker_alive(workspace) else None
+
+
+@contextmanager
+def worker_lock(root: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Try to become the one worker of a workspace; give whether it worked.
+
+    An exclusive transaction on an empty SQLite file is a lock that every system has and that the
+    system itself lets go when its holder dies, however it dies.
+
+    Args:
+        root: the workspace's folder.
+        patience: seconds to wait, which a mere question about the lock may take.
+    """
+    with closing(sqlite3.connect(root / "worker.lock", timeout=patience, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            yield False
+        else:
+            yield True
+
+
+def _starts_or_just_failed(root: Path) -> bool:
+    """Whether a worker started here is on its way, or gave up by itself so lately that another would too."""
+    if root not in _started:
+        return False
+    process, since = _started[root]
+    # Asking a child how it is also takes it off the system's list of dead processes.
+    code = process.poll()
+    return code is None or (code > 0 and time.monotonic() - since < RETRY_SECONDS)
+
+
+def _start(workspace: Workspace) -> subprocess.Popen[bytes]:
+    log = workspace.logs / "worker.log"
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "wafer_core.jobs", "--workspace", str(workspace.root)],
+            cwd=Path(__file__).resolve().parents[2],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )

@@ -1,0 +1,192 @@
+"""Asking for work: what is missing, what is queued for it, and how far it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wafer_core.errors import UnusableLot
+from wafer_core.explain import check_method
+from wafer_core.jobs.process import worker_lock
+from wafer_core.lot import Lot, Wafer
+from wafer_core.models.folder import ModelFile
+from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
+
+if TYPE_CHECKING:
+    from wafer_core.distill_lot import Settings
+
+
+class Urgency(IntEnum):
+    """What goes first.
+
+    Wafers in view come before everything; an explanation someone waits for comes before wafers
+    nobody looks at; a distillation fills the time between.
+    """
+
+    VIEW_STUDENT = 0
+    VIEW_TEACHER = 1
+    EXPLAIN = 2
+    REST_STUDENT = 3
+    REST_TEACHER = 4
+    DISTIL = 5
+
+
+def score_urgency(model: ModelFile, in_view: bool) -> Urgency:
+    """Return how urgent scores are: in view before the rest, the student's before the teacher's."""
+    if model.role == "student":
+        return Urgency.VIEW_STUDENT if in_view else Urgency.REST_STUDENT
+    return Urgency.VIEW_TEACHER if in_view else Urgency.REST_TEACHER
+
+
+def scorable(wafer: Wafer) -> bool:
+    """Return whether a model can say anything of a wafer: at least one of its dies was tested."""
+    return wafer.passing + wafer.failing > 0
+
+
+# What there is -----------------------------------------------------------------------------------
+
+
+def missing(workspace: Workspace, lot: Lot | str, model: ModelFile | str) -> tuple[int, ...]:
+    """Return the positions of the lot's wafers that the store has no answer of this model for."""
+    lot = workspace.lot(lot) if isinstance(lot, str) else lot
+    model = workspace.model(model) if isinstance(model, str) else model
+    present = workspace.scored(model.sha256, [wafer.map_hash for wafer in lot])
+    return tuple((~present).nonzero()[0].tolist())
+
+
+def missing_attributions(
+    workspace: Workspace, wafer: Wafer, model: ModelFile, method: str, patterns: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the patterns that the store has no attribution of this wafer, model and method for."""
+    stored = workspace.attributions(model.sha256, wafer.map_hash, method, patterns)
+    return tuple(pattern for pattern in patterns if pattern not in stored)
+
+
+def progress(workspace: Workspace, job_id: int) -> tuple[ProgressPoint, ...]:
+    """Return the points of a distillation's curves so far; the latest numbers stand in `job(id).progress`."""
+    return workspace.progress(job_id)
+
+
+def jobs(workspace: Workspace, kind: Kind | None = None, states: Sequence[State] | None = None) -> list[JobRow]:
+    """Return jobs, newest first."""
+    return workspace.jobs(kind, states)
+
+
+# What is asked for -------------------------------------------------------------------------------
+
+
+def submit_score(
+    workspace: Workspace, lot_id: str, model: ModelFile | str, first: Sequence[int] = (), again: bool = False
+) -> int:
+    """Ask for a lot's scores and return the job's id; asking twice queues once.
+
+    Args:
+        workspace: where it goes.
+        lot_id: which lot.
+        model: which model file, or its name.
+        first: positions of the wafers in view; a job that waits or runs takes them over.
+        again: also try again what failed a moment ago.
+    """
+    model = workspace.model(model) if isinstance(model, str) else model
+    return workspace.put_job(
+        kind="score",
+        dedupe=_same("score", lot_id, model.sha256),
+        lot=lot_id,
+        payload={"model": model.name, "sha256": model.sha256},
+        urgency=score_urgency(model, in_view=bool(first)),
+        first=first,
+        again=again,
+    )
+
+
+def submit_explain(
+    workspace: Workspace,
+    lot_id: str,
+    wafer_index: int,
+    model: ModelFile | str,
+    method: str,
+    patterns: Sequence[int],
+    again: bool = False,
+) -> int:
+    """Ask which dies made a model say patterns, and return the job's id; asking twice queues once.
+
+    Raises:
+        UnsupportedMethod: the method cannot explain this model.
+    """
+    model = workspace.model(model) if isinstance(model, str) else model
+    check_method(model, method)
+    wanted = sorted(int(pattern) for pattern in patterns)
+    return workspace.put_job(
+        kind="explain",
+        dedupe=_same("explain", lot_id, wafer_index, model.sha256, method, wanted),
+        lot=lot_id,
+        payload={
+            "model": model.name,
+            "sha256": model.sha256,
+            "wafer": wafer_index,
+            "method": method,
+            "patterns": wanted,
+        },
+        urgency=Urgency.EXPLAIN,
+        again=again,
+    )
+
+
+def submit_distil(
+    workspace: Workspace,
+    lot_id: str,
+    settings: Settings | Mapping[str, Any],
+    teacher: ModelFile | str = "teacher",
+) -> int:
+    """Ask for a student of a lot and return the job's id; the same run asked for twice starts once.
+
+    The job's `name` is what the student will be called.
+
+    Raises:
+        UnusableLot: no wafer of the lot has a tested die.
+    """
+    teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
+    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in _fields(settings).items()}
+    lot = workspace.lot(lot_id)
+    if not any(scorable(wafer) for wafer in lot):
+        raise UnusableLot(f"{lot.title} has no tested die to learn from.")
+    payload = {"teacher": teacher.name, "sha256": teacher.sha256, "settings": chosen}
+    return workspace.put_job(
+        kind="distil",
+        dedupe=_same("distil", lot_id, payload),
+        lot=lot_id,
+        payload=payload,
+        urgency=Urgency.DISTIL,
+        name=f"{readable(lot.title)}-{chosen.get('size', 'student')}",
+        again=True,
+    )
+
+
+def cancel(workspace: Workspace, job_id: int) -> None:
+    """End a job: at once when it waits, at its next step when it runs."""
+    workspace.request_cancel(job_id)
+    # What a dead worker left running has nobody who would end it.
+    with worker_lock(workspace.root) as held:
+        if held:
+            workspace.requeue_orphans()
+
+
+def readable(title: str) -> str:
+    """Return a lot's title as the head of a folder name: `lot17184` of `Lot 17184`, in at most 32 letters."""
+    words = re.findall(r"[a-z0-9]+", title.lower())
+    joined = "-".join(words)
+    # "lot 17184" is one name.
+    return re.sub(r"^lot-(?=\d)", "lot", joined)[:32].strip("-") or "lot"
+
+
+def _fields(settings: object) -> dict[str, Any]:
+    return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]
+
+
+def _same(*parts: object) -> str:
+    return json.dumps(parts, sort_keys=True)

@@ -1,0 +1,142 @@
+"""What the jobs do, as generators: between two steps the worker may turn to something more urgent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wafer_core.errors import UnusableLot
+from wafer_core.jobs.bench import Bench
+from wafer_core.jobs.queue import missing, missing_attributions, scorable, score_urgency
+from wafer_core.lot import Wafer
+from wafer_core.patterns import PATTERNS
+from wafer_core.recognise import Recognizer, Scores
+from wafer_core.workspace import JobRow, Kind, ProgressPoint, Workspace
+
+Task = Generator[None, None, str]
+"""Yields after every step and returns the sentence its job ends with."""
+
+WAFERS_A_STEP = {"torch": 32, "onnx": 256}
+"""Small enough that something more urgent waits a fifth of a second at most."""
+POINTS = 400
+"""A curve has about so many points, however long the run."""
+LEAST_SECONDS = 0.25
+"""Between two reports of a distillation."""
+
+
+def score(bench: Bench, job: JobRow) -> Task:
+    """Score what the store misses of a lot, the wafers in view first."""
+    workspace, lot = bench.workspace, bench.lot(job.lot)
+    recognizer = bench.recognizer(job.payload["sha256"])
+    model = recognizer.model
+    waiting = missing(workspace, lot, model)
+    while waiting:
+        asked = workspace.job(job.id) or job
+        wanted = set(asked.first).intersection(waiting)
+        ordered = sorted(waiting, key=lambda position: (position not in wanted, position))
+        step = ordered[: WAFERS_A_STEP[model.engine]]
+        wafers = [lot.wafers[position] for position in step]
+        workspace.put_scores(model.sha256, [wafer.map_hash for wafer in wafers], score_all(recognizer, wafers))
+        waiting = tuple(sorted(ordered[len(step) :]))
+        in_view = not wanted.issubset(step)
+        told = {"done": len(lot) - len(waiting), "total": len(lot)}
+        workspace.report(job.id, told, score_urgency(model, in_view))
+        yield
+    return f"{model.name} has answered on {_count(len(lot), 'wafer')} of {lot.title}."
+
+
+def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
+    """Return scores of all wafers: NaN where there is no tested die to say anything about."""
+    able = np.array([scorable(wafer) for wafer in wafers], dtype=bool)
+    some = recognizer.score([wafer for wafer in wafers if scorable(wafer)])
+    logits = np.full((len(wafers), len(PATTERNS)), np.nan, dtype=np.float32)
+    embedding = np.full((len(wafers), some.embedding.shape[1]), np.nan, dtype=np.float32)
+    logits[able], embedding[able] = some.logits, some.embedding
+    return Scores(logits, embedding, some.model)
+
+
+def explain(bench: Bench, job: JobRow) -> Task:
+    """Attribute the patterns that the store misses of one wafer."""
+    from wafer_core.explain import attribute
+
+    asked = job.payload
+    wafer = bench.lot(job.lot).wafers[asked["wafer"]]
+    recognizer = bench.recognizer(asked["sha256"])
+    left = missing_attributions(bench.workspace, wafer, recognizer.model, asked["method"], asked["patterns"])
+    if left and not scorable(wafer):
+        raise UnusableLot(f"{wafer.name} has no tested die, so there is nothing to explain.")
+    # All at once, because the methods share most of their work between patterns.
+    found = attribute(recognizer, wafer, asked["method"], left)
+    bench.workspace.put_attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], left, found)
+    yield
+    return f"{recognizer.model.name} is explained on {wafer.name}."
+
+
+def distil(bench: Bench, job: JobRow) -> Task:
+    """Distil a student of a lot into a folder of its own, moved among the models once it is complete."""
+    from wafer_core.distill_lot import Settings, distil_lot
+
+    began = time.monotonic()
+    workspace, name = bench.workspace, str(job.name)
+    finished = workspace.student_root / name
+    if (finished / "card.json").exists():
+        # The last worker fell between moving the student into place and saying so.
+        return _ready(name)
+    lot = bench.lot(job.lot)
+    # Labels are put away here, before anything that learns begins.
+    unlabelled = replace(lot, wafers=tuple(replace(wafer, labels=None) for wafer in lot if scorable(wafer)))
+    settings = Settings(**_settings(job.payload["settings"], {field.name for field in fields(Settings)}))
+    staging = staging_root(workspace) / str(job.id)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    teacher = bench.model(job.payload["sha256"])
+    told, latest = -1.0, None
+    try:
+        for latest in distil_lot([unlabelled], teacher, staging / name, settings, started=began):
+            if latest.seconds - told >= max(LEAST_SECONDS, latest.seconds / POINTS):
+                told = latest.seconds
+                _report(workspace, job.id, latest.to_json())
+            yield
+        if latest is not None:
+            _report(workspace, job.id, latest.to_json())
+        os.replace(staging / name, finished)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return _ready(name)
+
+
+def staging_root(workspace: Workspace) -> Path:
+    """Return where students are made before they are complete; whatever is left there is half done."""
+    return workspace.root / "staging"
+
+
+def _report(workspace: Workspace, job_id: int, told: Mapping[str, Any]) -> None:
+    point = ProgressPoint(told["step"], told["seconds"], told.get("loss"), told.get("agreed"), told.get("held_out"))
+    workspace.report(job_id, told, point=point)
+
+
+def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """Return stored settings as the run takes them; what a later version stored beside them is left out."""
+    chosen = {name: value for name, value in stored.items() if name in known}
+    if chosen.get("start") is not None:
+        chosen["start"] = Path(chosen["start"])
+    return chosen
+
+
+def _ready(name: str) -> str:
+    return f"{name} is ready; choose it by its name on any page."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {"score": score, "explain": explain, "distil": distil}
+"""What each kind of job does."""

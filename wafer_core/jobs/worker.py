@@ -1,0 +1,119 @@
+"""The worker: one process that advances the most urgent job step by step, and survives its server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+from wafer_core.errors import WaferDistillError
+from wafer_core.jobs.bench import Bench
+from wafer_core.jobs.tasks import TASKS, Task, staging_root
+from wafer_core.workspace import JobRow, State, Workspace
+
+PAUSE = 0.05
+"""Seconds between two looks at an empty queue."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Holds the jobs that have begun; each is a generator that stands still while another goes on."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.bench = Bench(workspace)
+        self.tasks: dict[int, Task] = {}
+
+    def recover(self) -> None:
+        """Put back what a worker that is gone left running, and clear away its half-made students."""
+        for job_id in self.workspace.requeue_orphans():
+            log.warning("job %d lost its worker and is queued again", job_id)
+        shutil.rmtree(staging_root(self.workspace), ignore_errors=True)
+
+    def turn(self) -> bool:
+        """Advance the most urgent job by one step; return False when there is none."""
+        for job_id in self.workspace.jobs_to_cancel():
+            self._drop(job_id, "cancelled", "Cancelled.")
+        job = self.workspace.most_urgent()
+        if job is None:
+            return False
+        if job.id in self.tasks or self._begin(job):
+            self._advance(job)
+        return True
+
+    def _begin(self, job: JobRow) -> bool:
+        if not self.workspace.begin_job(job.id):
+            return False
+        log.info("job %d begins: %s %s", job.id, job.kind, job.payload)
+        self.tasks[job.id] = TASKS[job.kind](self.bench, job)
+        return True
+
+    def _advance(self, job: JobRow) -> None:
+        try:
+            next(self.tasks[job.id])
+        except StopIteration as finished:
+            self._drop(job.id, "done", finished.value)
+        except WaferDistillError as problem:
+            self._drop(job.id, "failed", str(problem))
+        except Exception as fault:
+            log.exception("job %d failed", job.id)
+            self._drop(job.id, "failed", _sentence(fault, self.workspace))
+
+    def _drop(self, job_id: int, state: State, message: str) -> None:
+        task = self.tasks.pop(job_id, None)
+        if task is not None:
+            task.close()
+        self.workspace.end_job(job_id, state, message)
+        log.info("job %d is %s: %s", job_id, state, message)
+
+
+def serve(root: Path, idle: float) -> None:
+    """Work until nothing has been asked for during `idle` seconds, or the workspace's folder is gone.
+
+    The caller holds the workspace's worker lock.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    workspace = Workspace(root)
+    (root / "worker.pid").write_text(str(os.getpid()))
+    worker = Worker(workspace)
+    worker.recover()
+    rested, warm = time.monotonic(), False
+    while time.monotonic() - rested < idle and root.exists():
+        if worker.turn():
+            rested = time.monotonic()
+        elif not warm:
+            warm = _warm_up()
+        else:
+            time.sleep(PAUSE)
+    workspace.close()
+
+
+def work_waits(root: Path) -> bool:
+    """Return whether anything is queued in the workspace at `root`."""
+    if not root.exists():
+        return False
+    workspace = Workspace(root)
+    try:
+        return workspace.most_urgent() is not None
+    finally:
+        workspace.close()
+
+
+def _warm_up() -> bool:
+    """Load what the first explanation would otherwise wait for."""
+    import wafer_core.explain.gradients  # noqa: F401
+
+    return True
+
+
+def _sentence(fault: Exception, workspace: Workspace) -> str:
+    """Return what the engineer is told of a fault that is nobody's answer to give; the log has the rest."""
+    where = f"the details are in {workspace.logs / 'worker.log'}"
+    if isinstance(fault, MemoryError):
+        return f"The machine has too little memory for this; {where}."
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"The system refused a file ({fault.strerror}); {where}."
+    return f"A fault in the program ended this ({type(fault).__name__}); {where}."

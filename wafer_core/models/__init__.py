@@ -1,0 +1,1 @@
+"""Networks, model folders and their cards, ONNX export and int8."""

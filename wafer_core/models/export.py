@@ -1,0 +1,142 @@
+"""A network to ONNX, fp32 and int8, in as few bytes as a valid graph allows."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
+
+from wafer_core.canonical import CHANNELS
+from wafer_core.models.networks import Network
+from wafer_core.models.session import INPUT, OUTPUTS
+from wafer_core.models.slim import slim
+
+_CALIBRATION_BATCH = 32
+
+
+def export_onnx(network: Network, size: int, path: Path) -> None:
+    """Write a network as an fp32 ONNX graph with any number of maps a run.
+
+    The graph takes `map` float32 (n, 2, size, size) and gives `logits` (n, 8) and `embedding` (n, E).
+    """
+    ends = _Ends(_folded(network)).eval()
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            ends,
+            (torch.zeros(2, CHANNELS, size, size),),
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # only the exporter that this one replaced returned None
+    path.write_bytes(slim(program.model_proto).SerializeToString())
+
+
+def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None:
+    """Write the int8 graph of an fp32 one: static QDQ, per channel, its head left in fp32.
+
+    The head is a hundredth of the work; in int8 it cost half of the accuracy lost, and its outputs
+    are what thresholds and margins are measured in. Biases stay fp32 in the file, which is smaller,
+    and ONNX Runtime rounds them as it loads.
+
+    Args:
+        source: a file `export_onnx` wrote.
+        path: where to write.
+        calibration: canonical maps float32 (n, 2, S, S) to measure activations on; 100 to 200 do.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared, raw = Path(scratch, "prepared.onnx"), Path(scratch, "int8.onnx")
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        graph = _numbered(onnx.load(prepared))
+        quantize_static(
+            graph,
+            str(raw),
+            _Batches(calibration),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_head(graph),
+            extra_options={"QuantizeBias": False},
+        )
+        path.write_bytes(slim(onnx.load(raw)).SerializeToString())
+
+
+class _Ends(nn.Module):
+    """A network that answers with logits and embedding at once."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.logits_and_embedding(maps)
+
+
+class _Batches(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds calibration maps to the quantiser."""
+
+    def __init__(self, maps: NDArray[np.float32]) -> None:
+        self._batches = iter(np.split(maps, range(_CALIBRATION_BATCH, len(maps), _CALIBRATION_BATCH)))
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch}
+
+
+def _folded(network: Network) -> Network:
+    """Return a copy whose batch normalisations have moved into the convolutions before them."""
+    folded = copy.deepcopy(network).cpu().eval()
+    for pair in list(folded.modules()):
+        if not isinstance(pair, nn.Sequential) or len(pair) != 2:
+            continue
+        convolution, normalisation = pair
+        if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
+            pair[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, normalisation)
+            pair[1] = nn.Identity()
+    return folded
+
+
+def _numbered(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Name every node, because the quantiser is told by name which ones to leave alone."""
+    for number, node in enumerate(graph.graph.node):
+        node.name = f"n{number}"
+    return graph
+
+
+def _head(graph: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes behind the last convolution's activation."""
+    nodes = list(graph.graph.node)
+    last = max(i for i, node in enumerate(nodes) if node.op_type in ("Conv", "Relu"))
+    return [node.name for node in nodes[last + 1 :]]
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep to ourselves what the exporter says about itself and no user can act on."""
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registry.level
+    # It warns of every torchvision operator it cannot offer; torchvision must not be installed.
+    registry.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # torch copies its own deprecated tree type while exporting.
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+            yield
+    finally:
+        registry.setLevel(level)

@@ -1,0 +1,163 @@
+"""Model folders on disk: which files they hold, what each is called, and finding one by name or path."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wafer_core.errors import BrokenModel, UnknownModel
+from wafer_core.models.card import CARD, Card, Engine, FileEntry, Role
+
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
+"""Where the models that come with the product live, a folder each."""
+
+APPROVED = {"approved": "student", "approved-int8": "student-int8"}
+"""What the approved student is called, and which shipped one it is until a workspace says otherwise."""
+
+_KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-int8"}
+"""What a file's kind adds to its folder's name, in the order in which a folder stands for one file."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One weights file of a model folder: the unit that is chosen, loaded and compared.
+
+    Args:
+        name: how it is chosen, such as `student-int8`.
+        folder: where it lives.
+        file: its name within the folder.
+        card: of the folder.
+    """
+
+    name: str
+    folder: Path
+    file: str
+    card: Card
+
+    @property
+    def path(self) -> Path:
+        """The weights file."""
+        return self.folder / self.file
+
+    @property
+    def entry(self) -> FileEntry:
+        """What the card says of this file."""
+        return self.card.files[self.file]
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the weights, the key of everything the model said."""
+        return self.entry.sha256
+
+    @property
+    def engine(self) -> Engine:
+        """What runs it."""
+        return self.entry.engine
+
+    @property
+    def role(self) -> Role:
+        """Whether it teaches or was taught."""
+        return self.card.role
+
+    @property
+    def label(self) -> str:
+        """What the screen calls it: the card's name, and the kind of file unless it is the trained one."""
+        kind = {"": "", "-onnx": ", ONNX", "-int8": ", int8"}[_kind(self.entry)]
+        return self.card.name + kind
+
+    def read(self) -> bytes:
+        """Return the file's bytes, checked against the card.
+
+        Raises:
+            BrokenModel: the file is missing, or its size or sha256 is not the card's.
+        """
+        where = f"{self.folder.name}/{self.file}"
+        try:
+            size = self.path.stat().st_size
+            if size != self.entry.bytes:
+                raise BrokenModel(
+                    f"{where}: it has {size} bytes and its card says {self.entry.bytes}; restore the file."
+                )
+            data = self.path.read_bytes()
+        except FileNotFoundError as exc:
+            raise BrokenModel(f"{where}: the card names this file, but it is not there; restore it.") from exc
+        except OSError as exc:
+            raise BrokenModel(f"{where}: it cannot be read ({exc.strerror}).") from exc
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise BrokenModel(f"{where}: its sha256 is not the one its card states; restore the file.")
+        return data
+
+
+def files_of(folder: Path) -> tuple[ModelFile, ...]:
+    """Return the weights files of a model folder: trained weights, then ONNX, then int8.
+
+    Raises:
+        BrokenModel: the card is missing or impossible.
+    """
+    card = Card.read(folder)
+    kinds = list(_KINDS.values())
+    name = folder.resolve().name
+    found = [ModelFile(name + _kind(entry), folder, file, card) for file, entry in card.files.items()]
+    return tuple(sorted(found, key=lambda model: kinds.index(_kind(model.entry))))
+
+
+def shipped_models() -> tuple[ModelFile, ...]:
+    """Return every weights file that comes with the product: teachers first, then students, larger ones first."""
+    folders = sorted(path.parent for path in SHIPPED.glob(f"*/{CARD}"))
+    groups = [files_of(folder) for folder in folders]
+    groups.sort(key=lambda files: (files[0].role != "teacher", -files[0].entry.parameters))
+    return tuple(model for files in groups for model in files)
+
+
+def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
+    """Return the model a name or a path means, its weights checked against its card.
+
+    Args:
+        name_or_path: the name of a shipped model, `approved` or `approved-int8`, the name of a model
+            in one of the `extra` folders, or the path of a model folder or of a weights file in one.
+        extra: model folders beside the shipped ones.
+
+    Raises:
+        UnknownModel: nothing answers to it; the message lists the names that would.
+        BrokenModel: something does, but contradicts its card.
+    """
+    wanted = APPROVED.get(name_or_path, name_or_path)
+    known = [*shipped_models(), *_sound_files(extra, wanted)]
+    named = next((model for model in known if model.name == wanted), None)
+    found = named or _at_path(Path(name_or_path))
+    if found is None:
+        names = ", ".join(dict.fromkeys([*(model.name for model in known), *APPROVED]))
+        raise UnknownModel(
+            f"There is no model {name_or_path!r}; name one of {names}, or give the path of a model folder "
+            "or of a weights file in one."
+        )
+    found.read()
+    return found
+
+
+def _sound_files(folders: Sequence[Path], wanted: str) -> Iterator[ModelFile]:
+    """Yield the files of folders, passing over broken ones unless it is one of theirs that is wanted."""
+    for folder in folders:
+        try:
+            yield from files_of(folder)
+        except BrokenModel:
+            if wanted in {folder.name + kind for kind in _KINDS.values()}:
+                raise
+
+
+def _at_path(path: Path) -> ModelFile | None:
+    if path.is_dir():
+        return files_of(path)[0]
+    if not path.is_file():
+        return None
+    folder = path.parent
+    for model in files_of(folder):
+        if model.file == path.name:
+            return model
+    raise UnknownModel(f"{path.name} is not one of the weights files that {folder.resolve().name}/{CARD} names.")
+
+
+def _kind(entry: FileEntry) -> str:
+    return _KINDS[(entry.engine, entry.precision)]

@@ -1,0 +1,158 @@
+"""The networks: residual teachers and separable students of one shape, body then class maps then mean.
+
+Every network takes canonical maps float32 (n, 2, S, S) and answers with logits (n, 8). Its logits
+are the mean of its class maps plus a bias, so a class map is evidence per place and one student
+can learn from another network's class maps cell by cell.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor, nn
+
+from wafer_core.canonical import CHANNELS
+from wafer_core.patterns import PATTERNS
+
+STUDENT_SIZES: dict[str, str] = {
+    "tiny": "separable-12-24-48-48-64",
+    "small": "separable-16-32-64-64-64-128",
+    "base": "separable-24-48-96-96-96-96-192",
+}
+"""The students a user can choose between, by name, with their architectures."""
+
+
+class Network(nn.Module):
+    """A body that ends in a grid of features, and a linear head on their mean."""
+
+    def __init__(self, body: nn.Sequential, width: int) -> None:
+        super().__init__()
+        self.body = body
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(width, len(PATTERNS))
+
+    def features(self, maps: Tensor) -> Tensor:
+        """Return the last grid of features, (n, width, S / 4, S / 4)."""
+        grid: Tensor = self.body(maps)
+        return grid
+
+    def embed(self, maps: Tensor) -> Tensor:
+        """Return the embedding (n, width): the mean of the features over their grid."""
+        embedding: Tensor = self.pool(self.features(maps)).flatten(1)
+        return embedding
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return logits (n, 8)."""
+        logits: Tensor = self.head(self.embed(maps))
+        return logits
+
+    def logits_and_embedding(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (n, 8) and embedding (n, width) of one pass."""
+        embedding = self.embed(maps)
+        return self.head(embedding), embedding
+
+    def class_maps(self, features: Tensor) -> Tensor:
+        """Return the evidence per place (n, 8, h, w); its mean plus the head's bias is the logits."""
+        return nn.functional.conv2d(features, self.head.weight[:, :, None, None])
+
+    @property
+    def gradcam_layer(self) -> nn.Module:
+        """The layer whose output Grad-CAM weighs."""
+        return self.body[-1]
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions around which the input is added (He et al. 2016, arXiv 1512.03385)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(inputs, outputs, 3, stride)
+        self.relu = nn.ReLU()
+        self.second = _convolution(outputs, outputs, 3)
+        self.shortcut = nn.Identity() if (inputs, stride) == (outputs, 1) else _convolution(inputs, outputs, 1, stride)
+        # One module a use: DeepLift keeps each activation's input by module.
+        self.last_relu = nn.ReLU()
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Map (n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
+        out: Tensor = self.last_relu(self.second(self.relu(self.first(grid))) + self.shortcut(grid))
+        return out
+
+
+class Separable(nn.Module):
+    """A depthwise and a pointwise convolution, with the input added where shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        self.depthwise = _convolution(inputs, inputs, kernel, stride, groups=inputs)
+        self.relu = nn.ReLU()
+        self.pointwise = _convolution(inputs, outputs, 1)
+        self.adds = (inputs, stride) == (outputs, 1)
+        self.last_relu = nn.ReLU()
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Map (n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
+        out = self.pointwise(self.relu(self.depthwise(grid)))
+        activated: Tensor = self.last_relu(out + grid if self.adds else out)
+        return activated
+
+
+def build(architecture: str) -> Network:
+    """Return an untrained network by the name that model cards carry.
+
+    `residual-W-A-B` is a teacher of width W with A blocks at half resolution and B at a quarter;
+    `separable-C1-C2-...` a student whose channels are C1 at half resolution after the stem, C2
+    there too, and the rest at a quarter.
+
+    Raises:
+        ValueError: the name follows neither scheme.
+    """
+    if match := re.fullmatch(r"residual-(\d{1,3})-(\d)-(\d)", architecture):
+        width, half, quarter = map(int, match.groups())
+        if width and half and quarter:
+            return _residual(width, half, quarter)
+    if re.fullmatch(r"separable(-[1-9]\d{0,2}){3,12}", architecture):
+        return _separable([int(part) for part in architecture.split("-")[1:]])
+    raise ValueError(f"{architecture!r} is no architecture this version can build.")
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Return how many trained numbers a network has."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _residual(width: int, half: int, quarter: int) -> Network:
+    layers: list[nn.Module] = [_convolution(CHANNELS, width // 2, 3), nn.ReLU()]
+    layers.append(Residual(width // 2, width, 2))
+    layers += [Residual(width, width, 1) for _ in range(half - 1)]
+    layers.append(Residual(width, 2 * width, 2))
+    layers += [Residual(2 * width, 2 * width, 1) for _ in range(quarter - 1)]
+    return Network(nn.Sequential(*layers), 2 * width)
+
+
+def _separable(widths: list[int]) -> Network:
+    stem, half, *quarter = widths
+    layers: list[nn.Module] = [_convolution(CHANNELS, stem, 3, 2), nn.ReLU()]
+    layers += [Separable(stem, half, 1, 3), Separable(half, half, 1, 3)]
+    for position, (inputs, outputs) in enumerate(zip([half, *quarter], quarter, strict=False)):
+        layers.append(Separable(inputs, outputs, 2 if position == 0 else 1, 5))
+    return Network(nn.Sequential(*layers), widths[-1])
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """A convolution whose bias the normalisation behind it makes needless."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+def trained(architecture: str, weights: dict[str, Tensor]) -> Network:
+    """Return a network in evaluation mode with the given weights."""
+    network = build(architecture)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def pick_device() -> torch.device:
+    """Return the accelerator where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,157 @@
+"""Writing a model folder: weights, ONNX, int8 and the card that binds them, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precision, Role
+from wafer_core.models.export import export_onnx, quantise
+from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.networks import Network, parameter_count
+from wafer_core.models.session import GraphSession
+from wafer_core.models.weights import network_bytes
+
+Thresholds = Sequence[float] | Callable[[NDArray[np.float32]], Sequence[float]]
+"""Eight probabilities, or what finds them for one file from its logits (n, 8) on the threshold maps."""
+
+_BATCH = 128
+
+
+def save_model(
+    folder: Path,
+    network: Network,
+    *,
+    name: str,
+    role: Role,
+    architecture: str,
+    size: int,
+    decoder: str,
+    unsure_below: float,
+    thresholds: Thresholds,
+    calibration: NDArray[np.float32],
+    made_from: Mapping[str, Any],
+    threshold_maps: NDArray[np.float32] | None = None,
+    stem: str | None = None,
+    figures: Sequence[Figure] = (),
+    beside: Mapping[str, str] | None = None,
+) -> tuple[ModelFile, ...]:
+    """Write `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx` and `card.json`; a reader never sees half of it.
+
+    Everything is made in a folder beside the target first. A target that exists keeps its other
+    files and gets its card last.
+
+    Args:
+        folder: where the model will live.
+        network: the trained network.
+        name: what the screen calls it.
+        role: whether it teaches or was taught.
+        architecture: the name `networks.build` knows the network by.
+        size: rows and columns of its canonical map.
+        decoder: a key of `ALLOWED_SETS`.
+        unsure_below: margin in logits under which its verdicts are unsure.
+        thresholds: eight probabilities for all files, or a function that finds each file's own.
+        calibration: canonical maps float32 (n, 2, S, S) for the activation ranges of int8.
+        made_from: as in `Card`.
+        threshold_maps: the maps a threshold function sees logits of; the calibration maps unless given.
+        stem: of the file names; the folder's name unless given.
+        figures: what is already measured.
+        beside: further text files by name, such as `run.json`.
+
+    Raises:
+        BrokenModel: a value cannot stand in a card.
+    """
+    stem = stem or folder.resolve().name
+    maps = calibration if threshold_maps is None else threshold_maps
+    with _staged(folder) as stage:
+        trained, graph, small = (stage / f"{stem}{ending}" for ending in (".safetensors", ".onnx", ".int8.onnx"))
+        trained.write_bytes(network_bytes(network))
+        export_onnx(network, size, graph)
+        quantise(graph, small, calibration)
+        count = parameter_count(network)
+        cuts = (
+            _cuts(thresholds, lambda: network_logits(network, maps)),
+            _cuts(thresholds, lambda: _graph_logits(graph, maps)),
+            _cuts(thresholds, lambda: _graph_logits(small, maps)),
+        )
+        files = {
+            trained.name: _entry(trained, "torch", "fp32", count, cuts[0]),
+            graph.name: _entry(graph, "onnx", "fp32", count, cuts[1]),
+            small.name: _entry(small, "onnx", "int8", count, cuts[2]),
+        }
+        Card(
+            name=name,
+            role=role,
+            architecture=architecture,
+            size=size,
+            decoder=decoder,
+            unsure_below=unsure_below,
+            files=files,
+            made_from=dict(made_from),
+            figures=tuple(figures),
+        ).write(stage)
+        for other, text in (beside or {}).items():
+            (stage / other).write_text(text, encoding="utf-8")
+    return files_of(folder)
+
+
+def network_logits(network: Network, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a network's logits float32 (n, 8) on canonical maps, wherever the network lives."""
+    device = network.head.weight.device
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        batches = [network(torch.tensor(batch, device=device)).cpu().numpy() for batch in _batches(maps)]
+    network.train(was_training)
+    return np.concatenate(batches)
+
+
+def _graph_logits(graph: Path, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = GraphSession(graph.read_bytes(), graph.name)
+    return np.concatenate([session.run(batch)[0] for batch in _batches(maps)])
+
+
+def _batches(maps: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    yield from (maps[i : i + _BATCH] for i in range(0, max(len(maps), 1), _BATCH))
+
+
+def _cuts(thresholds: Thresholds, logits: Callable[[], NDArray[np.float32]]) -> tuple[float, ...]:
+    found = thresholds(logits()) if callable(thresholds) else thresholds
+    return tuple(float(each) for each in found)
+
+
+def _entry(
+    path: Path, engine: Engine, precision: Precision, parameters: int, thresholds: tuple[float, ...]
+) -> FileEntry:
+    data = path.read_bytes()
+    return FileEntry(engine, precision, parameters, len(data), hashlib.sha256(data).hexdigest(), thresholds)
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Give a folder beside the target to write into, and put it in the target's place when all went well."""
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    stage.mkdir()
+    try:
+        yield stage
+        if folder.exists():
+            # It may be a folder that holds other things of its owner's; the card goes last, so that
+            # it never names weights which are not there yet.
+            for path in sorted(stage.iterdir(), key=lambda path: path.name == CARD):
+                os.replace(path, folder / path.name)
+        else:
+            os.replace(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""Readings of several files become one Lot: ids, repeated wafers, frames, orientation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wafer_core.lot import Lot, Note, ReadingOptions, SourceFile, Wafer
+from wafer_core.readers.draft import Draft, Reading
+from wafer_core.readers.frames import settle
+
+
+@dataclass(frozen=True, eq=False)
+class FileReading:
+    """What one file gave, with the file's name, stem and sha256."""
+
+    name: str
+    stem: str
+    sha256: str
+    reading: Reading
+
+
+def assemble(
+    files: Sequence[FileReading], options: ReadingOptions, title: str | None, refused: Sequence[Note] = ()
+) -> Lot:
+    """Return the Lot that these files make, in order of first appearance.
+
+    Raises:
+        UnreadableFile: the wafers of all files together are too many or too large.
+    """
+    notes = [note for file in files for note in file.reading.notes]
+    names, id_notes = _ids(files, options)
+    drafts = settle(files[0].name, [draft for file in files for draft in file.reading.drafts])
+    wafers = tuple(_wafer(draft, *ids, options) for draft, ids in zip(drafts, names, strict=True))
+    return Lot(
+        title=title or _title(files, wafers),
+        wafers=wafers,
+        files=tuple(SourceFile(file.name, file.sha256, file.reading.layout) for file in files),
+        options=options,
+        notes=(*notes, *id_notes, *refused),
+    )
+
+
+def _wafer(draft: Draft, lot: str, wafer: str, options: ReadingOptions) -> Wafer:
+    made = Wafer(lot, wafer, draft.place, draft.states, draft.bins, draft.labels, draft.notch)
+    return made.turned(options.orientation)
+
+
+def _title(files: Sequence[FileReading], wafers: Sequence[Wafer]) -> str:
+    if len(files) == 1 and files[0].reading.title:
+        return files[0].reading.title
+    lots = list(dict.fromkeys(wafer.lot for wafer in wafers))
+    others = len(lots) - 1
+    return lots[0] + (f" and {others} more lot{'s' * (others > 1)}" if others else "")
+
+
+def _ids(files: Sequence[FileReading], options: ReadingOptions) -> tuple[list[tuple[str, str]], list[Note]]:
+    """Name every wafer once, and report names that were made up or changed."""
+    given: list[tuple[str, str]] = []
+    notes: list[Note] = []
+    # Files that are stated to be one lot are numbered through; otherwise each file counts from 1.
+    through = sum(1 for file in files for draft in file.reading.drafts if draft.wafer is None)
+    counted = 0
+    for file in files:
+        drafts = file.reading.drafts
+        first, total = (counted, through) if options.lot else (0, len(drafts))
+        width = max(2, len(str(total)))
+        unnamed = 0
+        for position, draft in enumerate(drafts, start=1):
+            number = position
+            if draft.wafer is None:
+                unnamed += 1
+                number = first + unnamed if options.lot else position
+            wafer = f"{number:0{width}d}" if draft.wafer is None else draft.wafer
+            given.append((draft.lot or options.lot or file.stem, wafer))
+        counted += unnamed
+        notes += _id_notes(file, drafts, options, unnamed)
+    return _distinct(given, files, notes), notes
+
+
+def _id_notes(file: FileReading, drafts: Sequence[Draft], options: ReadingOptions, unnamed: int) -> list[Note]:
+    assumed = []
+    if not options.lot and any(not draft.lot for draft in drafts):
+        assumed.append(f"the lot is named {file.stem} after the file")
+    if unnamed:
+        assumed.append("wafers are numbered in file order")
+    if not assumed:
+        return []
+    text = " and ".join(assumed)
+    return [Note("assumed", file.name, f"{text[0].upper()}{text[1:]}, because the file holds no ids for them.")]
+
+
+def _distinct(given: list[tuple[str, str]], files: Sequence[FileReading], notes: list[Note]) -> list[tuple[str, str]]:
+    """Give a repeated (lot, wafer) the name `05#2`, the next one `05#3`."""
+    taken = set(given)
+    count: Counter[tuple[str, str]] = Counter()
+    names: list[tuple[str, str]] = []
+    owners = [file.name for file in files for _ in file.reading.drafts]
+    renamed: dict[str, list[str]] = {}
+    for (lot, wafer), owner in zip(given, owners, strict=True):
+        count[lot, wafer] += 1
+        name = wafer
+        while count[lot, wafer] > 1 and (lot, name) in taken:
+            name = f"{wafer}#{count[lot, wafer]}"
+            if (lot, name) in taken:
+                count[lot, wafer] += 1
+        if name != wafer:
+            taken.add((lot, name))
+            renamed.setdefault(owner, []).append(f"{lot}/{name}")
+        names.append((lot, name))
+    for owner, found in renamed.items():
+        listing = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+        notes.append(Note("changed", owner, f"Wafers that were there already are kept and renamed: {listing}."))
+    return names

@@ -1,0 +1,53 @@
+"""Which column of a die list is which, under the names that testers and databases give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_DIE = r"(die|part|chip|grid|unit)"
+_AXIS = r"(die|part|chip|wafer|map|grid|unit|site|prober?)?"
+_PLACE = r"(coord|coordinate|pos|position|index|idx|loc|location|no|num|number|die|addr|address|s)?"
+_PREFIX = r"(coord|coordinate|pos|position|index|idx|loc|location)"
+_NUMBER = r"(no|num|number|code|id|value|cd)?"
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "x": (rf"{_DIE}x{_PLACE}", rf"{_AXIS}x{_PLACE}", rf"{_AXIS}{_PREFIX}x", rf"{_AXIS}(col|column){_PLACE}"),
+    "y": (rf"{_DIE}y{_PLACE}", rf"{_AXIS}y{_PLACE}", rf"{_AXIS}{_PREFIX}y", rf"{_AXIS}row{_PLACE}"),
+    "bin": (
+        rf"(hard|hw|h)bin{_NUMBER}",
+        r"hb",
+        rf"(die|test|part|chip|map|final)?bin{_NUMBER}(result)?",
+        rf"(soft|sw|s)bin{_NUMBER}",
+        r"sb",
+        r"(die|test|part)?(passfail|pf|result|status|state|category)",
+        r"(is)?pass(ed|ing)?",
+    ),
+    "lot": (r"(fab|mfg|wafer|parent|sub)?lot(id|no|num|number|name|key)?", r"batch(id|no|num|number|name)?"),
+    "wafer": (
+        r"(wafer|wfr|wf|substrate)(id|no|num|number|name|index|idx|key)?",
+        r"(wafer)?slot(id|no|num|number)?",
+        r"waferlotid",
+    ),
+}
+_KINDS = {role: [re.compile(name) for name in names] for role, names in _NAMES.items()}
+
+
+def roles(header: Sequence[str]) -> dict[str, int]:
+    """Return which column plays which role: x, y, bin, lot, wafer, as far as `header` names them.
+
+    A hard bin goes before a plain bin, a plain one before a soft bin, all before pass/fail words.
+
+    Example:
+        >>> roles(["LOT_ID", "Wafer #", "DieX", "DieY", "SoftBin", "HardBin"])
+        {'x': 2, 'y': 3, 'bin': 5, 'lot': 0, 'wafer': 1}
+    """
+    plain = [re.sub(r"[^a-z]", "", cell.lower()) for cell in header]
+    found: dict[str, int] = {}
+    for role, kinds in _KINDS.items():
+        for kind in kinds:
+            column = next((i for i, name in enumerate(plain) if kind.fullmatch(name)), None)
+            if column is not None:
+                found[role] = column
+                break
+    return found

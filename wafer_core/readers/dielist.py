@@ -1,0 +1,123 @@
+"""Die lists as text: one row a die, with lot, wafer, x, y and bin under any usual column name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+
+from wafer_core.errors import UnreadableFile
+from wafer_core.lot import Note, ReadingOptions
+from wafer_core.readers.columns import roles
+from wafer_core.readers.dierows import BLOCK, DieRows
+from wafer_core.readers.draft import Draft, Format, Reading
+from wafer_core.readers.source import Source
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_PREAMBLE = 40
+"""Lines that may stand before the header."""
+_LINE_LIMIT = 20_000
+_NAMED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)?[_\- ]?(\d{1,3})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Header:
+    line: int
+    delimiter: str
+    columns: dict[str, int]
+    width: int
+
+
+def _recognises(source: Source) -> bool:
+    return _find_header(source.text) is not None
+
+
+def _read(source: Source, options: ReadingOptions) -> Reading:
+    header = _find_header(source.text)
+    if header is None or "bin" not in header.columns:
+        raise UnreadableFile(source.name, NO_BIN_COLUMN)
+    rows = DieRows(source.name)
+    _take(source, header, rows)
+    layout = f"die list, {_DELIMITERS[header.delimiter]} separated"
+    return die_list_reading(source, layout, rows, header.columns, options)
+
+
+NO_BIN_COLUMN = "it has x and y but no bin column; call the column with the test result 'bin'."
+
+
+def die_list_reading(
+    source: Source, layout: str, rows: DieRows, columns: dict[str, int], options: ReadingOptions
+) -> Reading:
+    """Make wafers of gathered rows and say what was assumed about axes and ids."""
+    drafts, notes = rows.drafts(options)
+    notes.insert(0, Note("assumed", source.name, "x runs to the right and y upwards."))
+    if "wafer" not in columns:
+        drafts = [_named_after_file(draft, source.stem, options) for draft in drafts]
+        if drafts[0].wafer is not None:
+            notes.append(Note("assumed", source.name, f"The wafer id {drafts[0].wafer} is taken from the file name."))
+    return Reading(layout, drafts, notes)
+
+
+def _named_after_file(draft: Draft, stem: str, options: ReadingOptions) -> Draft:
+    """Name the one wafer of a file without a wafer column: `A1234_05` is wafer 05 of lot A1234."""
+    match = _NAMED_WAFER.fullmatch(stem)
+    lot = draft.lot or options.lot
+    wafer = match[2] if match else stem if lot else None
+    lot = lot or (match[1] if match else None)
+    return Draft(draft.states, lot, wafer, draft.frame, draft.bins, extent=draft.extent)
+
+
+def _find_header(text: str) -> _Header | None:
+    """Look for a line that names an x and a y column, under any delimiter."""
+    lines = io.StringIO(text, newline="")
+    for number in range(1, _PREAMBLE + 1):
+        line = lines.readline(_LINE_LIMIT).rstrip("\r\n")
+        for delimiter in _DELIMITERS:
+            if delimiter not in line:
+                continue
+            cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+            columns = roles(cells)
+            if "x" in columns and "y" in columns:
+                return _Header(number, delimiter, columns, len(cells))
+    return None
+
+
+def _take(source: Source, header: _Header, rows: DieRows) -> None:
+    text = io.StringIO(source.text, newline="")
+    for _ in range(header.line):
+        text.readline()
+    reader = csv.reader(text, delimiter=header.delimiter)
+    needed = max(header.columns.values()) + 1
+    lines: list[int] = []
+    taken: list[list[str]] = []
+
+    def hand_over() -> None:
+        if lines:
+            by_column = list(zip(*taken, strict=True))
+            rows.add(lines, {role: list(column) for role, column in zip(header.columns, by_column, strict=True)})
+            lines.clear()
+            taken.clear()
+
+    positions = list(header.columns.values())
+    try:
+        for cells in reader:
+            if len(cells) < needed or len(cells) > header.width:
+                if not any(cells):
+                    continue
+                if len(cells) < needed or any(cells[header.width :]):
+                    rows.rejected["it has not as many cells as the header"].append(header.line + reader.line_num)
+                    continue
+            elif not any(cells):
+                continue
+            lines.append(header.line + reader.line_num)
+            taken.append([cells[i] for i in positions])
+            if len(lines) == BLOCK:
+                hand_over()
+        hand_over()
+    except csv.Error as exc:
+        line = header.line + reader.line_num
+        raise UnreadableFile(source.name, f"line {line} cannot be split into cells ({exc}); export it again.") from exc
+
+
+FORMAT = Format("die list (CSV, TSV)", _recognises, _read)

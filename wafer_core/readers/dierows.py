@@ -1,0 +1,182 @@
+"""Rows of a die list, from whichever file, gathered into wafers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.errors import ReadingQuestion, UnreadableFile
+from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Note, ReadingOptions
+from wafer_core.readers import limits, numbers
+from wafer_core.readers.cells import NO_BIN, passing_bins, states_of
+from wafer_core.readers.draft import Draft
+
+BLOCK = 65_536
+"""Rows taken in at a time, so that a long list is never held as text."""
+MISSING = -32768
+"""STDF's mark for a coordinate that was not recorded; it survives into exported lists."""
+
+_Ids = tuple[str | None, str | None]
+_Integers = NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class DieRows:
+    """The rows of one file; `add` takes them in blocks, `drafts` makes wafers of them.
+
+    Args:
+        name: the file's name.
+        unit: what its rows are called in remarks, `line` or `row`.
+    """
+
+    name: str
+    unit: str = "line"
+    rejected: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _blocks: list[tuple[_Integers, ...]] = field(default_factory=list)
+    _codes: dict[_Ids, int] = field(default_factory=dict)
+    _rows: int = 0
+    _fraction: str | None = None
+
+    def add(self, lines: Sequence[int], columns: dict[str, list[str]]) -> None:
+        """Take in rows given by their line numbers and the texts of x, y, bin and, if any, lot and wafer."""
+        self._rows += len(lines)
+        limits.check_rows(self.name, self._rows)
+        line = np.asarray(lines, dtype=np.int64)
+        x, x_kind = numbers.parse(columns["x"])
+        y, y_kind = numbers.parse(columns["y"])
+        value, kind = numbers.parse(columns["bin"])
+        code = self._code(columns.get("lot"), columns.get("wafer"), len(lines))
+        kind[(kind == numbers.WHOLE) & (value < 0)] = numbers.BLANK
+        if self._fraction is None and (kind == numbers.FRACTION).any():
+            self._fraction = columns["bin"][int(np.argmax(kind == numbers.FRACTION))]
+
+        blank = (x_kind == numbers.BLANK) | (y_kind == numbers.BLANK) | (x == MISSING) | (y == MISSING)
+        odd = (x_kind != numbers.WHOLE) | (y_kind != numbers.WHOLE)
+        keep = np.ones(len(line), dtype=bool)
+        for reason, bad in (
+            ("no x or y", blank),
+            ("x or y is not a whole number", odd),
+            ("no wafer id", code < 0),
+            ("the bin is not a number", kind == numbers.OTHER),
+        ):
+            self.rejected[reason] += line[bad & keep].tolist()
+            keep &= ~bad
+        self._blocks.append(tuple(a[keep] for a in (line, code, x, y, value, kind.astype(np.int64))))
+
+    def drafts(self, options: ReadingOptions) -> tuple[list[Draft], list[Note]]:
+        """Return a draft a wafer, in order of first appearance, and what there is to remark.
+
+        Raises:
+            UnreadableFile: no row gives a die, or a coordinate is far off all others.
+            ReadingQuestion: the bins do not say which of them pass.
+        """
+        columns = (np.concatenate(parts) for parts in zip(*self._blocks, strict=True))
+        line, code, x, y, value, kind = columns if self._blocks else (np.zeros(0, dtype=np.int64),) * 6
+        if (kind == numbers.FRACTION).any():
+            if options.pass_bins is None:
+                question = f"The bin column holds numbers such as {self._fraction}: which whole numbers pass?"
+                raise ReadingQuestion(self.name, "pass_bins", question + " Rows with others will be left out.")
+            bad = kind == numbers.FRACTION
+            self.rejected["the bin is not a whole number"] += line[bad].tolist()
+            code, x, y, value, kind = (a[~bad] for a in (code, x, y, value, kind))
+        notes: list[Note] = []
+        if len(code):
+            state, has_bins = self._states(value, kind, options, notes)
+            present = state != NO_DIE
+            code, x, y, value, kind, state = (a[present] for a in (code, x, y, value, kind, state))
+        if not len(code):
+            raise UnreadableFile(self.name, f"none of its {self._rows:,} rows gives a die{self._why()}.")
+        bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
+        drafts, retested = self._wafers(code, x, y, state, bins)
+        if retested:
+            text = f"{retested:,} {'die was' if retested == 1 else 'dies were'} tested again; the last test counts."
+            notes.append(Note("changed", self.name, text))
+        return drafts, [*notes, *self._rejections()]
+
+    def _code(self, lots: list[str] | None, wafers: list[str] | None, count: int) -> _Integers:
+        """Number the wafers in order of first appearance; -1 where a row names none."""
+        lot_of = [text.strip() or None for text in lots] if lots else [None] * count
+        wafer_of = [text.strip() for text in wafers] if wafers else [None] * count
+        codes = self._codes
+        return np.fromiter(
+            (
+                -1 if wafer == "" else codes.setdefault((lot, wafer), len(codes))
+                for lot, wafer in zip(lot_of, wafer_of, strict=True)
+            ),
+            np.int64,
+            count,
+        )
+
+    def _states(
+        self, value: _Integers, kind: _Integers, options: ReadingOptions, notes: list[Note]
+    ) -> tuple[NDArray[np.uint8], bool]:
+        """Return the state of every row and whether the values are bins worth keeping."""
+        whole = kind == numbers.WHOLE
+        found = np.unique(value[whole]).tolist()
+        if options.cells == "states" and options.pass_bins is None and found and found[-1] <= UNTESTED:
+            state = np.where(whole, value, UNTESTED).astype(np.uint8)
+            has_bins = False
+        else:
+            passing, note = passing_bins(self.name, found, options)
+            notes += [note] if note else []
+            state = np.where(whole, states_of(value, passing), np.uint8(UNTESTED))
+            has_bins = bool(found)
+        state[kind == numbers.PASSES] = PASS
+        state[kind == numbers.FAILS] = FAIL
+        if untested := int(np.count_nonzero(kind == numbers.BLANK)):
+            notes.append(Note("assumed", self.name, f"{untested:,} rows without a bin are dies that were not tested."))
+        return state, has_bins
+
+    def _wafers(
+        self, code: _Integers, x: _Integers, y: _Integers, state: NDArray[np.uint8], bins: _Integers | None
+    ) -> tuple[list[Draft], int]:
+        order = np.argsort(code, kind="stable")
+        code, x, y, state = code[order], x[order], y[order], state[order]
+        bins = None if bins is None else bins[order]
+        starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
+        left, right = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
+        low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+        rows, columns = high - low + 1, right - left + 1
+        limits.check_grid(self.name, int(rows.max()), int(columns.max()))
+        limits.check_lot(self.name, len(starts), int((rows * columns).sum()), bins is not None)
+
+        ids = list(self._codes)
+        ends = np.r_[starts[1:], len(code)]
+        drafts, dies = [], 0
+        for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+            part = slice(start, end)
+            # y runs upwards: the highest y is the top row.
+            row, column = high[i] - y[part], x[part] - left[i]
+            tested = state[part] != UNTESTED
+            grid = np.zeros((rows[i], columns[i]), dtype=np.uint8)
+            grid[row[~tested], column[~tested]] = UNTESTED
+            # Of several values for one cell NumPy keeps the last, which is the last test.
+            grid[row[tested], column[tested]] = state[part][tested]
+            bin_grid = None
+            if bins is not None:
+                bin_grid = np.full(grid.shape, NO_BIN, dtype=np.int32)
+                bin_grid[row[tested], column[tested]] = bins[part][tested]
+            lot, wafer = ids[int(code[start])]
+            frame = Frame(int(rows[i]), int(columns[i]), int(left[i]), int(high[i]), y_step=-1)
+            drafts.append(Draft(grid, lot, wafer, frame, bin_grid, extent="dies"))
+            dies += int(np.count_nonzero(grid))
+        return drafts, len(code) - dies
+
+    def _rejections(self) -> list[Note]:
+        return [
+            Note("rejected", self.name, f"{len(found):,} {self._listing(found)} left out: {reason}.")
+            for reason, found in self.rejected.items()
+            if found
+        ]
+
+    def _listing(self, found: list[int]) -> str:
+        plural = "" if len(found) == 1 else "s"
+        return f"row{plural} ({self.unit}{plural} {limits.ranges(sorted(found))})"
+
+    def _why(self) -> str:
+        reasons = [f"{self._listing(found)}: {reason}" for reason, found in self.rejected.items() if found]
+        return f" ({'; '.join(reasons)})" if reasons else ""

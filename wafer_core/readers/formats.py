@@ -1,0 +1,60 @@
+"""Every format that can be read, in the order they are tried: the one place to add another.
+
+A format is a module with a `Format`: how its files are told from others by their content, and a
+function from a `Source` and the reading options to a `Reading`. Write it, test it, add it here.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+
+from wafer_core.errors import UnreadableFile
+from wafer_core.lot import ReadingOptions
+from wafer_core.readers import arrays, dielist, grid, lotfile, parquet
+from wafer_core.readers.draft import Format, Reading
+from wafer_core.readers.source import Source
+
+FORMATS: tuple[Format, ...] = (
+    lotfile.FORMAT,
+    arrays.NPZ,
+    arrays.NPY,
+    parquet.FORMAT,
+    dielist.FORMAT,
+    grid.FORMAT,  # takes any other text, so it stays last
+)
+
+_STRANGERS: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "it is packed with gzip; unpack it first."),
+    (b"PK", "it is a zip archive or a workbook without arrays in it; save its sheet as CSV, or unpack it."),
+    (b"\xd0\xcf\x11\xe0", "it is an old Office file; save its sheet as CSV."),
+    (b"\x80", "it is a Python pickle, which is never opened; save its arrays with numpy.savez."),
+    (b"\x89HDF", "it is an HDF5 file; save its arrays with numpy.savez."),
+    (b"\x89PNG", "it is a picture; give the die data it was drawn from."),
+    (b"\xff\xd8\xff", "it is a picture; give the die data it was drawn from."),
+    (b"%PDF", "it is a PDF; give the die data it was made from."),
+    (b"FileVersion", "it is a KLARF file, which cannot be read yet; export a die list as CSV."),
+    (b"<?xml", "it is an XML file, which cannot be read yet; export a die list as CSV."),
+)
+_READ = "npz and npy arrays, die lists (CSV, TSV, Parquet) and grids (CSV)"
+
+
+def read_source(source: Source, options: ReadingOptions) -> Reading:
+    """Read one file by the first format that recognises it.
+
+    Raises:
+        UnreadableFile: it is broken, too large or of no known format.
+        ReadingQuestion: an option has to be stated.
+    """
+    head = source.data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, reason in _STRANGERS:
+        if head.startswith(mark) and not (mark == b"PK" and zipfile.is_zipfile(BytesIO(source.data))):
+            raise UnreadableFile(source.name, reason)
+    for known in FORMATS:
+        if known.recognises(source):
+            reading = known.read(source, options)
+            if not reading.drafts:
+                raise UnreadableFile(source.name, "it holds no wafer.")
+            return reading
+    zipped = head.startswith(b"PK")
+    raise UnreadableFile(source.name, dict(_STRANGERS)[b"PK"] if zipped else f"its format is not known; {_READ} are.")

@@ -1,0 +1,137 @@
+"""Grids in text: a cell a die, the top row first, one wafer a block of lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.errors import UnreadableFile
+from wafer_core.lot import Frame, Note, ReadingOptions
+from wafer_core.readers import limits, numbers
+from wafer_core.readers.cells import from_grid
+from wafer_core.readers.draft import Draft, Format, Reading
+from wafer_core.readers.source import Source
+
+_DELIMITERS = (",", ";", "\t", "|", None)
+_LIST_LIKE_COLUMNS = 8
+_ADVICE = "give a die list whose first line names lot, wafer, x, y and bin, or a grid of numbers with a cell a die."
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A grid as read: int64 values and bool blanks (rows, columns), and where it stands."""
+
+    values: NDArray[np.int64]
+    blank: NDArray[np.bool_]
+    frame: Frame
+
+
+def _read(source: Source, options: ReadingOptions) -> Reading:
+    lines = source.text.splitlines()
+    delimiter = _delimiter(lines)
+    _check_first(source.name, lines, delimiter)
+    blocks = [_block(source.name, rows, first) for first, rows in _split(source.name, lines, delimiter)]
+    if not blocks:
+        raise UnreadableFile(source.name, f"it holds no cells; {_ADVICE}")
+    # One file has one meaning: what its wafers hold is judged together.
+    cells = from_grid(
+        source.name,
+        np.concatenate([block.values.ravel() for block in blocks]),
+        np.concatenate([block.blank.ravel() for block in blocks]),
+        options,
+    )
+    limits.check_lot(source.name, len(blocks), cells.states.size, cells.bins is not None)
+    ends = np.cumsum([block.values.size for block in blocks])[:-1]
+    states = np.split(cells.states, ends)
+    bins = [None] * len(blocks) if cells.bins is None else np.split(cells.bins, ends)
+    drafts = [
+        Draft(
+            state.reshape(block.frame.shape),
+            frame=block.frame,
+            bins=None if b is None else b.reshape(block.frame.shape),
+        )
+        for block, state, b in zip(blocks, states, bins, strict=True)
+    ]
+    return Reading("grid", drafts, [Note("assumed", source.name, "The first line is the top row."), *cells.notes])
+
+
+def _delimiter(lines: list[str]) -> str | None:
+    """Return the delimiter most lines are split by; None stands for blanks between cells."""
+    sample = [line for line in lines[:200] if line.strip()]
+    for delimiter in _DELIMITERS[:-1]:
+        if sample and sum(delimiter in line for line in sample) * 2 > len(sample):
+            return delimiter
+    return None
+
+
+def _check_first(name: str, lines: list[str], delimiter: str | None) -> None:
+    """Refuse by its first line a table that is no grid, however long it is."""
+    first = next((line for line in lines if line.strip()), "")
+    cells = [cell.strip().strip('"') for cell in first.split(delimiter)]
+    _, kinds = numbers.parse(cells[1:] or cells)
+    if not np.isin(kinds, (numbers.WHOLE, numbers.BLANK)).all():
+        raise UnreadableFile(name, f"its first line, {first.strip()[:60]!r}, names no columns x and y; {_ADVICE}")
+
+
+def _split(name: str, lines: list[str], delimiter: str | None) -> list[tuple[int, list[list[str]]]]:
+    """Return blocks of cell rows with the number of their first line; empty lines part them."""
+    blocks: list[tuple[int, list[list[str]]]] = []
+    inside = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip(" \r\f\x1a"):
+            inside = False
+            continue
+        if not inside:
+            blocks.append((number, []))
+            inside = True
+        cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+        blocks[-1][1].append(cells)
+        limits.check_grid(name, len(blocks[-1][1]), len(cells) - (cells[-1] == ""))
+    limits.check_lot(name, len(blocks), sum(len(rows) * max(map(len, rows)) for _, rows in blocks), with_bins=True)
+    return blocks
+
+
+def _block(name: str, rows: list[list[str]], first_line: int) -> _Block:
+    width = max(map(len, rows))
+    if all(len(row) < width or row[-1] == "" for row in rows) and width > 1:
+        width -= 1  # every line ends with a delimiter
+    texts = [cell for row in rows for cell in [*row, *[""] * (width - len(row))][:width]]
+    flat, flat_kinds = numbers.parse(texts)
+    values, kinds, frame = _take_axes(flat.reshape(-1, width), flat_kinds.reshape(-1, width))
+    if width <= _LIST_LIKE_COLUMNS and len(rows) > 8 * width:
+        raise UnreadableFile(name, f"its {width} columns look like a die list without a header; {_ADVICE}")
+    odd = np.argwhere((kinds != numbers.WHOLE) & (kinds != numbers.BLANK))
+    if len(odd):
+        row, column = (int(i) for i in odd[0])
+        cell = texts[(row + len(rows) - len(values)) * width + column + width - values.shape[1]][:30]
+        line = first_line + row + len(rows) - len(values)
+        raise UnreadableFile(name, f"line {line} holds {cell!r}, which is neither a bin nor a die state; {_ADVICE}")
+    if values.size < 4:
+        raise UnreadableFile(name, f"it holds {values.size} cells, too few for a wafer; {_ADVICE}")
+    return _Block(values, kinds == numbers.BLANK, frame)
+
+
+def _take_axes(
+    values: NDArray[np.int64], kinds: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], Frame]:
+    """Take off a first line of x and a first column of y, where the grid carries its coordinates."""
+    if min(values.shape) > 2 and kinds[0, 0] != numbers.WHOLE:
+        x, y = values[0, 1:], values[1:, 0]
+        named = (kinds[0, 1:] == numbers.WHOLE).all() and (kinds[1:, 0] == numbers.WHOLE).all()
+        x_step, y_step = (int(axis[1] - axis[0]) for axis in (x, y))
+        steady = (np.diff(x) == x_step).all() and (np.diff(y) == y_step).all()
+        if named and steady and x_step in (1, -1) and y_step in (1, -1):
+            inner, inner_kinds = values[1:, 1:], kinds[1:, 1:]
+            frame = Frame(len(inner), len(inner[0]), int(x[0]), int(y[0]), _step(x_step), _step(y_step))
+            return inner, inner_kinds, frame
+    return values, kinds, Frame(*values.shape)
+
+
+def _step(value: int) -> Literal[1, -1]:
+    return 1 if value == 1 else -1
+
+
+FORMAT = Format("grid (CSV)", lambda source: bool(source.text.strip()), _read)

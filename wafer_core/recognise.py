@@ -1,0 +1,132 @@
+"""Recognizer: wafers in, scores out, whatever the engine; an ONNX model is scored without torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.canonical import CHANNELS, canonical
+from wafer_core.errors import BrokenModel
+from wafer_core.lot import Wafer
+from wafer_core.models.folder import ModelFile
+from wafer_core.models.session import GraphSession
+from wafer_core.patterns import PATTERNS
+
+if TYPE_CHECKING:
+    from wafer_core.models.networks import Network
+
+BATCH = 128
+"""Wafers a batch; more gains nothing on a processor and costs memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one model says of n wafers, before decoding.
+
+    Args:
+        logits: float32 (n, 8), one a pattern.
+        embedding: float32 (n, E).
+        model: sha256 of the weights that gave them.
+    """
+
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+class Recognizer(ABC):
+    """A loaded model; teacher and student, torch and ONNX, fp32 and int8 answer alike."""
+
+    network: Network | None = None
+    """The torch network behind it, for methods that follow gradients; None for an ONNX graph."""
+
+    def __init__(self, model: ModelFile, width: int) -> None:
+        self.model = model
+        self.width = width
+
+    def score(self, wafers: Sequence[Wafer], batch: int = BATCH) -> Scores:
+        """Score wafers of any grids, in their order; only `batch` canonical maps exist at a time."""
+        size = self.model.card.size
+        parts = [self.score_maps(canonical(wafers[i : i + batch], size)) for i in range(0, len(wafers), batch)]
+        return self._joined([(part.logits, part.embedding) for part in parts])
+
+    def score_maps(self, maps: NDArray[np.float32], batch: int = BATCH) -> Scores:
+        """Score canonical maps float32 (n, 2, S, S), S being the card's size.
+
+        Raises:
+            ValueError: the maps have another shape or type.
+            BrokenModel: the model answers with something else than numbers.
+        """
+        size = self.model.card.size
+        if maps.shape[1:] != (CHANNELS, size, size) or maps.dtype != np.float32:
+            raise ValueError(f"maps are {maps.dtype} {maps.shape}, not float32 (n, {CHANNELS}, {size}, {size})")
+        return self._joined([self._run(maps[i : i + batch]) for i in range(0, len(maps), batch)])
+
+    @abstractmethod
+    def _run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and embedding of one batch."""
+
+    def _joined(self, parts: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Scores:
+        logits = np.concatenate([np.empty((0, len(PATTERNS)), np.float32), *(part[0] for part in parts)])
+        embedding = np.concatenate([np.empty((0, self.width), np.float32), *(part[1] for part in parts)])
+        if not np.isfinite(logits).all():
+            raise BrokenModel(f"{self.model.name}: it answered with something that is not a number; restore the file.")
+        return Scores(logits, embedding, self.model.sha256)
+
+
+class GraphRecognizer(Recognizer):
+    """Runs an ONNX file, fp32 or int8, on ONNX Runtime."""
+
+    def __init__(self, model: ModelFile, threads: int | None = None) -> None:
+        self._session = GraphSession(model.read(), f"{model.folder.name}/{model.file}", threads)
+        if self._session.size != model.card.size:
+            raise BrokenModel(
+                f"{model.name}: its graph takes maps of {self._session.size}, its card says {model.card.size}."
+            )
+        super().__init__(model, self._session.width)
+
+    def _run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._session.run(maps)
+
+
+class NetworkRecognizer(Recognizer):
+    """Runs trained weights on torch."""
+
+    def __init__(self, model: ModelFile, threads: int | None = None) -> None:
+        # Here and not above, because scoring an ONNX model must not wait for torch.
+        import torch
+
+        from wafer_core.models.weights import load_network
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._torch = torch
+        self.network = self._network = load_network(model)
+        super().__init__(model, self._network.head.in_features)
+
+    def _run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        with self._torch.inference_mode():
+            logits, embedding = self._network.logits_and_embedding(self._torch.tensor(maps))
+        return logits.numpy(), embedding.numpy()
+
+
+def load_recognizer(model: ModelFile, threads: int | None = None) -> Recognizer:
+    """Return the recognizer of a model file; torch is imported only for trained weights.
+
+    Args:
+        model: which file.
+        threads: how many threads a batch may use; None leaves it to the engine. Torch keeps one
+            number for the whole process.
+
+    Raises:
+        BrokenModel: the file contradicts its card or cannot be run.
+    """
+    return GraphRecognizer(model, threads) if model.engine == "onnx" else NetworkRecognizer(model, threads)

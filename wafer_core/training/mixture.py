@@ -1,0 +1,113 @@
+"""What the teacher learns from: real wafers, overlays of them and simulated ones, mixed without end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from wafer_core.canonical import CHANNELS, canonical_states
+from wafer_core.patterns import PATTERNS, index
+from wafer_core.synthesis.overlays import overlay
+from wafer_core.synthesis.simulator import labelled_mixed_wafer
+from wafer_core.synthesis.views import any_view, on_random_grid, thinned, turned, with_more_fails
+from wafer_core.training.data import RealMaps
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+
+EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
+"""Patterns that no label set holds together; overlays leave such pairs out."""
+
+OVERLAID = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
+"""Patterns that can stand beside others; the rest covers the whole wafer."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often each kind of map is drawn; the rest is simulated."""
+
+    real: float = 0.45
+    overlays: float = 0.2
+
+
+class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
+    """An endless stream of chunks: canonical maps as uint8 (n, 2, S, S) in 255ths, labels bool (n, 8)."""
+
+    def __init__(
+        self,
+        resized: RealMaps,
+        native: RealMaps,
+        size: int,
+        seed: int,
+        shares: Shares | None = None,
+        chunk: int = 256,
+    ) -> None:
+        self.real = resized.joined(native)
+        self.size = size
+        self.seed = seed
+        self.shares = shares or Shares()
+        self.chunk = chunk
+        self.by_pattern = _rows_by_pattern(self.real.labels)
+        self.overlaid = _rows_by_pattern(resized.labels)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        random = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            maps = np.empty((self.chunk, CHANNELS, self.size, self.size), dtype=np.uint8)
+            labels = np.empty((self.chunk, len(PATTERNS)), dtype=bool)
+            for i in range(self.chunk):
+                states, labels[i] = self.labelled_sample(random)
+                maps[i] = np.rint(255 * canonical_states(states[None], self.size)[0])
+            yield torch.from_numpy(maps), torch.from_numpy(labels)
+
+    def labelled_sample(self, random: Generator) -> Sample:
+        """Draw one wafer, uint8 (rows, columns), and its labels, bool (8,)."""
+        kind = random.random()
+        if kind < self.shares.real:
+            states, labels = self._real(random)
+            return any_view(states, random), labels
+        if kind < self.shares.real + self.shares.overlays:
+            states, labels = self.labelled_overlay(random)
+            return any_view(states, random), labels
+        wafer = labelled_mixed_wafer(random)
+        states = wafer.states if random.random() < 0.8 else on_random_grid(wafer.states, random)
+        return turned(states, random), wafer.labels
+
+    def labelled_overlay(self, random: Generator, most: int = 3, as_they_are: float = 0.5) -> Sample:
+        """Lay two to `most` real 64x64 wafers of patterns that can stand together over each other."""
+        chosen = _compatible(random, 2 if most == 2 or random.random() < 0.7 else 3)
+        rows = [int(random.choice(self.overlaid[index(name)])) for name in chosen]
+        maps = [turned(self.real.states[row], random) for row in rows]
+        if random.random() >= as_they_are:
+            share = random.uniform(0.3, 1.0)
+            maps = [maps[0], *(thinned(states, random, share) for states in maps[1:])]
+        return overlay(maps), self.real.labels[rows].any(axis=0)
+
+    def _real(self, random: Generator) -> Sample:
+        groups = self.by_pattern
+        weights = np.sqrt([len(rows) for rows in groups])
+        rows = groups[random.choice(len(groups), p=weights / weights.sum())]
+        row = int(random.choice(rows))
+        states = self.real.states[row]
+        if random.random() < 0.2:
+            states = with_more_fails(states, random, random.uniform(0, 0.08))
+        return states, self.real.labels[row]
+
+
+def _rows_by_pattern(labels: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Rows of each pattern in order, then those of normal wafers."""
+    return [*(np.flatnonzero(labels[:, k]) for k in range(len(PATTERNS))), np.flatnonzero(~labels.any(axis=1))]
+
+
+def _compatible(random: Generator, count: int) -> list[str]:
+    while True:
+        chosen = [str(name) for name in random.choice(OVERLAID, count, replace=False)]
+        if not any(set(pair) <= set(chosen) for pair in EXCLUSIVE):
+            return chosen

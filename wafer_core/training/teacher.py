@@ -1,0 +1,139 @@
+"""`train-teacher`: labelled maps in, a shipped teacher with its card out."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wafer_core.decode import decode, least_certain
+from wafer_core.models.folder import resolve
+from wafer_core.models.groups import pack_groups
+from wafer_core.models.networks import Network, pick_device
+from wafer_core.models.saving import network_logits, save_model
+from wafer_core.models.weights import load_network
+from wafer_core.synthesis.pool import Pool
+from wafer_core.synthesis.unlabelled import stream
+from wafer_core.training.data import RealMaps, native_maps, resized_maps
+from wafer_core.training.mixture import Mixture
+from wafer_core.training.trainer import Recipe, train
+from wafer_core.training.validation import choose_thresholds, examples, figures, validation_figures
+
+DEFAULT = Recipe()
+CHOOSING = ("resized", "overlays", "simulated")
+"""The validation sets that thresholds are chosen on."""
+
+
+def train_teacher(options: argparse.Namespace) -> None:
+    """Train, choose thresholds and decoder on validation, print its figures and write the model folder.
+
+    Args:
+        options: what `add_arguments` asks for.
+    """
+    torch.set_num_threads(options.threads)
+    recipe = Recipe(
+        architecture=options.architecture,
+        steps=options.steps,
+        batch=options.batch,
+        rate=options.rate,
+        seed=options.seed,
+    )
+    resized, native = resized_maps(options.data, "train"), native_maps(options.data, "train")
+    guides = [load_network(resolve(str(guide))) for guide in options.guide]
+    network = _trained(recipe, resized, native, options, guides)
+    _write(network, recipe, resized.joined(native), options)
+
+
+def _trained(
+    recipe: Recipe, resized: RealMaps, native: RealMaps, options: argparse.Namespace, guides: list[Network]
+) -> Network:
+    device = pick_device()
+    mixture = Mixture(resized, native, options.size, options.seed)
+    pool = Pool(stream(mixture, options.workers), options.pool, device)
+
+    def report(step: int, loss: float, seconds: float) -> None:
+        print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
+
+    checkpoint = options.out.with_name(options.out.name + ".checkpoint")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint)
+
+
+def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.Namespace) -> None:
+    sets = examples(options.data, "validation", options.size)
+    logits = {one.name: network_logits(network, one.maps.astype(np.float32)) for one in sets}
+    chosen = [one for one in sets if one.name in CHOOSING]
+    ends = np.cumsum([len(one.labels) for one in chosen])[:-1]
+
+    def thresholds(found: np.ndarray) -> tuple[float, ...]:
+        return choose_thresholds(list(zip(np.split(found, ends), [one.labels for one in chosen], strict=True)))
+
+    cuts = thresholds(np.concatenate([logits[one.name] for one in chosen]))
+    singles = next(one for one in sets if one.name == "resized")
+    scores = {kind: figures(singles, logits["resized"], cuts, kind)["macro F1"] for kind in ("free", "38")}
+    decoder = max(scores, key=lambda kind: scores[kind])
+    for one in sets:
+        print(one.name, {key: round(value, 4) for key, value in figures(one, logits[one.name], cuts).items()})
+    stem = options.out.name
+    save_model(
+        options.out,
+        network,
+        name=stem,
+        role="teacher",
+        architecture=recipe.architecture,
+        size=options.size,
+        decoder=decoder,
+        unsure_below=least_certain(decode(logits["resized"], cuts, decoder).margin),
+        thresholds=thresholds,
+        calibration=_spread(sets[0].maps, 200),
+        threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
+        made_from={
+            "data": [_data_set(options.data, real)],
+            "seed": recipe.seed,
+            "steps": recipe.steps,
+            "command": "python -m wafer_core train-teacher " + " ".join(_repeatable(options)),
+        },
+        figures=validation_figures(f"{stem}.safetensors", sets, logits, cuts, "python -m wafer_core train-teacher"),
+    )
+    print(f"The teacher is in {options.out}; decoder {decoder}.")
+
+
+def _data_set(data: Path, real: RealMaps) -> dict[str, object]:
+    return {
+        "name": "WM-811K",
+        "sha256": hashlib.sha256((data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest(),
+        "labels": True,
+        "maps": len(real),
+        "parts": ["train"],
+        "groups": pack_groups(sorted(set(real.groups))),
+    }
+
+
+def _spread(maps: np.ndarray, count: int) -> np.ndarray:
+    return maps[:: max(len(maps) // count, 1)][:count].astype(np.float32)
+
+
+def _repeatable(options: argparse.Namespace) -> list[str]:
+    words = ["--data", "PATH", "--out", options.out.name]
+    for name in ("architecture", "size", "steps", "batch", "rate", "seed", "workers", "pool"):
+        words += [f"--{name}", str(getattr(options, name))]
+    return words + [f"--guide {guide.name}" for guide in options.guide]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training run."""
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--architecture", default=DEFAULT.architecture)
+    parser.add_argument("--size", type=int, default=52, help="rows and columns of the canonical map")
+    parser.add_argument("--steps", type=int, default=DEFAULT.steps)
+    parser.add_argument("--batch", type=int, default=DEFAULT.batch)
+    parser.add_argument("--rate", type=float, default=DEFAULT.rate)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
+    parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
+    parser.add_argument("--guide", type=Path, action="append", default=[], help="a model folder whose answers to learn")
+    parser.add_argument("--threads", type=int, default=2)

@@ -1,0 +1,126 @@
+"""Validation sets and the figures that choose models, thresholds and recipes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.canonical import canonical_states
+from wafer_core.decode import decode
+from wafer_core.models.card import Figure
+from wafer_core.patterns import PATTERNS
+from wafer_core.synthesis.simulator import labelled_maps
+from wafer_core.synthesis.views import regridded
+from wafer_core.training.data import Part, RealMaps, native_maps, resized_maps
+from wafer_core.training.mixture import Mixture
+
+GRIDS = np.linspace(0.05, 0.95, 91)
+"""Thresholds tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A labelled set as a network sees it: maps float16 (n, 2, S, S), labels bool (n, 8)."""
+
+    name: str
+    maps: NDArray[np.float16]
+    labels: NDArray[np.bool_]
+    decoder: str
+
+    @property
+    def sha256(self) -> str:
+        """Of maps and labels together."""
+        return hashlib.sha256(self.maps.tobytes() + self.labels.tobytes()).hexdigest()
+
+
+def examples(data: Path, part: Part, size: int, constructed: int = 2000) -> list[Examples]:
+    """Return the sets of one part: real singles, their native grids, re-gridded normals, overlays, simulated."""
+    resized, native = resized_maps(data, part), native_maps(data, part)
+    seed = {"train": 11, "validation": 12, "guard": 13, "test": 14}[part]
+    random = np.random.default_rng(seed)
+    mixture = Mixture(resized, native, size, seed)
+    overlays = [mixture.labelled_overlay(random, most=2, as_they_are=1.0) for _ in range(constructed)]
+    simulated, labels = labelled_maps(constructed, seed)
+    return [
+        _examples("resized", resized.states, resized.labels, size),
+        _examples("native", native.states, native.labels, size),
+        _examples("normals re-gridded", *_regridded_normals(resized, native, random), size),
+        _examples("overlays", [m for m, _ in overlays], np.array([k for _, k in overlays]), size),
+        _examples("simulated", simulated, labels, size, "38"),
+    ]
+
+
+def choose_thresholds(sets: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> tuple[float, ...]:
+    """Return per pattern the probability with the best mean F1 over sets of (logits, labels)."""
+    chosen = []
+    for k in range(len(PATTERNS)):
+        scores = [_f1_by_threshold(logits[:, k], labels[:, k]) for logits, labels in sets if labels[:, k].any()]
+        mean = np.mean(scores, axis=0)
+        best = np.flatnonzero(mean >= mean.max() - 1e-3)
+        chosen.append(float(np.round(GRIDS[best[len(best) // 2]], 3)))
+    return tuple(chosen)
+
+
+def figures(
+    examples: Examples, logits: NDArray[np.float32], thresholds: tuple[float, ...], decoder: str | None = None
+) -> dict[str, float]:
+    """Return exact match, macro F1 and false alarms on normal wafers, as far as the set has them."""
+    detected = decode(logits, thresholds, decoder or examples.decoder).detected
+    labels = examples.labels
+    normal = ~labels.any(axis=1)
+    support = labels.sum(axis=0)
+    hits = (detected & labels).sum(axis=0)
+    f1 = 2 * hits / np.maximum(detected.sum(axis=0) + support, 1)
+    found = {"exact": float((detected == labels).all(axis=1).mean()), "macro F1": float(f1[support > 0].mean())}
+    found["macro F1 (10+)"] = float(f1[support >= 10].mean()) if (support >= 10).any() else float("nan")
+    found |= {name: float(value) for name, value, n in zip(PATTERNS, f1, support, strict=True) if n}
+    if normal.any():
+        found["false alarms"] = float(detected[normal].any(axis=1).mean())
+    return found
+
+
+def validation_figures(
+    file: str,
+    sets: Sequence[Examples],
+    logits: Mapping[str, NDArray[np.float32]],
+    thresholds: tuple[float, ...],
+    command: str,
+) -> list[Figure]:
+    """Return what a card says of a model's validation, with the decoder each set is meant for."""
+    return [
+        Figure(
+            file, f"WM-811K {one.name}", one.sha256, "validation", metric, value, None, None, len(one.labels), command
+        )
+        for one in sets
+        for metric, value in figures(one, logits[one.name], thresholds).items()
+        if metric in ("exact", "macro F1", "false alarms") and not np.isnan(value)
+    ]
+
+
+def _examples(
+    name: str, states: Iterable[NDArray[np.uint8]], labels: NDArray[np.bool_], size: int, decoder: str = "free"
+) -> Examples:
+    maps = np.stack([canonical_states(wafer[None], size)[0].astype(np.float16) for wafer in states])
+    return Examples(name, maps, labels, decoder)
+
+
+def _regridded_normals(
+    resized: RealMaps, native: RealMaps, random: np.random.Generator
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.bool_]]:
+    normal = resized.chosen(~resized.labels.any(axis=1))
+    grids = random.integers(len(native), size=len(normal))
+    maps = [regridded(states, *native.states[g].shape) for states, g in zip(normal.states, grids, strict=True)]
+    return maps, normal.labels
+
+
+def _f1_by_threshold(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    cuts = np.log(GRIDS / (1 - GRIDS))
+    called = logits[None] >= cuts[:, None]
+    hits = (called & labels[None]).sum(axis=1)
+    scores: NDArray[np.float64] = 2 * hits / (called.sum(axis=1) + labels.sum())
+    return scores

@@ -1,0 +1,395 @@
+"""Teacher and students beside each other: the choice, accuracy against size, the table, the patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import streamlit as st
+
+from wafer_core.charts.figures import Bar, Point, Series, accuracy_against_size, score_bars, series
+from wafer_core.compare import PatternAccuracy, Rate
+from wafer_core.errors import WaferDistillError
+from wafer_core.models.folder import ModelFile
+from wafer_core.patterns import PATTERNS
+from wafer_core.ui import state
+from wafer_core.ui.comparison import (
+    Comparison,
+    Ground,
+    Standing,
+    answered,
+    ask,
+    default_students,
+    grounds,
+    pattern_agreement,
+    speeds,
+)
+from wafer_core.ui.opinions import problems, states, watch
+from wafer_core.ui.speed import measure
+from wafer_core.ui.words import human_bytes, human_count, percent
+
+PLAIN = {"displayModeBar": False}
+SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+
+
+# The choice --------------------------------------------------------------------------------------
+
+
+def choose_ground(hand: str) -> Ground:
+    """Draw the choice of wafers; the shipped benchmark comes first."""
+    found = grounds(hand)
+    key, changed = state.bound("set", found, next(iter(found)), resets=("pattern", "who"))
+    chosen = st.selectbox(
+        "Compared on",
+        list(found),
+        format_func=lambda lot_id: found[lot_id].label,
+        key=key,
+        on_change=changed,
+        help="With labels the page measures accuracy; without, how often a student answers as the teacher does.",
+    )
+    return found[chosen]
+
+
+def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:
+    """Draw the choice of models to stand beside the teacher; the address holds it as `students=a,b`."""
+    models = {model.name: model for model in state.workspace().models() if model.sha256 != teacher.sha256}
+    default = [name for name in default_students(list(models.values()), in_hand.name) if name in models]
+    asked = state.address("students")
+    named = default if asked is None else [name for name in asked.split(",") if name in models]
+    st.session_state["address-students"] = named
+    chosen = st.multiselect(
+        "Models beside the teacher",
+        list(models),
+        key="address-students",
+        on_change=_students_chosen,
+        args=(default,),
+        placeholder="Choose models",
+        help="Every weights file of every model here, shipped or distilled; an int8 file is a model of its own.",
+    )
+    return [models[name] for name in chosen]
+
+
+def _students_chosen(default: list[str]) -> None:
+    chosen = st.session_state["address-students"]
+    # An emptied choice is a choice; a comma stands for it because an empty parameter reads as absent.
+    state.put(students=None if chosen == default else ",".join(chosen) or ",", who=None)
+
+
+def marks(comparison: Comparison) -> dict[str, Series]:
+    """Return the mark each model is drawn with."""
+    models = [(one.name, one.model.role, one.model.folder.name) for one in comparison.all]
+    return series(models, state.theme())
+
+
+# What it comes to --------------------------------------------------------------------------------
+
+
+def progress(comparison: Comparison) -> None:
+    """Ask for what is missing, say how far the models have come and redraw the page as they go on."""
+    asked = ask(comparison)
+    problems(asked)
+    for one in comparison.all:
+        if not one.said.complete:
+            done, total = int(one.said.present.sum()), len(one.said.present)
+            st.progress(done / max(1, total), text=f"{one.name} has read {done:,} of {total:,} wafers")
+    if not comparison.complete:
+        watch(lambda: (answered(comparison), states(asked)))
+
+
+def answer(comparison: Comparison) -> None:
+    """Say in words what the student in hand gives up and what it saves."""
+    hand = state.model_in_hand("student").sha256
+    known = [one for one in comparison.students if one.alike is not None]
+    if not known or comparison.teacher.said.complete is False:
+        return
+    student = next((one for one in known if one.model.sha256 == hand), known[0])
+    st.markdown(" ".join(_sentences(comparison, student)))
+
+
+def _sentences(comparison: Comparison, student: Standing) -> Iterator[str]:
+    teacher, against, alike = comparison.teacher, student.against, student.alike
+    if alike is None:
+        return
+    times = teacher.model.entry.bytes / student.model.entry.bytes
+    size = f"is {times:.0f} times smaller on disk" if times >= 2 else f"takes {human_bytes(student.model.entry.bytes)}"
+    if against is None or student.reached is None or teacher.reached is None:
+        yield f"**{student.name}** {size} and answers as the teacher does on {alike.same:,} of {alike.n:,} wafers"
+        yield f"({percent(alike.share.value)}). These wafers carry no labels, so nothing here says who is right."
+        return
+    yield f"**{student.name}** {size}. It names {percent(student.reached.exact.value)} of {against.n:,} wafers exactly,"
+    yield f"the teacher {percent(teacher.reached.exact.value)}:"
+    yield difference(student)
+
+
+def difference(student: Standing) -> str:
+    """Return what chance leaves of a student's loss, in a clause."""
+    against = student.against
+    if against is None:
+        return ""
+    loss = against.loss
+    what = "a loss of" if loss.value > 0 else "a gain of" if loss.value < 0 else "a difference of"
+    interval = f"{100 * loss.low:.1f} to {100 * loss.high:.1f}"
+    text = f"{what} {abs(100 * loss.value):.1f} points (loss, 95 % interval: {interval})."
+    if loss.low <= 0 <= loss.high:
+        return (
+            text
+            + f" No significant difference was found, but a loss of {100 * against.upper:.1f} points is not ruled out."
+        )
+    return text
+
+
+def size_chart(comparison: Comparison, drawn: dict[str, Series]) -> None:
+    """Draw accuracy against size, or agreement against size where nothing is labelled."""
+    labelled = comparison.ground.labelled
+    metric = "exact match" if labelled else "agreement with the teacher"
+    st.markdown(f"**{'Accuracy' if labelled else 'Agreement'} against size**")
+    points = [
+        Point(
+            one.name,
+            one.model.entry.bytes,
+            rate.value,
+            rate.low,
+            rate.high,
+            f"{rate.n:,} wafers · {comparison.ground.title}",
+        )
+        for one in comparison.all
+        if (rate := _headline(one, labelled)) is not None and rate.known
+    ]
+    if not points:
+        st.caption("The chart appears once the first model has read every wafer.")
+        return
+    st.plotly_chart(
+        accuracy_against_size(points, drawn, metric, state.theme(), comparison.teacher.name),
+        config=PLAIN,
+        key="size-chart",
+        alt=". ".join(f"{p.name}: {human_bytes(p.bytes)}, {metric} {percent(p.value)}" for p in points),
+    )
+    band = " The band is the teacher's interval." if labelled and comparison.teacher.reached else ""
+    st.caption(f"Higher is better, further left is smaller. Whiskers are 95 % intervals.{band}")
+
+
+def _headline(one: Standing, labelled: bool) -> Rate | None:
+    if labelled:
+        return one.reached.exact if one.reached else None
+    return one.alike.share if one.alike else None
+
+
+def table(comparison: Comparison) -> None:
+    """Draw what each model gives and takes, with the buttons that measure speed and take the figures along."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**What you give, what you get**")
+        st.space("stretch")
+        _how(comparison)
+        st.download_button(
+            "CSV",
+            data=lambda: figures(comparison).to_csv(index=False).encode(),
+            file_name="compare.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+    rows = [_row(one, comparison.ground.labelled) for one in comparison.all]
+    st.table(
+        pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Accuracy, agreement and cost of every model"
+    )
+    _speed_button(comparison)
+
+
+def _row(one: Standing, labelled: bool) -> dict[str, str]:
+    waiting = f"{int(one.said.present.sum()):,} of {len(one.said.present):,}"
+    row = {"Model": one.name}
+    if labelled:
+        row["Exact match"] = _with_interval(one.reached.exact) if one.reached else f":gray[{waiting}]"
+        row["F1"] = f"{one.reached.macro_f1.value:.3f}" if one.reached and one.reached.macro_f1.known else "–"
+    if one.model.role == "teacher" and one.alike is None:
+        row["Agrees with teacher"] = ":gray[teacher]" if one.said.complete else f":gray[{waiting}]"
+    else:
+        row["Agrees with teacher"] = _with_interval(one.alike.share) if one.alike else f":gray[{waiting}]"
+    row["Parameters"] = human_count(one.model.entry.parameters)
+    row["On disk"] = human_bytes(one.model.entry.bytes)
+    row["ms / wafer"] = f"{one.speed.milliseconds:.2f}" if one.speed else "–"
+    return row
+
+
+def _with_interval(rate: Rate) -> str:
+    if not rate.known:
+        return "–"
+    return f"{percent(rate.value)}  \n:small[:gray[{100 * rate.low:.1f} to {100 * rate.high:.1f}]]"
+
+
+def _points(loss: Rate) -> str:
+    return f"{100 * loss.value:.1f}  \n:small[:gray[{100 * loss.low:.1f} to {100 * loss.high:.1f}]]"
+
+
+def _how(comparison: Comparison) -> None:
+    ground, first = comparison.ground, comparison.teacher.reached
+    drawn = f"drawing its {first.lots:,} lots again" if first and first.lots else "counting wafers one by one"
+    with st.popover("How measured", type="tertiary"):
+        if ground.labelled:
+            st.markdown(
+                f"**Accuracy** (exact match, F1): against the labels of {ground.title}, {ground.wafers:,} wafers. "
+                "Exact match counts a wafer when every pattern is named and none is added. F1 is the mean over the "
+                "patterns found on it."
+            )
+        st.markdown(
+            "**Agreement**: how often a student names the same set of patterns as the teacher. It reads no label and "
+            "says nothing about who is right."
+        )
+        st.markdown(f"**Intervals**: 95 %, {drawn}. **Scored** on this machine by its own worker.")
+        st.markdown("**Parameters, on disk**: from each model's card, checked against the file when it is loaded.")
+        timed = next((one.speed.how for one in comparison.all if one.speed), None)
+        st.markdown(f"**ms a wafer**: {timed or 'measured when you ask for it'}.")
+        if ground.benchmark:
+            st.markdown("The command that repeats this: `python -m wafer_core benchmark --out FILE.json`")
+
+
+def _speed_button(comparison: Comparison) -> None:
+    if st.button("Measure speed here", icon=":material/speed:", help="Times every model above, one wafer at a time."):
+        with st.status("Measuring speed …") as status:
+            for one in comparison.all:
+                status.update(label=f"Timing {one.name} …")
+                try:
+                    speeds()[one.model.sha256] = measure(state.workspace(), comparison.ground.lot_id, one.model.sha256)
+                except WaferDistillError as problem:
+                    st.error(f"{one.name}: {problem}")
+        st.rerun()
+
+
+def losses(comparison: Comparison) -> None:
+    """Draw wafer by wafer where students and teacher part, and what chance leaves open."""
+    known = [one for one in comparison.students if one.against is not None]
+    if not known:
+        return
+    st.markdown("**Student against teacher, on the same wafers**")
+    rows = [
+        {
+            "Model": one.name,
+            "Only the teacher right": f"{against.teacher_only:,}",
+            "Only this one right": f"{against.student_only:,}",
+            "Points lost": _points(against.loss),
+            "McNemar p": f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
+        }
+        for one in known
+        if (against := one.against) is not None
+    ]
+    st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Paired comparison with the teacher")
+    st.caption("A large p says that no difference was found, not that there is none: read the interval.")
+
+
+# The patterns ------------------------------------------------------------------------------------
+
+
+def patterns(comparison: Comparison, drawn: dict[str, Series]) -> None:
+    """Draw a score per pattern, a bar a model; a click on a bar names its wafers below."""
+    labelled = comparison.ground.labelled
+    score = "f1"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        title = st.empty()
+        st.space("stretch")
+        if labelled:
+            key, changed = state.bound("score", SCORES, "f1")
+            score = st.segmented_control(
+                "Score",
+                list(SCORES),
+                format_func=SCORES.__getitem__,
+                key=key,
+                on_change=changed,
+                required=True,
+                label_visibility="collapsed",
+            )
+    metric = SCORES[score or "f1"] if labelled else "agreement with the teacher"
+    title.markdown(f"**{metric[0].upper() + metric[1:]} per pattern**")
+    bars = _accuracy_bars(comparison, score or "f1") if labelled else _agreement_bars(comparison)
+    if not bars:
+        st.caption("Bars appear once a model has read every wafer.")
+        return
+    st.plotly_chart(
+        score_bars(bars, drawn, metric, state.theme()),
+        config=PLAIN,
+        key="pattern-scores",
+        on_select=_bar_clicked,
+        selection_mode="points",
+        alt=f"{metric} per pattern: " + ", ".join(f"{bar.name} {bar.pattern} {bar.value:.2f}" for bar in bars),
+    )
+    _absent(comparison)
+    with st.expander("The same as a table", icon=":material/table:"):
+        st.dataframe(_pattern_frame(comparison), hide_index=True, alt=f"{metric} per pattern and model, with intervals")
+
+
+def _bar_clicked() -> None:
+    points = st.session_state["pattern-scores"].selection.points
+    if points:
+        who, pattern = points[0]["customdata"][:2]
+        state.put(pattern=str(pattern), who=str(who))
+
+
+def _accuracy_bars(comparison: Comparison, score: str) -> list[Bar]:
+    found = []
+    for one in comparison.all:
+        for entry in one.reached.patterns if one.reached else ():
+            rate = _score(entry, score)
+            if entry.support and rate.known:
+                found.append(Bar(one.name, entry.pattern, rate.value, rate.low, rate.high, entry.support))
+    return found
+
+
+def _score(entry: PatternAccuracy, score: str) -> Rate:
+    return {"f1": entry.f1, "precision": entry.precision, "recall": entry.recall}[score]
+
+
+def _agreement_bars(comparison: Comparison) -> list[Bar]:
+    known = [(one, pattern_agreement(one.alike)) for one in comparison.students if one.alike]
+    support = {name: max((rates[name].n for _, rates in known if name in rates), default=0) for name in PATTERNS}
+    return [
+        Bar(one.name, name, rate.value, rate.low, rate.high, support[name])
+        for one, rates in known
+        for name, rate in rates.items()
+    ]
+
+
+def _absent(comparison: Comparison) -> None:
+    """Say which patterns have no bar and why."""
+    known = comparison.teacher.reached
+    if known is None:
+        if not comparison.ground.labelled:
+            st.caption("Of the wafers on which either model names the pattern, the share on which both do.")
+        return
+    without = [entry.pattern for entry in known.patterns if not entry.support]
+    missing = f" No wafer of the set carries {', '.join(without)}." if without else ""
+    st.caption(f"Whiskers are 95 % intervals; few wafers make them wide. Click a bar for its wafers.{missing}")
+
+
+def _pattern_frame(comparison: Comparison) -> pd.DataFrame:
+    frames = []
+    for one in comparison.all:
+        if comparison.ground.labelled and one.reached:
+            frames.append(one.reached.to_pandas().round(4).assign(model=one.name))
+        elif one.alike and not comparison.ground.labelled:
+            frames.append(one.alike.to_pandas().assign(model=one.name))
+    if not frames:
+        return pd.DataFrame()
+    joined = pd.concat(frames, ignore_index=True)
+    return joined[["model", *(column for column in joined if column != "model")]]
+
+
+def figures(comparison: Comparison) -> pd.DataFrame:
+    """Return every figure on the page as a table: one row a model and metric, with how it was measured."""
+    ground = comparison.ground
+    rows: list[dict[str, object]] = []
+    for one in comparison.all:
+        own: dict[str, Rate] = dict(one.reached.figures()) if one.reached else {}
+        if one.alike:
+            own["agreement with the teacher"] = one.alike.share
+        if one.against:
+            own["loss in exact match"] = one.against.loss
+        about = {"model": one.name, "sha256": one.model.sha256, "set": ground.title, "set id": ground.lot_id}
+        rows += [
+            {**about, "metric": name, "value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
+            for name, rate in own.items()
+        ]
+        cost = {"parameters": one.model.entry.parameters, "bytes": one.model.entry.bytes}
+        if one.speed:
+            cost["milliseconds a wafer"] = one.speed.milliseconds  # type: ignore[assignment]
+        rows += [{**about, "metric": name, "value": value} for name, value in cost.items()]
+    return pd.DataFrame(rows)

@@ -1,0 +1,208 @@
+"""What a comparison stands on: the wafers, the models, and what each reached as far as it has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from wafer_core import jobs
+from wafer_core.benchmark import BenchmarkSet, shipped_sets
+from wafer_core.compare import (
+    Accuracy,
+    Agreement,
+    Paired,
+    Rate,
+    accuracy,
+    agreement,
+    groups_of,
+    paired,
+)
+from wafer_core.compare.intervals import wilson
+from wafer_core.lot import Lot
+from wafer_core.models.folder import SHIPPED, ModelFile
+from wafer_core.patterns import PATTERNS
+from wafer_core.ui import state
+from wafer_core.ui.opinions import Opinion, opinion
+from wafer_core.ui.speed import Speed
+from wafer_core.workspace import JobRow
+
+MOST = 6
+"""Shipped students a comparison begins with at most; more make bars too thin to read."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The wafers models are compared on."""
+
+    lot_id: str
+    title: str
+    wafers: int
+    labelled: bool
+    benchmark: bool
+
+    @property
+    def lot(self) -> Lot:
+        """The wafers themselves."""
+        return state.load_lot(self.lot_id)
+
+    @property
+    def label(self) -> str:
+        """What a list of grounds says of it."""
+        kind = "shipped benchmark" if self.benchmark else "your labels" if self.labelled else "no labels"
+        return f"{self.title} · {self.wafers:,} wafers · {kind}"
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """One model on the ground: its verdicts, and beside the teacher's and the labels what they come to.
+
+    Args:
+        said: its verdicts so far.
+        reached: against labels; None without labels or before it has answered.
+        alike: against the teacher; None for the teacher itself or before both have answered.
+        against: the loss to the teacher, wafer by wafer; None where either of the above is.
+        speed: None until somebody asked for it.
+    """
+
+    said: Opinion
+    reached: Accuracy | None
+    alike: Agreement | None
+    against: Paired | None
+    speed: Speed | None
+
+    @property
+    def model(self) -> ModelFile:
+        """Whose standing it is."""
+        return self.said.model
+
+    @property
+    def name(self) -> str:
+        """How the model is chosen and drawn."""
+        return self.model.name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A teacher and its students on one ground."""
+
+    ground: Ground
+    teacher: Standing
+    students: tuple[Standing, ...]
+
+    @property
+    def all(self) -> tuple[Standing, ...]:
+        """The teacher, then the students."""
+        return self.teacher, *self.students
+
+    @property
+    def complete(self) -> bool:
+        """Whether every model has answered on every wafer."""
+        return all(standing.said.complete for standing in self.all)
+
+
+# Choosing ----------------------------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner=False)
+def _benchmarks() -> dict[str, BenchmarkSet]:
+    """The shipped sets by lot id, put into the workspace so that the queue can score them."""
+    return {state.workspace().add_lot(each.lot, "sample"): each for each in shipped_sets()}
+
+
+def grounds(in_hand: str | None = None) -> dict[str, Ground]:
+    """Return everything models can be compared on: shipped sets, labelled lots, then the others.
+
+    Args:
+        in_hand: the lot in hand, which comes first among lots of its kind.
+    """
+    shipped = _benchmarks()
+    rows = {row.id: row for row in state.workspace().lots()}
+    found = [Ground(id, row.title, row.wafers, row.labelled, id in shipped) for id, row in rows.items()]
+    found.sort(key=lambda ground: (not ground.benchmark, not ground.labelled, ground.lot_id != in_hand))
+    return {ground.lot_id: ground for ground in found}
+
+
+def default_students(models: Sequence[ModelFile], in_hand: str) -> list[str]:
+    """Return the students a comparison begins with: the one in hand and the shipped ones."""
+    shipped = [model.name for model in models if model.role == "student" and model.folder.parent == SHIPPED]
+    return list(dict.fromkeys([*shipped[:MOST], in_hand]))
+
+
+# What the models reached -------------------------------------------------------------------------
+
+
+def compare(ground: Ground, teacher: ModelFile, students: Sequence[ModelFile]) -> Comparison:
+    """Return where the models stand, from what the store holds."""
+    lot = ground.lot
+    ours = opinion(teacher, lot)
+    return Comparison(
+        ground, _standing(ground, ours, ours), tuple(_standing(ground, ours, opinion(m, lot)) for m in students)
+    )
+
+
+def ask(comparison: Comparison) -> list[JobRow]:
+    """Queue whatever is missing and return the jobs that will bring it."""
+    store, ground = state.workspace(), comparison.ground
+    waiting = [standing.model for standing in comparison.all if not standing.said.complete]
+    ids = [jobs.submit_score(store, ground.lot_id, model) for model in waiting]
+    if ids:
+        jobs.ensure_worker(store)
+    return [job for job in map(store.job, ids) if job is not None]
+
+
+def answered(comparison: Comparison) -> list[int]:
+    """Return how many wafers each model has answered on by now, asking the store again."""
+    maps = [wafer.map_hash for wafer in comparison.ground.lot]
+    return [int(state.workspace().scored(standing.model.sha256, maps).sum()) for standing in comparison.all]
+
+
+def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
+    """Judge a model once it has answered; half a set would be another set."""
+    speed = speeds().get(said.model.sha256)
+    is_teacher = said.model.sha256 == teacher.model.sha256
+    if not said.complete:
+        return Standing(said, None, None, None, speed)
+    both = teacher.complete and not is_teacher
+    labelled = ground.lot.labelled
+    keys = (ground.lot_id, said.model.sha256)
+    reached = _accuracy(*keys, said, ground.lot) if labelled else None
+    alike = agreement(teacher.verdicts, said.verdicts) if both else None
+    against = _paired(*keys, teacher.model.sha256, teacher, said, ground.lot) if both and labelled else None
+    return Standing(said, reached, alike, against, speed)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _accuracy(lot_id: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
+    scored, labels, groups = _labelled(_lot, _said.verdicts.scored)
+    return accuracy(_said.verdicts.detected[scored], labels, groups)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _paired(lot_id: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
+    scored, labels, groups = _labelled(_lot, _said.verdicts.scored & _teacher.verdicts.scored)
+    return paired(_teacher.verdicts.detected[scored], _said.verdicts.detected[scored], labels, groups)
+
+
+def _labelled(lot: Lot, scored: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], list[str] | None]:
+    """Return the wafers that count, their labels and their fab lots where there are enough of those."""
+    labels = np.array([wafer.labels for wafer, counts in zip(lot, scored, strict=True) if counts], dtype=bool)
+    groups = groups_of(lot)
+    kept = None if groups is None else [group for group, counts in zip(groups, scored, strict=True) if counts]
+    return scored, labels.reshape(-1, len(PATTERNS)), kept
+
+
+def pattern_agreement(alike: Agreement) -> dict[str, Rate]:
+    """Return per pattern how often both name it among the wafers where either does, where either does."""
+    sides = zip(PATTERNS, alike.both, alike.teacher_only, alike.student_only, strict=True)
+    found = {name: wilson(both, both + ours + theirs) for name, both, ours, theirs in sides}
+    return {name: rate for name, rate in found.items() if rate.known}
+
+
+@st.cache_resource(show_spinner=False)
+def speeds() -> dict[str, Speed]:
+    """What was timed since the server started, by the weights' sha256."""
+    return {}

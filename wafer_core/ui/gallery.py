@@ -1,0 +1,229 @@
+"""All wafers of a lot, found and shown: filters, order, pages of small maps, and the table."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlencode
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from wafer_core.charts import Theme
+from wafer_core.charts.maps import map_pngs
+from wafer_core.lot import Lot, Wafer
+from wafer_core.patterns import NORMAL, PATTERNS
+from wafer_core.ui import state
+from wafer_core.ui.gallery_component import Card, cards
+from wafer_core.ui.opinions import Opinions
+from wafer_core.ui.words import count, percent
+
+A_PAGE = 24
+"""Wafers on one page of maps."""
+
+SHOWS = {"all": "All", "differ": "Disagreements", "unsure": "Unsure"}
+SORTS = {"wafer": "Lot order", "yield": "Lowest yield", "best": "Highest yield", "margin": "Least certain"}
+VIEWS = {"maps": "Maps", "table": "Table"}
+ANY = "any"
+
+CARD_PIXELS = 208
+ROW_PIXELS = 56
+
+
+def browse(said: Opinions) -> NDArray[np.intp]:
+    """Draw controls and wafers, and return the positions of the wafers in view."""
+    view, order = _controls(said)
+    if not len(order):
+        _nothing(said)
+        return order
+    if view == "table":
+        _table(said, order)
+        return order[:A_PAGE]
+    slot = st.container()
+    pages = -(-len(order) // A_PAGE)
+    page = _page(pages) if pages > 1 else 1
+    shown = order[(page - 1) * A_PAGE : page * A_PAGE]
+    with slot:
+        opened = cards([_card(said, int(i)) for i in shown], key="gallery")
+    if opened is not None:
+        state.go("wafer", wafer=opened)
+    return shown
+
+
+def select(said: Opinions, show: str, pattern: str, sort: str) -> NDArray[np.intp]:
+    """Return the positions of the wafers that a choice of filters leaves, in the order chosen."""
+    keep = {"differ": said.differ, "unsure": said.unsure}.get(show, np.ones(len(said.lot), dtype=bool))
+    if pattern != ANY:
+        keep = keep & said.detects(pattern)
+    positions = np.flatnonzero(keep)
+    if sort in ("yield", "best"):
+        yields = np.array([said.lot.wafers[i].yield_fraction for i in positions], dtype=float)
+        return positions[np.argsort(yields if sort == "yield" else -yields, kind="stable")]
+    if sort == "margin":
+        margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[positions]
+        return positions[np.argsort(margins, kind="stable")]
+    return positions
+
+
+def chosen_order(said: Opinions) -> NDArray[np.intp]:
+    """Return the positions that the filters in the address leave, for stepping from wafer to wafer."""
+    pattern = state.address("pattern", ANY)
+    return select(
+        said,
+        state.address("show", "all") or "all",
+        pattern if pattern in (*PATTERNS, NORMAL) else ANY,
+        state.address("sort", "wafer") or "wafer",
+    )
+
+
+# Controls ----------------------------------------------------------------------------------------
+
+
+def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key, changed = state.bound("show", SHOWS, "all", resets=("page",))
+        show = st.segmented_control(
+            "Show", list(SHOWS), format_func=SHOWS.__getitem__, key=key, on_change=changed, required=True
+        )
+        key, changed = state.bound("pattern", [ANY, *PATTERNS, NORMAL], ANY, resets=("page",))
+        pattern = st.selectbox(
+            "Pattern",
+            [ANY, *PATTERNS, NORMAL],
+            format_func=lambda name: "Any pattern" if name == ANY else name,
+            key=key,
+            on_change=changed,
+            width=170,
+            help="Wafers on which at least one of the two models names it.",
+        )
+        key, changed = state.bound("sort", SORTS, "wafer", resets=("page",))
+        sort = st.selectbox("Sort", list(SORTS), format_func=SORTS.__getitem__, key=key, on_change=changed, width=160)
+        key, changed = state.bound("view", VIEWS, "maps")
+        view = st.segmented_control(
+            "View", list(VIEWS), format_func=VIEWS.__getitem__, key=key, on_change=changed, required=True
+        )
+        order = select(said, show or "all", pattern, sort)
+        st.space("stretch")
+        found = count(len(order), "wafer")
+        st.caption(found if len(order) == len(said.lot) else f"{found} of {len(said.lot):,}")
+    return view or "maps", order
+
+
+def _page(pages: int) -> int:
+    """Draw the page numbers and return the page in view, whatever the address asks for."""
+    asked = state.address("page", "1") or "1"
+    st.session_state["address-page"] = min(max(1, int(asked) if asked.isdecimal() else 1), pages)
+
+    def changed() -> None:
+        chosen = st.session_state["address-page"]
+        state.put(page=None if chosen == 1 else str(chosen))
+
+    with st.container(horizontal_alignment="center"):
+        return st.pagination(pages, key="address-page", on_change=changed)
+
+
+def _nothing(said: Opinions) -> None:
+    if not said.complete:
+        st.info("No wafer so far. The models are still reading the lot; wafers appear here as they are found.")
+    elif state.address("show") == "differ" and state.address("pattern") is None:
+        st.info("The models name the same patterns on every wafer of this lot.", title="No disagreements")
+    else:
+        st.info("No wafer of this lot fits these filters. Show all wafers, or any pattern, to see more.")
+
+
+# Maps --------------------------------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner=False, max_entries=4000)
+def _pictures(map_hash: str, pixels: int, themes: tuple[Theme, ...], _wafer: Wafer) -> list[str]:
+    """Return a map's pictures as `data:` addresses; a map hash names the dies, so it is the key."""
+    pictures = map_pngs(_wafer.states, themes, pixels)
+    return ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
+
+
+def _card(said: Opinions, i: int) -> Card:
+    wafer = said.lot.wafers[i]
+    light, dark = _pictures(wafer.map_hash, CARD_PIXELS, ("light", "dark"), wafer)
+    return Card(
+        id=wafer.name,
+        href="wafer?" + urlencode(state.carried("wafer", wafer=wafer.name)),
+        light=light,
+        dark=dark,
+        title=wafer_title(said.lot, wafer),
+        figure=percent(wafer.yield_fraction),
+        teacher=_verdict(said, i, "teacher"),
+        student=_verdict(said, i, "student"),
+        marks=[mark for mark, on in (("differ", said.differ[i]), ("unsure", said.unsure[i])) if on],
+    )
+
+
+def wafer_title(lot: Lot, wafer: Wafer) -> str:
+    """Return a wafer's id, with its fab lot's where the upload holds several."""
+    return wafer.wafer if len(lot.lots) == 1 else f"{wafer.lot} / {wafer.wafer}"
+
+
+def _verdict(said: Opinions, i: int, role: str) -> str | None:
+    one = said.teacher if role == "teacher" else said.student
+    if not one.present[i]:
+        return None
+    return one.titles[i] or "no die tested"
+
+
+# Table -------------------------------------------------------------------------------------------
+
+
+def _table(said: Opinions, order: NDArray[np.intp]) -> None:
+    frame = table(said, order, state.theme())
+    picked = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(720, 38 + 42 * len(frame)),
+        row_height=42,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="wafer-table",
+        alt="Wafers of the lot with yield and the patterns both models name",
+        column_config={
+            "map": st.column_config.ImageColumn("Map", width=60),
+            "lot": st.column_config.TextColumn("Lot"),
+            "wafer": st.column_config.TextColumn("Wafer", pinned=True),
+            "dies": st.column_config.NumberColumn("Dies", format="localized"),
+            "yield": st.column_config.ProgressColumn("Yield", format="percent", min_value=0.0, max_value=1.0),
+            "teacher": st.column_config.TextColumn("Teacher", width="medium"),
+            "student": st.column_config.TextColumn("Student", width="medium"),
+            "agreement": st.column_config.TextColumn("Models"),
+            "margin": st.column_config.NumberColumn(
+                "Margin",
+                format="%.2f",
+                help="The smaller of both models' margins, in logits: how far the answer is from the next best.",
+            ),
+        },
+    )
+    rows = picked["selection"]["rows"]
+    if rows:
+        state.go("wafer", wafer=said.lot.wafers[int(order[rows[0]])].name)
+
+
+def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame:
+    """Return the wafers in view as rows: picture, ids, yield and what both models say."""
+    wafers = [said.lot.wafers[i] for i in order]
+    margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[order]
+    return pd.DataFrame(
+        {
+            "map": [_pictures(wafer.map_hash, ROW_PIXELS, (theme,), wafer)[0] for wafer in wafers],
+            "lot": [wafer.lot for wafer in wafers],
+            "wafer": [wafer.wafer for wafer in wafers],
+            "dies": [wafer.dies for wafer in wafers],
+            "yield": [wafer.yield_fraction for wafer in wafers],
+            "teacher": [_verdict(said, int(i), "teacher") for i in order],
+            "student": [_verdict(said, int(i), "student") for i in order],
+            "agreement": [_agreement(said, int(i)) for i in order],
+            "margin": margins,
+        }
+    )
+
+
+def _agreement(said: Opinions, i: int) -> str:
+    if not said.compared[i]:
+        return ""
+    return ("differ" if said.differ[i] else "agree") + (", unsure" if said.unsure[i] else "")

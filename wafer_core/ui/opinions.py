@@ -1,0 +1,194 @@
+"""What both models say about a lot, as far as they have said it, and asking them for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from wafer_core import jobs
+from wafer_core.decode import Verdicts, decode_with, verdict_titles
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.patterns import NORMAL, PATTERNS
+from wafer_core.ui import state
+from wafer_core.ui.words import count
+from wafer_core.workspace import JobRow
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What one model says about every wafer of a lot.
+
+    Args:
+        model: whose opinion it is.
+        verdicts: one row a wafer; NaN margins where there is none.
+        present: bool (wafers,), whether the store has an answer, be it that a wafer cannot be scored.
+        titles: patterns as text; empty where there is no verdict.
+    """
+
+    model: ModelFile
+    verdicts: Verdicts
+    present: NDArray[np.bool_]
+    titles: list[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the store has an answer for every wafer."""
+        return bool(self.present.all())
+
+    @property
+    def normal(self) -> NDArray[np.bool_]:
+        """bool (wafers,): those it names no pattern on."""
+        normal: NDArray[np.bool_] = self.verdicts.scored & ~self.verdicts.detected.any(axis=1)
+        return normal
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many wafers show each pattern, and how many none."""
+        found = {name: int(self.verdicts.detected[:, i].sum()) for i, name in enumerate(PATTERNS)}
+        return {**found, NORMAL: int(self.normal.sum())}
+
+
+@dataclass(frozen=True, eq=False)
+class Opinions:
+    """Teacher and student side by side over one lot."""
+
+    lot: Lot
+    teacher: Opinion
+    student: Opinion
+
+    @property
+    def both(self) -> tuple[Opinion, Opinion]:
+        """Student first, as it answers first."""
+        return self.student, self.teacher
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.teacher.complete and self.student.complete
+
+    @cached_property
+    def compared(self) -> NDArray[np.bool_]:
+        """bool (wafers,): those both models have a verdict on."""
+        compared: NDArray[np.bool_] = self.teacher.verdicts.scored & self.student.verdicts.scored
+        return compared
+
+    @cached_property
+    def differ(self) -> NDArray[np.bool_]:
+        """bool (wafers,): the models name different patterns."""
+        apart = self.teacher.verdicts.detected != self.student.verdicts.detected
+        differ: NDArray[np.bool_] = self.compared & apart.any(axis=1)
+        return differ
+
+    @cached_property
+    def unsure(self) -> NDArray[np.bool_]:
+        """bool (wafers,): at least one model is near its limit between two answers."""
+        return self.teacher.verdicts.unsure | self.student.verdicts.unsure
+
+    @cached_property
+    def unscorable(self) -> NDArray[np.bool_]:
+        """bool (wafers,): there is nothing to recognise, as no die was tested."""
+        return self.student.present & ~self.student.verdicts.scored
+
+    def detects(self, pattern: str) -> NDArray[np.bool_]:
+        """bool (wafers,): at least one model names the pattern; `Normal` is naming none."""
+        if pattern == NORMAL:
+            return self.teacher.normal | self.student.normal
+        column = PATTERNS.index(pattern)
+        return self.teacher.verdicts.detected[:, column] | self.student.verdicts.detected[:, column]
+
+
+def opinions(hand: state.Hand) -> Opinions:
+    """Return what the store holds of both models on the lot in hand."""
+    lot = hand.lot
+    return Opinions(lot, opinion(hand.teacher, lot), opinion(hand.student, lot))
+
+
+def opinion(model: ModelFile, lot: Lot) -> Opinion:
+    """Return what the store holds of one model on a lot."""
+    stored = state.workspace().scores(model.sha256, [wafer.map_hash for wafer in lot])
+    verdicts = decode_with(model, stored.logits)
+    return Opinion(model, verdicts, stored.present, verdict_titles(verdicts))
+
+
+def ask(hand: state.Hand, said: Opinions, first: Sequence[int] = ()) -> list[JobRow]:
+    """Queue whatever is missing and return the jobs that will bring it, the student's before the teacher's.
+
+    Args:
+        hand: the lot and the models.
+        said: what there is.
+        first: positions of the wafers in view, which come before others.
+    """
+    store = state.workspace()
+    waiting = [one for one in said.both if not one.complete]
+    ids = [
+        jobs.submit_score(store, hand.lot_id, one.model, [i for i in first if not one.present[i]]) for one in waiting
+    ]
+    if ids:
+        jobs.ensure_worker(store)
+    return [job for job in map(store.job, ids) if job is not None]
+
+
+def problems(asked: Sequence[JobRow]) -> None:
+    """Say which jobs gave up; they are not started again by looking at the page."""
+    for job in asked:
+        if job.over and job.state != "done":
+            st.error(job.message, title=f"{job.payload['model']} could not answer")
+
+
+def watch(measure: Callable[[], object], every: float = 1.0) -> None:
+    """Redraw the page once `measure` gives another answer than now; looking costs no redraw.
+
+    Draw it only while something is awaited.
+    """
+    before = measure()
+
+    @st.fragment(run_every=every)
+    def look() -> None:
+        if measure() != before:
+            st.rerun()
+
+    look()
+
+
+def refreshing(draw: Callable[[], bool], waiting: bool, every: float = 1.0) -> None:
+    """Run `draw` as a fragment that repeats while `waiting`; once it returns False the page settles.
+
+    For pages whose numbers move while they are looked at; `watch` is the lighter one. `draw` returns
+    whether it still waits for something.
+    """
+
+    def body() -> None:
+        if not draw() and waiting:
+            st.rerun()
+
+    st.fragment(body, run_every=every if waiting else None)()
+
+
+def progress(hand: state.Hand, said: Opinions, asked: Sequence[JobRow]) -> None:
+    """Say how far the models have come and redraw the page as they go on, until they have finished."""
+    for one in said.both:
+        if not one.complete:
+            done, total = int(one.present.sum()), len(one.present)
+            st.progress(
+                done / max(1, total),
+                text=f"{one.model.role.capitalize()} has read {done:,} of {count(total, 'wafer')}",
+            )
+    if not said.complete:
+        watch(lambda: (_answers(hand), states(asked)))
+
+
+def _answers(hand: state.Hand) -> list[int]:
+    maps = [wafer.map_hash for wafer in hand.lot]
+    return [int(state.workspace().scored(model.sha256, maps).sum()) for model in (hand.student, hand.teacher)]
+
+
+def states(asked: Sequence[JobRow]) -> list[str]:
+    """Return how the jobs stand by now."""
+    found = [state.workspace().job(job.id) for job in asked]
+    return [job.state for job in found if job is not None]

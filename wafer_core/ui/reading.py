@@ -1,0 +1,177 @@
+"""How a lot was read: what was assumed, what has to be asked, and reading it another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
+
+import streamlit as st
+
+from wafer_core.errors import ReadingQuestion
+from wafer_core.lot import ORIENTATIONS, Cells, Lot, Note, NoteKind, ReadingOptions
+from wafer_core.ui.words import count, plain
+
+NOTES: dict[NoteKind, tuple[str, str]] = {
+    "refused": ("Files left out", ":material/block:"),
+    "rejected": ("Rows left out", ":material/playlist_remove:"),
+    "assumed": ("Assumed", ":material/lightbulb:"),
+    "changed": ("Changed", ":material/edit:"),
+}
+"""Kinds of notes, what the screen calls them, the gravest first."""
+
+TURNS = {
+    "as-read": "as read",
+    "flip-left-right": "flip left and right",
+    "flip-up-down": "flip top and bottom",
+    "rotate-90": "rotate 90° clockwise",
+    "rotate-180": "rotate 180°",
+    "rotate-270": "rotate 90° anticlockwise",
+    "transpose": "swap x and y",
+    "anti-transpose": "swap x and y, then rotate 180°",
+}
+CELLS = {"states": "die states: 0 none, 1 pass, 2 fail, 3 not tested", "bins": "bins"}
+ASKED_OF_ALL = "not stated"
+
+
+# Questions before the first verdict --------------------------------------------------------------
+
+
+def answered(upload: str) -> ReadingOptions:
+    """Return what the engineer has answered about an upload so far."""
+    options: ReadingOptions = st.session_state.get(_memory(upload), ReadingOptions())
+    return options
+
+
+def forget(upload: str) -> None:
+    """Drop the answers about an upload; the lot that was read from it remembers them."""
+    st.session_state.pop(_memory(upload), None)
+
+
+def ask(upload: str, question: ReadingQuestion, answers: ReadingOptions) -> None:
+    """Ask one question about an upload; the answer reads it again."""
+    with st.form(f"question-{question.option}"):
+        st.markdown(f"**{plain(question.name)}**  \n{plain(question.question)}")
+        answer = _ANSWERS.get(question.option, _lot_name)(answers, question, f"answer-{upload}-{question.option}")
+        if st.form_submit_button("Read it so", type="primary"):
+            if answer is None:
+                st.warning("Please answer first.")
+                return
+            st.session_state[_memory(upload)] = answer
+            st.rerun(scope="fragment")
+
+
+def _pass_bins(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
+    choices = sorted({int(choice) for choice in question.choices})
+    if choices:
+        picked = tuple(st.pills("Bins that pass", choices, selection_mode="multi", key=key))
+    else:
+        picked = _bins(st.text_input("Bins that pass", placeholder="1, 2", key=key))
+    return replace(answers, pass_bins=picked) if picked else None
+
+
+def _cells(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
+    cells = st.radio("The cells hold", get_args(Cells), index=None, format_func=CELLS.__getitem__, key=key)
+    return replace(answers, cells=cells) if cells else None
+
+
+def _lot_name(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
+    name = st.text_input("The lot's name", key=key).strip()
+    return replace(answers, lot=name) if name else None
+
+
+_ANSWERS = {"pass_bins": _pass_bins, "cells": _cells, "lot": _lot_name}
+
+
+def _memory(upload: str) -> str:
+    return f"answers-{upload}"
+
+
+# How the lot in hand was read --------------------------------------------------------------------
+
+
+def told(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
+    """Draw how the lot was read, and the form that reads it another way through `again`."""
+    graver = any(note.kind in ("refused", "rejected") for note in lot.notes)
+    with st.expander(_line(lot), icon=":material/warning:" if graver else ":material/menu_book:", key="how-read"):
+        notes, options = st.columns([3, 2], gap="large")
+        with notes:
+            _notes(lot)
+        with options:
+            _options(lot, again)
+
+
+def _line(lot: Lot) -> str:
+    grids = len({wafer.frame for wafer in lot})
+    parts = [count(len(lot), "wafer"), count(grids, "grid")]
+    parts += [f"{title.lower()}: {n}" for kind, (title, _) in NOTES.items() if (n := _number(lot.notes, kind))]
+    return "How this lot was read: " + ", ".join(parts)
+
+
+def _number(notes: tuple[Note, ...], kind: NoteKind) -> int:
+    return sum(note.kind == kind for note in notes)
+
+
+def _notes(lot: Lot) -> None:
+    for kind, (title, icon) in NOTES.items():
+        found = [note for note in lot.notes if note.kind == kind]
+        if found:
+            lines = "\n".join(f"- {_note(note)}" for note in found)
+            st.markdown(f"{icon} **{title}**\n\n{lines}")
+    if not lot.notes:
+        st.caption("Nothing had to be assumed.")
+    if lot.files:
+        st.caption("Files: " + ", ".join(f"{plain(file.name)} ({file.layout})" for file in lot.files))
+    st.caption(f"Lot hash {lot.lot_hash[:16]}. Labels, where a file has any, are never shown to a model.")
+
+
+def _note(note: Note) -> str:
+    return plain(f"{note.file}: {note.text}" if note.file and not note.text.startswith(note.file) else note.text)
+
+
+def _options(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
+    stated = lot.options
+    with st.form("read-again", border=False):
+        st.markdown("**Read it another way**")
+        turn = st.selectbox(
+            "Turn every wafer",
+            ORIENTATIONS,
+            index=ORIENTATIONS.index(stated.orientation),
+            format_func=TURNS.__getitem__,
+            help="When the axes were read the wrong way. Verdicts, overlays and exports follow.",
+        )
+        bins = st.text_input(
+            "Bins that pass",
+            value=", ".join(str(value) for value in stated.pass_bins or ()),
+            placeholder="by the file's own rules",
+        )
+        cells = st.selectbox(
+            "The cells hold",
+            [ASKED_OF_ALL, *get_args(Cells)],
+            index=0 if stated.cells is None else 1 + get_args(Cells).index(stated.cells),
+            format_func=lambda name: CELLS.get(name, "what the file's own rules say"),
+        )
+        name = st.text_input("Lot name where a file has none", value=stated.lot or "", placeholder="the file's name")
+        pressed = st.form_submit_button("Read again", help="Makes a new lot beside this one; nothing is overwritten.")
+    if not pressed:
+        return
+    chosen = ReadingOptions(
+        pass_bins=_bins(bins) or None,
+        cells=None if cells == ASKED_OF_ALL else cells,
+        lot=name.strip() or None,
+        orientation=turn,
+    )
+    if bins.strip() and not chosen.pass_bins:
+        st.warning("Bins are whole numbers with commas between them, such as 1, 2.")
+    elif chosen == stated:
+        st.info("That is how it was read.")
+    else:
+        again(chosen)
+
+
+def _bins(text: str) -> tuple[int, ...]:
+    """Return the whole numbers of `1, 2`, or none at all where something else stands there."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.replace(";", ",").split(",") if part.strip()))
+    except ValueError:
+        return ()

@@ -1,0 +1,173 @@
+"""What a page stands on: the address, the workspace, the lot in hand and the two models compared.
+
+The address is the only memory of a view. Every widget that changes one reads its value from the
+address before it is drawn and writes it back when it is turned, so a link, a refresh and the
+browser's back button all reopen the same view.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+import streamlit as st
+
+from wafer_core.charts import Role, Theme
+from wafer_core.errors import WaferDistillError
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.workspace import LotRow, Workspace
+
+Page = Literal["lot", "wafer", "compare", "distill"]
+
+PAGES: dict[Page, tuple[str, str, str]] = {
+    "lot": ("pages/lot.py", "Lot", ":material/grid_view:"),
+    "wafer": ("pages/wafer.py", "Wafer", ":material/blur_circular:"),
+    "compare": ("pages/compare.py", "Compare", ":material/balance:"),
+    "distill": ("pages/distill.py", "Distill", ":material/science:"),
+}
+"""Every page: its script, its title and its icon."""
+
+CARRIED = ("lot", "wafer", "teacher", "student", "method")
+"""The parameters that go along from page to page."""
+
+FILTERS = ("show", "pattern", "sort", "view", "page", "grid")
+"""Those that also go along between a lot and its wafers, which are stepped through as they were found."""
+
+DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
+"""The models a page compares unless the address names others."""
+
+
+# The address -------------------------------------------------------------------------------------
+
+
+def address(name: str, default: str | None = None) -> str | None:
+    """Return a parameter of the address, or `default` where it is absent or empty."""
+    return st.query_params.get(name) or default
+
+
+def put(**parameters: str | None) -> None:
+    """Write parameters into the address; None takes one out."""
+    for name, value in parameters.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def carried(page: Page, **changes: str | None) -> dict[str, str]:
+    """Return what a link to a page takes along, with `changes` applied; None leaves one out."""
+    names = (*CARRIED, *FILTERS) if page in ("lot", "wafer") else CARRIED
+    kept = {name: st.query_params.get(name) for name in names}
+    return {name: value for name, value in {**kept, **changes}.items() if value}
+
+
+def link(page: Page, label: str | None = None, **changes: str | None) -> None:
+    """Draw a link to a page that keeps the lot and the models in hand, with `changes` applied."""
+    script, title, icon = PAGES[page]
+    st.page_link(script, label=label or title, icon=icon, query_params=carried(page, **changes))
+
+
+def go(page: Page, **changes: str | None) -> NoReturn:
+    """Open a page, keeping the lot and the models in hand, with `changes` applied."""
+    st.switch_page(PAGES[page][0], query_params=carried(page, **changes))
+
+
+def bound(
+    name: str, allowed: Collection[str], default: str, resets: tuple[str, ...] = ()
+) -> tuple[str, Callable[[], None]]:
+    """Tie a widget to the parameter `name`: return its key and its `on_change`.
+
+    The widget's options are the strings of `allowed`; anything else in the address falls back to
+    `default`, which itself is not written out. A change takes the parameters in `resets` away.
+
+    ```python
+    key, changed = bound("sort", SORTS, "wafer", resets=("page",))
+    sort = st.selectbox("Sort", list(SORTS), format_func=SORTS.get, key=key, on_change=changed)
+    ```
+    """
+    key = f"address-{name}"
+    asked = address(name, default)
+    st.session_state[key] = asked if asked in allowed else default
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        put(**{name: None if chosen in (default, None) else str(chosen)}, **dict.fromkeys(resets))
+
+    return key, changed
+
+
+def theme() -> Theme:
+    """Return whether the page is light or dark."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+# What lasts --------------------------------------------------------------------------------------
+
+
+@st.cache_resource(show_spinner=False)
+def workspace() -> Workspace:
+    """Return the one workspace of this server."""
+    opened = Workspace()
+    # Streamlit collects garbage after every rerun; what was loaded by now never becomes garbage.
+    gc.collect()
+    gc.freeze()
+    return opened
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def load_lot(lot_id: str) -> Lot:
+    """Return a lot of the workspace; an id names its content, so it is read once."""
+    return workspace().lot(lot_id)
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What the engineer holds: a lot, the teacher and the student it is looked at with."""
+
+    lot_id: str
+    row: LotRow
+    teacher: ModelFile
+    student: ModelFile
+
+    @property
+    def lot(self) -> Lot:
+        """The lot itself."""
+        return load_lot(self.lot_id)
+
+
+def in_hand() -> Hand:
+    """Return the lot and models the address names; without a lot in it, the first bundled one.
+
+    Stops the page with a sentence where one of them cannot be found.
+    """
+    store = workspace()
+    rows = {row.id: row for row in store.lots()}
+    asked = address("lot")
+    if asked is not None and asked not in rows:
+        st.error(
+            f"No lot in this workspace has the id {asked}. It may have been opened on another machine; "
+            "choose a lot on the left or upload its files again.",
+            title="This lot is not here",
+        )
+        st.stop()
+    if not rows:
+        st.info("Upload a wafer lot to begin: die lists, grids or arrays.", title="There is no lot yet")
+        st.stop()
+    row = rows[asked] if asked else next(iter(rows.values()))
+    put(lot=row.id)
+    return Hand(row.id, row, model_in_hand("teacher"), model_in_hand("student"))
+
+
+def model_in_hand(role: Role) -> ModelFile:
+    """Return the model file the address names for a role, or the role's default.
+
+    Stops the page with a sentence where it cannot be used.
+    """
+    try:
+        return workspace().model(address(role) or DEFAULTS[role])
+    except WaferDistillError as problem:
+        st.error(str(problem), title=f"The {role} cannot be used")
+        st.stop()

@@ -1,0 +1,196 @@
+"""One wafer: its title line and steps, its die map, and what both models say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from wafer_core.charts.bars import probability_bars
+from wafer_core.charts.maps import die_map
+from wafer_core.errors import UnknownWafer
+from wafer_core.lot import Wafer
+from wafer_core.patterns import NORMAL, PATTERNS, names, title
+from wafer_core.ui import gallery, opinions, state
+from wafer_core.ui.opinions import Opinion, Opinions
+from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.workspace import JobRow
+
+COLOURS = {"state": "Pass and fail", "bin": "Bins"}
+MAP_HEIGHT = 408
+BARS_HEIGHT = 236
+PLAIN = {"displayModeBar": False}
+
+
+def position(hand: state.Hand) -> int:
+    """Return which wafer the address names; without one, the first of the lot.
+
+    Stops the page with a sentence where there is no such wafer.
+    """
+    asked = state.address("wafer")
+    if asked is None:
+        state.put(wafer=hand.lot.wafers[0].name)
+        return 0
+    try:
+        return hand.lot.position(asked)
+    except UnknownWafer as problem:
+        st.error(str(problem), title="This wafer is not in the lot in hand")
+        state.link("lot", "Back to the lot", wafer=None)
+        st.stop()
+
+
+# Title and steps ---------------------------------------------------------------------------------
+
+
+def header(hand: state.Hand, said: Opinions, here: int) -> None:
+    """Draw the wafer's title line and the steps to its neighbours in the order it was found in."""
+    wafer = hand.lot.wafers[here]
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
+        st.caption(f"of **{plain(hand.row.title)}** · {facts(wafer)}")
+    order = [int(i) for i in gallery.chosen_order(said)]
+    if here not in order:
+        order = list(range(len(hand.lot)))
+    at = order.index(here)
+    differing = [i for i in order[at + 1 :] + order[:at] if said.differ[i]]
+    with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
+        st.caption(f"{at + 1:,} of {len(order):,}", width="content")
+        _step(hand, "Previous", order[at - 1] if at else None, ":material/chevron_left:", "Left")
+        _step(hand, "Next", order[at + 1] if at + 1 < len(order) else None, ":material/chevron_right:", "Right")
+        _step(hand, "Next disagreement", differing[0] if differing else None, ":material/difference:", "D")
+
+
+def facts(wafer: Wafer) -> str:
+    """Return one line on a wafer: dies, yield, grid, notch and what the file says is on it."""
+    parts = [
+        count(wafer.dies, "die"),
+        f"{wafer.failing:,} failing",
+        f"yield {percent(wafer.yield_fraction)}",
+        f"grid {wafer.frame.columns} × {wafer.frame.rows}",
+    ]
+    if wafer.notch != "unknown":
+        parts.append(f"notch {wafer.notch}")
+    if wafer.labels is not None:
+        parts.append(f"labelled {title(wafer.labels)} in its file")
+    return " · ".join(parts)
+
+
+def _step(hand: state.Hand, label: str, target: int | None, icon: str, key: str) -> None:
+    name = None if target is None else hand.lot.wafers[target].name
+    st.button(
+        label,
+        icon=icon,
+        key=f"step-{label}",
+        shortcut=key,
+        disabled=target is None,
+        on_click=state.put,
+        kwargs={"wafer": name},
+        help=None if name is None else f"Wafer {plain(name)}",
+    )
+
+
+# The map and the verdicts ------------------------------------------------------------------------
+
+
+def wafer_card(wafer: Wafer) -> None:
+    """Draw the wafer on its own die grid, coloured by state or, where the file has bins, by bin."""
+    colouring = "state"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**The wafer**")
+        if wafer.bins is not None:
+            key, changed = state.bound("colour", COLOURS, "state")
+            picked = st.segmented_control(
+                "Colour by",
+                list(COLOURS),
+                format_func=COLOURS.__getitem__,
+                key=key,
+                on_change=changed,
+                required=True,
+                label_visibility="collapsed",
+            )
+            colouring = picked or "state"
+    st.plotly_chart(
+        die_map(wafer, state.theme(), colouring, MAP_HEIGHT),
+        config=PLAIN,
+        key="die-map",
+        alt=f"Die map of wafer {wafer.name}: {wafer.failing:,} of {wafer.passing + wafer.failing:,} tested dies fail",
+    )
+
+
+def verdict_card(one: Opinion, here: int) -> None:
+    """Draw what one model says of the wafer: its answer, then every probability against its threshold."""
+    entry, role = one.model.entry, one.model.role
+    size = f"{count(entry.parameters, 'parameter')} · {human_bytes(entry.bytes)} · {entry.precision}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{role.capitalize()}** :small[{size}]")
+        st.space("stretch")
+        if one.verdicts.unsure[here]:
+            st.badge(
+                "unsure",
+                color="orange",
+                help="Its best answer is closer to the next best than on 95 % of the wafers it was calibrated on.",
+            )
+    if not one.present[here]:
+        st.skeleton(height=BARS_HEIGHT + 60)
+        return
+    if not one.verdicts.scored[here]:
+        st.info("No die of this wafer was tested, so there is nothing to recognise.")
+        return
+    detected = one.verdicts.detected[here]
+    st.subheader(" + ".join(names(detected)) or NORMAL, anchor=False)
+    st.plotly_chart(
+        probability_bars(
+            one.verdicts.probabilities[here], entry.thresholds, detected, role, state.theme(), BARS_HEIGHT
+        ),
+        config=PLAIN,
+        key=f"bars-{role}",
+        alt=f"The {role} says {title(detected)}; probability of each pattern against its threshold",
+    )
+    _small_print(one, here)
+
+
+def _small_print(one: Opinion, here: int) -> None:
+    excluded = names(one.verdicts.excluded[here])
+    if excluded:
+        st.caption(
+            f"{' and '.join(excluded)} above the threshold but left out: "
+            "no allowed set holds it together with the rest."
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        margin = float(one.verdicts.margin[here])
+        st.caption(
+            f"Margin {margin:.2f} logits",
+            help="How far this set of patterns is ahead of the next best one.",
+        )
+        st.space("stretch")
+        with st.popover("Figures", type="tertiary"):
+            st.table(probabilities(one, here), hide_index=True, alt="Probability and threshold of every pattern")
+
+
+def probabilities(one: Opinion, here: int) -> pd.DataFrame:
+    """Return a model's probabilities and thresholds on one wafer, the text twin of its bars."""
+    return pd.DataFrame(
+        {
+            "pattern": PATTERNS,
+            "probability": [f"{value:.4f}" for value in one.verdicts.probabilities[here]],
+            "threshold": [f"{value:.4f}" for value in one.model.entry.thresholds],
+            "named": np.where(
+                one.verdicts.detected[here], "yes", np.where(one.verdicts.excluded[here], "left out", "")
+            ),
+        }
+    )
+
+
+def watch(hand: state.Hand, said: Opinions, here: int, asked: Sequence[JobRow]) -> None:
+    """Redraw the page when a verdict it still waits for arrives."""
+    if not all(one.present[here] for one in said.both):
+        opinions.watch(lambda: _answered(hand, here, asked), every=0.3)
+
+
+def _answered(hand: state.Hand, here: int, asked: Sequence[JobRow]) -> list[object]:
+    store, key = state.workspace(), [hand.lot.wafers[here].map_hash]
+    there = [bool(store.scored(model.sha256, key)[0]) for model in (hand.student, hand.teacher)]
+    return [*there, opinions.states(asked)]

@@ -1,0 +1,36 @@
+"""How numbers are written on the screen: short, with their unit, the same everywhere."""
+
+from __future__ import annotations
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Return `0.831` as `83.1 %`, and nothing tested as a dash."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def count(number: int, thing: str) -> str:
+    """Return `23 wafers`, `1 wafer`, `2.9 M parameters`."""
+    return f"{human_count(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def human_count(number: int) -> str:
+    """Return a count in at most four characters beyond ten thousand: `1,853`, `61 k`, `2.9 M`."""
+    if number < 10_000:
+        return f"{number:,}"
+    if number < 1_000_000:
+        return f"{number / 1_000:.0f} k"
+    return f"{number / 1_000_000:.1f} M"
+
+
+def human_bytes(size: int) -> str:
+    """Return a size on disk in decimal units: `84 kB`, `11.5 MB`."""
+    if size < 1_000:
+        return f"{size} B"
+    if size < 1_000_000:
+        return f"{size / 1_000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"
+
+
+def plain(text: str) -> str:
+    """Escape what Markdown would read as markup, because names and ids come from files."""
+    return "".join("\\" + sign if sign in r"\`*_{}[]()#+-.!|~$:<>" else sign for sign in text)

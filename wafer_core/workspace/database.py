@@ -1,0 +1,131 @@
+"""The workspace's one SQLite file: its tables, and the connection that a process's threads share."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+from wafer_core.errors import UsageError
+
+VERSION = 1
+PATIENCE = 30.0
+"""Seconds a process waits for another that writes."""
+
+SCHEMA = """
+CREATE TABLE uploads (id TEXT PRIMARY KEY, created REAL NOT NULL);
+CREATE TABLE upload_files (
+    upload TEXT NOT NULL REFERENCES uploads, position INTEGER NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (upload, position)
+) WITHOUT ROWID;
+CREATE TABLE lots (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, wafers INTEGER NOT NULL, yield REAL, labelled INTEGER NOT NULL,
+    source TEXT NOT NULL, created REAL NOT NULL, file TEXT NOT NULL, upload TEXT REFERENCES uploads,
+    options TEXT NOT NULL
+);
+CREATE TABLE bundled (
+    file TEXT PRIMARY KEY, id TEXT NOT NULL, title TEXT NOT NULL, wafers INTEGER NOT NULL, yield REAL,
+    labelled INTEGER NOT NULL
+);
+CREATE TABLE scores (model BLOB, map BLOB, logits BLOB NOT NULL, embedding BLOB NOT NULL, UNIQUE (model, map));
+CREATE TABLE attributions (
+    model BLOB, map BLOB, method TEXT, pattern INTEGER, rows INTEGER NOT NULL, dies BLOB NOT NULL,
+    UNIQUE (model, map, method, pattern)
+);
+CREATE TABLE approvals (id INTEGER PRIMARY KEY, created REAL NOT NULL, student TEXT NOT NULL, note TEXT NOT NULL);
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, state TEXT NOT NULL, urgency INTEGER NOT NULL,
+    dedupe TEXT NOT NULL, lot TEXT NOT NULL, name TEXT UNIQUE, payload TEXT NOT NULL, first TEXT NOT NULL,
+    progress TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT '', cancel INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, started REAL, ended REAL, heartbeat REAL
+);
+CREATE UNIQUE INDEX waiting_once ON jobs (dedupe) WHERE state IN ('queued', 'running');
+CREATE INDEX most_urgent ON jobs (urgency, id) WHERE state IN ('queued', 'running');
+CREATE INDEX by_kind ON jobs (kind, id);
+CREATE INDEX by_dedupe ON jobs (dedupe, id);
+CREATE TABLE progress (
+    job INTEGER NOT NULL REFERENCES jobs, step INTEGER NOT NULL, seconds REAL NOT NULL, loss REAL,
+    agreement INTEGER, held_out INTEGER, PRIMARY KEY (job, step)
+) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """SQLite in WAL mode: readers never wait, writers of several processes take turns.
+
+    The threads of a process share one connection under a lock; every statement here is short.
+
+    Args:
+        path: the file; made where it does not exist.
+
+    Raises:
+        UsageError: the file was written by a newer version of WaferDistill.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = RLock()
+        self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        _write_ahead(self._connection)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in SCHEMA.strip().split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+        if version > VERSION:
+            self.close()
+            raise UsageError(
+                f"The workspace {path.parent} was written by a newer version of WaferDistill; "
+                "update WaferDistill, or name another folder with WAFERDISTILL_HOME."
+            )
+
+    def close(self) -> None:
+        """Let go of the file; the database cannot be used afterwards."""
+        with self._lock:
+            self._connection.close()
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """Return every row of a query."""
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Row | None:
+        """Return the first row of a query, or None."""
+        with self._lock:
+            found: sqlite3.Row | None = self._connection.execute(sql, parameters).fetchone()
+            return found
+
+    def write(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement that changes rows and return how many it changed."""
+        with self.transaction() as connection:
+            return connection.execute(sql, parameters).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the right to write: what is read inside is still true when it is written upon."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite does not wait here by itself when two processes open a new file at once."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

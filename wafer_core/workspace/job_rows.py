@@ -1,0 +1,243 @@
+"""The job shelf: what was asked for, how far it is, and how it went."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wafer_core.workspace.shelf import Shelf
+
+Kind = Literal["score", "explain", "distil"]
+State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+
+WAITING: tuple[State, ...] = ("queued", "running")
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost")
+ATTEMPTS = 5
+"""Times a job may lose its worker before it is given up."""
+SPARED = 600.0
+"""Seconds in which what failed or was cancelled is not started again by a page that merely redraws."""
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One job. Times are seconds since 1970; `message` is a sentence once it has ended.
+
+    `name` is the student a distillation makes; `first` are wafer positions wanted before others.
+    """
+
+    id: int
+    kind: Kind
+    state: State
+    urgency: int
+    lot: str
+    name: str | None
+    payload: dict[str, Any]
+    first: tuple[int, ...]
+    progress: dict[str, Any]
+    message: str
+    cancel: bool
+    attempts: int
+    created: float
+    started: float | None
+    ended: float | None
+    heartbeat: float | None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True)
+class ProgressPoint:
+    """A distillation after a step: `agreement` of `held_out` wafers are answered as the teacher does."""
+
+    step: int
+    seconds: float
+    loss: float | None
+    agreement: int | None
+    held_out: int | None
+
+
+class JobShelf(Shelf):
+    """Job rows. Submitting is for `wafer_core.jobs`; reading is for everyone."""
+
+    def jobs(self, kind: Kind | None = None, states: Sequence[State] | None = None, most: int = 1000) -> list[JobRow]:
+        """Return jobs, newest first, at most `most`."""
+        kinds = [kind] if kind else ["score", "explain", "distil"]
+        wanted = list(states or (*WAITING, *ENDED))
+        rows = self.database.rows(
+            f"SELECT * FROM jobs WHERE kind IN ({_marks(kinds)}) AND state IN ({_marks(wanted)}) "
+            "ORDER BY id DESC LIMIT ?",
+            (*kinds, *wanted, most),
+        )
+        return [_job(row) for row in rows]
+
+    def job(self, job_id: int) -> JobRow | None:
+        """Return one job, or None where there is none of this id."""
+        row = self.database.row("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        return None if row is None else _job(row)
+
+    def progress(self, job_id: int) -> tuple[ProgressPoint, ...]:
+        """Return the points of a distillation's curves so far, in order of steps."""
+        rows = self.database.rows(
+            "SELECT step, seconds, loss, agreement, held_out FROM progress WHERE job = ? ORDER BY step", (job_id,)
+        )
+        return tuple(ProgressPoint(*row) for row in rows)
+
+    # Asking --------------------------------------------------------------------------------------
+
+    def put_job(
+        self,
+        kind: Kind,
+        dedupe: str,
+        lot: str,
+        payload: Mapping[str, object],
+        urgency: int,
+        first: Sequence[int] = (),
+        name: str | None = None,
+        again: bool = False,
+    ) -> int:
+        """Queue a job unless the same one waits already, and return its id.
+
+        Args:
+            kind: what it does.
+            dedupe: what makes two jobs the same.
+            lot: the lot it works on.
+            payload: what the worker needs to know, fit for JSON.
+            urgency: the smallest goes first; a waiting twin takes the smaller of both.
+            first: wafer positions wanted before others; a waiting twin takes them over.
+            name: the head of the student's name; the first free number is put behind it.
+            again: also queue what failed or was cancelled a short while ago.
+        """
+        now = time.time()
+        with self.database.transaction() as connection:
+            found = connection.execute(
+                "SELECT id, state, ended FROM jobs WHERE dedupe = ? ORDER BY id DESC LIMIT 1", (dedupe,)
+            ).fetchone()
+            if found and found["state"] in WAITING:
+                if first:
+                    connection.execute(
+                        "UPDATE jobs SET first = ?1, urgency = min(urgency, ?2) WHERE id = ?3 AND first != ?1",
+                        (json.dumps(list(first)), urgency, found["id"]),
+                    )
+                return int(found["id"])
+            if found and found["state"] != "done" and found["ended"] > now - SPARED and not again:
+                return int(found["id"])
+            numbered = name and self._numbered(connection, name)
+            inserted = connection.execute(
+                "INSERT INTO jobs (kind, state, urgency, dedupe, lot, name, payload, first, created) "
+                "VALUES (?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                (kind, urgency, dedupe, lot, numbered, json.dumps(payload), json.dumps(list(first)), now),
+            )
+            return int(inserted.lastrowid or 0)
+
+    def request_cancel(self, job_id: int) -> None:
+        """End a job that has not begun; ask the worker to end one that runs."""
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE jobs SET cancel = 1 WHERE id = ? AND state = 'running'", (job_id,))
+            connection.execute(
+                "UPDATE jobs SET state = 'cancelled', cancel = 1, message = 'Cancelled before it began.', ended = ? "
+                "WHERE id = ? AND state = 'queued'",
+                (time.time(), job_id),
+            )
+
+    # Working -------------------------------------------------------------------------------------
+
+    def most_urgent(self) -> JobRow | None:
+        """Return the job that should go on now; of equally urgent ones the running, then the oldest."""
+        row = self.database.row(
+            "SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY urgency, state = 'queued', id LIMIT 1"
+        )
+        return None if row is None else _job(row)
+
+    def jobs_to_cancel(self) -> list[int]:
+        """Return the running jobs that were asked to end."""
+        return [row["id"] for row in self.database.rows("SELECT id FROM jobs WHERE state = 'running' AND cancel = 1")]
+
+    def begin_job(self, job_id: int) -> bool:
+        """Mark a queued job as running; False when it was cancelled in the meantime."""
+        now = time.time()
+        with self.database.transaction() as connection:
+            connection.execute("DELETE FROM progress WHERE job = ?", (job_id,))
+            begun = connection.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started = ?, heartbeat = ?, "
+                "progress = '{}', message = '' WHERE id = ? AND state = 'queued'",
+                (now, now, job_id),
+            )
+            return begun.rowcount == 1
+
+    def report(
+        self,
+        job_id: int,
+        progress: Mapping[str, object],
+        urgency: int | None = None,
+        point: ProgressPoint | None = None,
+    ) -> None:
+        """Write how far a running job is, and that it lives; `point` adds to its curves."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET progress = ?, heartbeat = ?, urgency = coalesce(?, urgency) WHERE id = ?",
+                (json.dumps(progress), time.time(), urgency, job_id),
+            )
+            if point is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
+                    (job_id, point.step, point.seconds, point.loss, point.agreement, point.held_out),
+                )
+
+    def end_job(self, job_id: int, state: State, message: str) -> None:
+        """Write how a job ended, in one sentence."""
+        self.database.write(
+            "UPDATE jobs SET state = ?, message = ?, ended = ? WHERE id = ? AND state IN ('queued', 'running')",
+            (state, message, time.time(), job_id),
+        )
+
+    def requeue_orphans(self) -> list[int]:
+        """Queue again what a worker that is gone left running, and return the ids.
+
+        Only for the holder of the worker's lock. What was asked to end ends; what lost its worker
+        too often is given up as `lost`.
+        """
+        now = time.time()
+        given_up = f"The worker stopped {ATTEMPTS} times in the middle of this; start it again to try once more."
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = 'cancelled', message = 'Cancelled.', ended = ? "
+                "WHERE state = 'running' AND cancel = 1",
+                (now,),
+            )
+            connection.execute(
+                "UPDATE jobs SET state = 'lost', message = ?, ended = ? WHERE state = 'running' AND attempts >= ?",
+                (given_up, now, ATTEMPTS),
+            )
+            orphans = connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
+            connection.execute(
+                "UPDATE jobs SET state = 'queued', progress = '{}', "
+                "message = 'The worker stopped in the middle of this; it begins again.' WHERE state = 'running'"
+            )
+        return [row["id"] for row in orphans]
+
+    def _numbered(self, connection: sqlite3.Connection, head: str) -> str:
+        """Return `head-N` with the first N that no run or folder has had."""
+        rows = connection.execute("SELECT name FROM jobs WHERE name LIKE ? || '-%'", (head,)).fetchall()
+        taken = {row["name"] for row in rows} | {folder.name for folder in self.student_root.iterdir()}
+        number = 1
+        while f"{head}-{number}" in taken:
+            number += 1
+        return f"{head}-{number}"
+
+
+def _job(row: sqlite3.Row) -> JobRow:
+    fields = {name: row[name] for name in row.keys() if name != "dedupe"}  # noqa: SIM118 -- a Row iterates over values
+    parsed = {name: json.loads(fields[name]) for name in ("payload", "progress")}
+    first = tuple(json.loads(fields["first"]))
+    return JobRow(**{**fields, **parsed, "first": first, "cancel": bool(fields["cancel"])})
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
