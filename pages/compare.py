@@ -8,7 +8,7 @@ from wafer_core.ui.comparison import compare
 hand = state.in_hand()
 
 st.title("Teacher and students", anchor=False)
-left, right = st.columns(2)
+left, right = st.columns([2, 3])
 with left:
     ground = compare_views.choose_ground(hand.lot_id)
 with right:

@@ -202,6 +202,8 @@ def _table(lot: Lot) -> str:
     counts: dict[str, int] = defaultdict(int)
     for wafer in lot:
         counts["unlabelled" if wafer.labels is None else title(wafer.labels)] += 1
+    if len(counts) > 1 and set(counts.values()) == {1}:
+        return "one of each"
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
@@ -214,16 +216,16 @@ def _write(folder: Path, lots: dict[str, Lot], introduction: str, notice: str) -
         (folder / f"{name}.npz").write_bytes(data)
         total += len(data)
         lines += [f"- `{name}.npz`: {lot.title}. {len(lot)} wafers: {_table(lot)}."]
-    lines += ["", "## Notice that comes with WM-811K", "", *(f"    {line}".rstrip() for line in notice.splitlines())]
-    (folder / "README.md").write_text("\n".join(lines) + "\n")
+    lines += ["", "## Notice that comes with WM-811K", "", "```text", notice.rstrip("\n"), "```", ""]
+    (folder / "README.md").write_text("\n".join(lines))
     return total
 
 
 LOTS_INTRODUCTION = """# Bundled lots
 
 Written by `scripts/make_samples.py`; lot files are read by `wafer_core/readers/lotfile.py`. The real
-maps come from WM-811K and from the test part of this project's split, so no shipped model was
-trained on them. Labels are WM-811K's own. A lot called `m...` is a map whose lot WM-811K does not
+maps come from WM-811K, from the test part of this project's split, which training leaves out. Labels
+are WM-811K's own. A lot called `m...` is a map whose lot WM-811K does not
 tell here; it was resized to 64x64, the other maps stand at their own die grid. The simulated lot
 holds no real map."""
 
@@ -233,7 +235,7 @@ Written by `scripts/make_samples.py`. All maps come from the test part of this p
 WM-811K.
 
 The single wafers are a seeded draw (seed {SEED}) class by class from all labelled 64x64 maps of the
-test part, {SINGLES} in all, each class in its own share, rounded up. A wafer whose own die grid is known is
+test part, about {SINGLES} in all, each class in its own share, rounded up. A wafer whose own die grid is known is
 taken at that grid. Rare classes stay rare: read their figures with their intervals.
 
 The overlays lay two of its 64x64 maps over each other: a die fails where either fails, and the outline

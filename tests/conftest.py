@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
@@ -14,6 +15,9 @@ from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
 os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"
 # A worker that a test started leaves soon after it.
 os.environ["WAFERDISTILL_WORKER_IDLE"] = "5"
+# A busy machine is no failing property.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 TINY = "separable-4-8-8-8"
 TINY_SIZE = 16

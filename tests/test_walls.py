@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("readers", "lot", "canonical", "patterns", "errors"),
     ("recognise", "decode", "models", "synthesis"),
     ("workspace", "compare", "explain", "distill", "training", "verdicts_csv"),
-    ("jobs", "distill_lot", "benchmark", "charts"),
+    ("jobs", "distill_lot", "distill_shipped", "benchmark", "charts"),
     ("ui", "cli", "__main__"),
 )
 """The rooms of `wafer_core`, from the ground up. A room rests on lower floors, or on its own without a circle."""
@@ -116,7 +116,7 @@ def test_distillation_knows_neither_lot_nor_store():
 
 def test_neither_distillation_nor_its_join_to_lots_reads_labels():
     for module in MODULES:
-        if room(module) in ("distill", "distill_lot"):
+        if room(module) in ("distill", "distill_lot", "distill_shipped"):
             named = [node for node in ast.walk(tree(module)) if _names_labelled(node) or _reads_labels(node)]
             assert not named, f"{module}, line {named[0].lineno}"
 
@@ -161,7 +161,6 @@ def test_loading_distillation_loads_no_trainer_no_judge_and_no_streamlit():
 
 def test_labels_leave_no_trace_in_the_weights(small_lot, tiny_folder, tmp_path):
     from wafer_core.distill_lot import Settings, distil_lot
-
     from wafer_core.models.folder import resolve
 
     true = np.random.default_rng(0).random((len(small_lot), 8)) < 0.3

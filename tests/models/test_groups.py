@@ -2,7 +2,7 @@ import base64
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wafer_core.models.groups import pack_groups, unpack_groups
@@ -10,6 +10,7 @@ from wafer_core.models.groups import pack_groups, unpack_groups
 GROUPS = st.sets(st.builds("{}{}".format, st.sampled_from(["m", "lot", "n"]), st.integers(0, 50_000)), max_size=50)
 
 
+@settings(deadline=None)
 @given(GROUPS)
 def test_packing_loses_no_group(groups):
     assert unpack_groups(pack_groups(groups)) == groups

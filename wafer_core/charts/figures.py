@@ -1,7 +1,7 @@
 """Charts of models beside each other: accuracy against size, scores per pattern, a lesson as it runs.
 
-Every model keeps one mark on all of them: a colour per model, filled for its plain weights and
-open or hatched for a smaller or converted file, so that two files of one model stay akin.
+Every model keeps one mark on all of them: a colour per model, full for its first file and
+open or faint for a smaller or converted one, so that two files of one model stay akin.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -23,15 +24,19 @@ LINE = 15  # and high
 
 @dataclass(frozen=True)
 class Series:
-    """A model file as it is drawn on every chart."""
+    """A model file as it is drawn on every chart; `converted` ones are drawn open or faint."""
 
     name: str
     colour: str
     symbol: str
-    hatched: bool
+    converted: bool
 
 
-def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> dict[str, Series]:
+Marks = tuple[Series, ...]
+"""The marks of everything on a chart, in the order of its legend."""
+
+
+def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> Marks:
     """Give every model file its mark.
 
     Args:
@@ -40,7 +45,7 @@ def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> dict[str, Se
     """
     colours = palette(theme)
     families: dict[str, int] = {}
-    drawn: dict[str, Series] = {}
+    drawn: list[Series] = []
     students = 0
     chosen: dict[str, str] = {}
     for name, role, family in models:
@@ -50,8 +55,8 @@ def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> dict[str, Se
             chosen[family] = _colour(colours, role, students)
             students += is_student
         symbol = FILLED[families[family] % len(FILLED)]
-        drawn[name] = Series(name, chosen[family], symbol if first else f"{symbol}-open", not first)
-    return drawn
+        drawn.append(Series(name, chosen[family], symbol if first else f"{symbol}-open", not first))
+    return tuple(drawn)
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,13 @@ class Point:
     how: str
 
 
+@lru_cache(maxsize=32)
 def accuracy_against_size(
-    points: Sequence[Point], marks: dict[str, Series], metric: str, theme: Theme, reference: str | None = None
+    points: tuple[Point, ...], marks: Marks, metric: str, theme: Theme, reference: str | None = None
 ) -> go.Figure:
     """Draw each model's score over its bytes on disk, sizes on a logarithmic axis.
+
+    Figures are kept, because a page draws the same ones at every rerun; change a copy only.
 
     Args:
         points: one a model.
@@ -79,16 +87,17 @@ def accuracy_against_size(
         reference: the model whose interval is drawn as a band across, usually the teacher.
     """
     colours = palette(theme)
+    mark_of = {mark.name: mark for mark in marks}
     figure = go.Figure()
     low, high = _score_range(points)
     left, right = _size_range(points)
     for point in points:
         if point.name == reference:
-            band = {"fillcolor": marks[point.name].colour, "opacity": 0.09, "line_width": 0, "layer": "below"}
+            band = {"fillcolor": mark_of[point.name].colour, "opacity": 0.09, "line_width": 0, "layer": "below"}
             figure.add_hrect(y0=100 * point.low, y1=100 * point.high, **band)
     beside = _label_places(points, (left, right), (low, high))
     for point, place in zip(points, beside, strict=True):
-        figure.add_trace(_point(point, marks[point.name], metric, place))
+        figure.add_trace(_point(point, mark_of[point.name], metric, place))
     ticks = _size_ticks(left, right)
     figure.update_xaxes(
         type="log",
@@ -99,11 +108,6 @@ def accuracy_against_size(
     )
     figure.update_yaxes(range=[low, high], ticksuffix=" %", title=metric)
     return _dressed(figure, colours, height=380)
-
-
-def size_places(points: Sequence[Point]) -> list[str]:
-    """Return where each point's name stands, chosen so that names do not cover each other."""
-    return _label_places(points, _size_range(points), _score_range(points))
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,18 @@ class Bar:
     support: int
 
 
-def score_bars(bars: Sequence[Bar], marks: dict[str, Series], metric: str, theme: Theme) -> go.Figure:
-    """Draw a score per pattern, a bar a model with its interval; a click names (model, pattern)."""
+@lru_cache(maxsize=32)
+def score_bars(bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme) -> go.Figure:
+    """Draw a score per pattern, a bar a model with its interval; `customdata` begins with model, pattern.
+
+    Figures are kept, because a page draws the same ones at every rerun; change a copy only.
+    """
     colours = palette(theme)
     figure = go.Figure()
     patterns = list(dict.fromkeys(bar.pattern for bar in bars))
     support = {bar.pattern: bar.support for bar in bars}
-    for name, mark in marks.items():
-        own = {bar.pattern: bar for bar in bars if bar.name == name}
+    for mark in marks:
+        own = {bar.pattern: bar for bar in bars if bar.name == mark.name}
         if own:
             figure.add_trace(_bars([own[pattern] for pattern in patterns if pattern in own], mark, metric, colours))
     figure.update_xaxes(
@@ -201,14 +209,8 @@ def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette) -> g
         y=[bar.value for bar in bars],
         name=mark.name,
         marker={
-            "color": mark.colour,
-            "line": {"width": 1, "color": mark.colour},
-            "pattern": {
-                "shape": "/" if mark.hatched else "",
-                "fgcolor": colours.background,
-                "solidity": 0.45,
-                "size": 6,
-            },
+            "color": _faint(mark.colour) if mark.converted else mark.colour,
+            "line": {"width": 1.5, "color": mark.colour},
         },
         error_y={
             "array": [bar.high - bar.value for bar in bars],
@@ -223,6 +225,12 @@ def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette) -> g
             "<br>95 % interval %{customdata[2]:.3f} to %{customdata[3]:.3f}<extra></extra>"
         ),
     )
+
+
+def _faint(colour: str) -> str:
+    """Return a colour at a third of its strength."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.32)"
 
 
 def _last(x: float, y: float, colour: str) -> go.Scatter:
@@ -272,7 +280,7 @@ Box = tuple[float, float, float, float]
 
 def _label_places(points: Sequence[Point], sizes: tuple[float, float], scores: tuple[float, float]) -> list[str]:
     """Choose a place beside each mark, one after the other, that covers least of what stands already."""
-    width, height = 520.0, 290.0  # the drawing area at the page's usual width
+    width, height = 340.0, 290.0  # the drawing area at the page's usual width
     across, up = width / (sizes[1] - sizes[0]), height / (scores[1] - scores[0])
     at = [((math.log10(max(p.bytes, 1)) - sizes[0]) * across, (100 * p.value - scores[0]) * up) for p in points]
     taken: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]

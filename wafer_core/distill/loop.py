@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wafer_core.distill.loss import DistillationLoss
+from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
 from wafer_core.models.networks import Network
 from wafer_core.synthesis.batches import noisier, overlaid
 
@@ -34,6 +35,9 @@ class Recipe:
         keep: how much of the averaged weights a step keeps.
         evaluate: steps between two looks at the held-out wafers.
         seed: of views and order.
+
+    Raises:
+        ValueError: neither `steps` nor `seconds` ends the run.
     """
 
     steps: int | None = None
@@ -47,12 +51,24 @@ class Recipe:
     evaluate: int = 10
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds == math.inf:
+            raise ValueError("a recipe needs a number of steps or of seconds")
+
 
 @dataclass(frozen=True)
 class Progress:
     """Where a distillation stands after a step.
 
-    `agreed` of `held_out` wafers have the same patterns above the teacher's thresholds by both.
+    Args:
+        step: how many steps are done.
+        steps: how many there will be, as far as known; the first few of a timed run say less.
+        seconds: wall time since the first step began.
+        loss: of this step's batch.
+        agreed: of how many held-out wafers the averaged student said the same as the teacher, all eight
+            patterns above or below the teacher's thresholds, when last looked; before the first look, as
+            the student came.
+        held_out: how many held-out wafers there are.
     """
 
     step: int
@@ -76,11 +92,11 @@ def distil(
     (Beyer et al. 2022, arXiv 2106.05237).
 
     Args:
-        teacher: the network to learn from; it is not changed.
+        teacher: the network to learn from; it is not trained.
         student: the network that learns.
         draw: where views come from.
-        recipe: how to train. Without `steps` they are fixed from the time the first ones take, and
-            a machine that slows down afterwards ends the run early.
+        recipe: how to train. Without `steps` they are fixed from the time the first ones take, so that
+            a run given that many repeats it; a machine that slows down afterwards ends the run early.
         held_out: canonical maps (n, 2, S, S) that `draw` never gives, for the agreement shown.
         cuts: the teacher's thresholds as logits (8,), for the same.
     """
@@ -89,31 +105,34 @@ def distil(
     teacher.eval().requires_grad_(False)
     cuts = cuts.to(device)
     answers = _answers(teacher, held_out, cuts)
+    channels_last(teacher)
+    channels_last(student)
     average = copy.deepcopy(student).eval()
     optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     loss_of = DistillationLoss()
     began = time.monotonic()
     steps = recipe.steps or _WARMING
-    step, agreed = 0, 0
+    step, agreed = 0, _agreed(average, held_out, cuts, answers)
     while step < steps:
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * _rate(step / max(steps, 1))
+            group["lr"] = recipe.rate * _rate(step, steps)
         maps = noisier(overlaid(draw(recipe.batch, random).to(device), random, recipe.overlays), random, recipe.noise)
+        maps = maps.contiguous(memory_format=torch.channels_last)
         student.train()
-        with _lower_precision(device):
+        with lower_precision(device):
             loss = loss_of(teacher, student, maps)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
         step += 1
-        _blend(average, student, min(recipe.keep, step / (10 + step)))
+        blend(average, student, min(recipe.keep, step / (10 + step)))
         seconds = time.monotonic() - began
         if recipe.steps is None and step == _WARMING:
             steps = max(int(recipe.seconds / seconds * step), step)
         out_of_time = recipe.steps is None and seconds > recipe.seconds
         if step % recipe.evaluate == 0 or step == steps or out_of_time:
-            agreed = int((_answers(average, held_out, cuts) == answers).all(dim=1).sum())
+            agreed = _agreed(average, held_out, cuts, answers)
         yield Progress(step, steps, seconds, float(loss.detach()), agreed, len(held_out))
         if out_of_time:
             break
@@ -124,26 +143,21 @@ def distil(
 _WARMING = 6
 """Steps by which a run without a number of steps measures how long one takes."""
 
+_GENTLE = 0.05
+"""The share of the peak rate that a run begins with."""
 
-def _rate(progress: float) -> float:
-    """A short linear warm-up, then half a cosine."""
-    return max(progress / 0.05, 0.05) if progress < 0.05 else 0.5 * (1 + math.cos(math.pi * (progress - 0.05) / 0.95))
+
+def _rate(step: int, steps: int) -> float:
+    """Return the share of the peak rate; while steps are timed it cannot depend on how many there will be."""
+    return _GENTLE if step < _WARMING else schedule(step / steps, warm=0.05, least=_GENTLE)
+
+
+def _agreed(network: Network, maps: Tensor, cuts: Tensor, answers: Tensor) -> int:
+    """Return on how many maps a network gives all eight of the `answers`, bool (n, 8)."""
+    return int((_answers(network, maps, cuts) == answers).all(dim=1).sum())
 
 
 @torch.no_grad()
 def _answers(network: Network, maps: Tensor, cuts: Tensor) -> Tensor:
-    parts = [network(part.to(cuts.device)) > cuts for part in maps.split(64)]
-    return torch.cat(parts) if parts else torch.empty(0, len(cuts), dtype=torch.bool, device=cuts.device)
-
-
-@torch.no_grad()
-def _blend(average: nn.Module, student: nn.Module, keep: float) -> None:
-    for mean, new in zip(average.state_dict().values(), student.state_dict().values(), strict=True):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(new, 1 - keep)
-        else:
-            mean.copy_(new)
-
-
-def _lower_precision(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+    """Return which logits lie above `cuts` (8,), bool (n, 8)."""
+    return torch.cat([network(part.to(cuts.device)) > cuts for part in torch.split(maps, 64)])

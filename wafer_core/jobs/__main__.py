@@ -36,6 +36,7 @@ def _serve(root: Path, idle: float) -> int:
         with worker_lock(root, patience=2.0) as held:
             if not held:
                 return 0
+            (root / "worker.pid").write_text(str(os.getpid()))
             from wafer_core.jobs.worker import serve, work_waits
 
             serve(root, idle)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wafer_core.errors import UnusableLot
+from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.explain import check_method
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import Lot, Wafer
@@ -18,7 +18,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
 
 if TYPE_CHECKING:
-    from wafer_core.distill_lot import Settings
+    from wafer_core.distill import Settings
 
 
 class Urgency(IntEnum):
@@ -148,9 +148,12 @@ def submit_distil(
     The job's `name` is what the student will be called.
 
     Raises:
+        UnsupportedMethod: the teacher is an ONNX file, which cannot teach.
         UnusableLot: no wafer of the lot has a tested die.
     """
     teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
+    if teacher.engine != "torch":
+        raise UnsupportedMethod(f"{teacher.name} is an ONNX file and cannot teach; choose its trained weights.")
     chosen = {name: str(value) if isinstance(value, Path) else value for name, value in _fields(settings).items()}
     lot = workspace.lot(lot_id)
     if not any(scorable(wafer) for wafer in lot):

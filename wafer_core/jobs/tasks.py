@@ -81,7 +81,8 @@ def explain(bench: Bench, job: JobRow) -> Task:
 
 def distil(bench: Bench, job: JobRow) -> Task:
     """Distil a student of a lot into a folder of its own, moved among the models once it is complete."""
-    from wafer_core.distill_lot import Settings, distil_lot
+    from wafer_core.distill import Settings
+    from wafer_core.distill_lot import distil_lot
 
     began = time.monotonic()
     workspace, name = bench.workspace, str(job.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
@@ -77,7 +76,6 @@ def serve(root: Path, idle: float) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     workspace = Workspace(root)
-    (root / "worker.pid").write_text(str(os.getpid()))
     worker = Worker(workspace)
     worker.recover()
     rested, warm = time.monotonic(), False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-import torch
 from torch import Tensor, nn
 
 from wafer_core.canonical import CHANNELS
@@ -110,7 +109,7 @@ def build(architecture: str) -> Network:
     """
     if match := re.fullmatch(r"residual-(\d{1,3})-(\d)-(\d)", architecture):
         width, half, quarter = map(int, match.groups())
-        if width and half and quarter:
+        if width > 1 and half and quarter:
             return _residual(width, half, quarter)
     if re.fullmatch(r"separable(-[1-9]\d{0,2}){3,12}", architecture):
         return _separable([int(part) for part in architecture.split("-")[1:]])
@@ -144,15 +143,3 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups
     """A convolution whose bias the normalisation behind it makes needless."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-
-
-def trained(architecture: str, weights: dict[str, Tensor]) -> Network:
-    """Return a network in evaluation mode with the given weights."""
-    network = build(architecture)
-    network.load_state_dict(weights)
-    return network.eval()
-
-
-def pick_device() -> torch.device:
-    """Return the accelerator where there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -76,18 +76,15 @@ def save_model(
     with _staged(folder) as stage:
         trained, graph, small = (stage / f"{stem}{ending}" for ending in (".safetensors", ".onnx", ".int8.onnx"))
         trained.write_bytes(network_bytes(network))
+        # Thresholds before the next export: should they fail, they fail before the slow part.
+        trained_cuts = _cuts(thresholds, network_logits(network, maps))
         export_onnx(network, size, graph)
         quantise(graph, small, calibration)
         count = parameter_count(network)
-        cuts = (
-            _cuts(thresholds, lambda: network_logits(network, maps)),
-            _cuts(thresholds, lambda: _graph_logits(graph, maps)),
-            _cuts(thresholds, lambda: _graph_logits(small, maps)),
-        )
         files = {
-            trained.name: _entry(trained, "torch", "fp32", count, cuts[0]),
-            graph.name: _entry(graph, "onnx", "fp32", count, cuts[1]),
-            small.name: _entry(small, "onnx", "int8", count, cuts[2]),
+            trained.name: _entry(trained, "torch", "fp32", count, trained_cuts),
+            graph.name: _entry(graph, "onnx", "fp32", count, _cuts(thresholds, _graph_logits(graph, maps))),
+            small.name: _entry(small, "onnx", "int8", count, _cuts(thresholds, _graph_logits(small, maps))),
         }
         Card(
             name=name,
@@ -125,8 +122,8 @@ def _batches(maps: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     yield from (maps[i : i + _BATCH] for i in range(0, max(len(maps), 1), _BATCH))
 
 
-def _cuts(thresholds: Thresholds, logits: Callable[[], NDArray[np.float32]]) -> tuple[float, ...]:
-    found = thresholds(logits()) if callable(thresholds) else thresholds
+def _cuts(thresholds: Thresholds, logits: NDArray[np.float32]) -> tuple[float, ...]:
+    found = thresholds(logits) if callable(thresholds) else thresholds
     return tuple(float(each) for each in found)
 
 

@@ -58,15 +58,14 @@ def _read_npz(source: Source, options: ReadingOptions) -> Reading:
 
 def _read_mixed(archive: Archive, options: ReadingOptions) -> Reading:
     stack, _ = _as_stack(archive.name, archive.read("arr_0"))
+    cells = from_array(archive.name, stack, options)
     notes: list[Note] = []
-    if options.cells != "bins" and stack.dtype.kind in "iu" and stack.size and stack.max() == UNTESTED:
-        odd = stack == UNTESTED
+    if cells.bins is None and (odd := (stack == UNTESTED)).any():
         maps = int(np.count_nonzero(odd.any(axis=(1, 2))))
-        stack = np.where(odd, stack.dtype.type(FAIL), stack)
         text = f"{int(odd.sum()):,} cells of value 3 in {maps:,} maps are read as failing: MixedWM38 does not define 3."
         notes.append(Note("changed", archive.name, text))
+        cells = Cells(np.where(odd, np.uint8(FAIL), cells.states))
     beside = _Companions(labels=_labels(archive.name, archive.read("arr_1"), len(stack), notes))
-    cells = from_array(archive.name, stack, options)
     return _reading(archive.name, "MixedWM38 arrays", cells, beside, notes)
 
 

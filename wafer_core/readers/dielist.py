@@ -30,11 +30,11 @@ class _Header:
 
 
 def _recognises(source: Source) -> bool:
-    return _find_header(source.text) is not None
+    return _find_header(source.start) is not None
 
 
 def _read(source: Source, options: ReadingOptions) -> Reading:
-    header = _find_header(source.text)
+    header = _find_header(source.start)
     if header is None or "bin" not in header.columns:
         raise UnreadableFile(source.name, NO_BIN_COLUMN)
     rows = DieRows(source.name)
@@ -84,7 +84,7 @@ def _find_header(text: str) -> _Header | None:
 
 
 def _take(source: Source, header: _Header, rows: DieRows) -> None:
-    text = io.StringIO(source.text, newline="")
+    text = source.lines()
     for _ in range(header.line):
         text.readline()
     reader = csv.reader(text, delimiter=header.delimiter)

@@ -30,7 +30,8 @@ class _Block:
 
 
 def _read(source: Source, options: ReadingOptions) -> Reading:
-    lines = source.text.splitlines()
+    limits.check_grid_text(source.name, len(source.data))
+    lines = source.lines().read().splitlines()
     delimiter = _delimiter(lines)
     _check_first(source.name, lines, delimiter)
     blocks = [_block(source.name, rows, first) for first, rows in _split(source.name, lines, delimiter)]
@@ -134,4 +135,4 @@ def _step(value: int) -> Literal[1, -1]:
     return 1 if value == 1 else -1
 
 
-FORMAT = Format("grid (CSV)", lambda source: bool(source.text.strip()), _read)
+FORMAT = Format("grid (CSV)", lambda source: bool(source.start.strip()), _read)

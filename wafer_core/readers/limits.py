@@ -16,6 +16,8 @@ MAX_RATIO = 250
 """Above it, real maps have never been seen to shrink further than this."""
 MAX_MEMBERS = 20_000
 """Arrays in one npz file."""
+MAX_GRID_TEXT = 128 << 20
+"""Bytes of a text grid, whose every cell is taken apart; a die list may be longer."""
 MAX_SIDE = 4096
 """Rows or columns of one wafer's grid."""
 MAX_CELLS = 400_000_000
@@ -33,6 +35,13 @@ def check_file(name: str, size: int) -> None:
         raise UnreadableFile(name, "the file is empty; export it again.")
     if size > MAX_FILE:
         raise UnreadableFile(name, f"the file has {megabytes(size)}, the most is {megabytes(MAX_FILE)}; split it.")
+
+
+def check_grid_text(name: str, size: int) -> None:
+    """Refuse a text grid that is too long to take apart."""
+    if size > MAX_GRID_TEXT:
+        most = megabytes(MAX_GRID_TEXT)
+        raise UnreadableFile(name, f"a text grid of {megabytes(size)} is larger than {most}; save it as npz.")
 
 
 def check_expansion(name: str, packed: int, expanded: int) -> None:

@@ -85,6 +85,8 @@ def _drafts(archive: Archive) -> list[Draft]:
     count = len(lots)
     shapes = [(int(rows), int(columns)) for rows, columns in _whole(archive, "shape").reshape(count, 2)]
     for rows, columns in shapes:
+        if min(rows, columns) < 1:
+            raise ValueError(f"a grid of {rows} x {columns}")
         limits.check_grid(archive.name, rows, columns)
     cells = sum(rows * columns for rows, columns in shapes)
     limits.check_lot(archive.name, count, cells, with_bins="bins" in archive.headers)

@@ -46,11 +46,13 @@ def _check(source: Source, table: pq.ParquetFile, columns: dict[str, int]) -> No
     """Refuse by the file's own account of itself, before a page of it is unpacked."""
     metadata = table.metadata
     limits.check_rows(source.name, metadata.num_rows)
-    if metadata.num_columns != len(table.schema_arrow.names):
+    leaves = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
+    names = [table.schema_arrow.names[i] for i in columns.values()]
+    if any(name not in leaves for name in names):
         raise UnreadableFile(source.name, _SIMPLE)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     limits.check_rows(source.name, sum(group.num_rows for group in groups))
-    expanded = sum(group.column(i).total_uncompressed_size for group in groups for i in columns.values())
+    expanded = sum(group.column(leaves[name]).total_uncompressed_size for group in groups for name in names)
     limits.check_expansion(source.name, len(source.data), expanded)
 
 

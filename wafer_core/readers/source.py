@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
+from typing import TextIO
 
 from wafer_core.errors import UnreadableFile, WaferDistillError
 
@@ -19,6 +21,7 @@ _BOMS = (
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x0b\x1a\x1b"))
 _SNIFFED = 4096
+_START = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class NamedBytes:
 
 
 class Source:
-    """One file being read; its text is decoded once, whatever asks for it."""
+    """One file being read; what it is is looked up once, whoever asks."""
 
     def __init__(self, file: NamedBytes) -> None:
         self.name = file.name
@@ -43,23 +46,26 @@ class Source:
 
     @cached_property
     def encoding(self) -> str | None:
-        """How the bytes say they are text, or None when they are not."""
-        for mark, encoding in _BOMS:
-            if self.data.startswith(mark):
-                return encoding
+        """How the bytes are to be read as text, or None when they are none."""
+        marked = next((encoding for mark, encoding in _BOMS if self.data.startswith(mark)), None)
         head = self.data[:_SNIFFED]
-        return None if head.translate(None, _CONTROLS) != head else "utf-8"
-
-    @cached_property
-    def text(self) -> str:
-        """The file as text; empty when it is none."""
-        if self.encoding is None:
-            return ""
+        if marked is None and head.translate(None, _CONTROLS) != head:
+            return None
         try:
-            return self.data.decode(self.encoding)
+            self.data.decode(marked or "utf-8")
         except UnicodeDecodeError:
             # Test floors still run on Windows code pages; Latin-1 reads every byte, and only names differ.
-            return self.data.decode("latin-1") if self.encoding == "utf-8" else ""
+            return None if marked else "latin-1"
+        return marked or "utf-8"
+
+    @cached_property
+    def start(self) -> str:
+        """The first part of the text, enough to tell what it is; empty when the file is no text."""
+        return "" if self.encoding is None else self.lines().read(_START)
+
+    def lines(self) -> TextIO:
+        """Return the text as a stream with its line ends as they are; only for files that are text."""
+        return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline="")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class Pool:
     Args:
         chunks: tuples of tensors of equal length: maps uint8 (n, 2, S, S) in 255ths, then whatever
             belongs to them, such as labels.
-        capacity: how many maps to keep.
+        capacity: how many maps to keep, rounded down to whole chunks, though never fewer than one.
         device: where they are kept.
     """
 
@@ -35,11 +35,6 @@ class Pool:
     def refresh(self) -> None:
         """Take one more chunk of the stream, over the oldest one when the pool is full."""
         self._put(next(self.chunks))
-
-    def fill(self) -> None:
-        """Take chunks until the pool is full."""
-        while self.filled < self.capacity:
-            self.refresh()
 
     def draw(self, count: int, random: torch.Generator) -> Chunk:
         """Return `count` rows: maps as float32 (count, 2, S, S) in [0, 1], then the rest as it came."""

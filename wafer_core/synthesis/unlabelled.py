@@ -53,7 +53,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         return turned(states if random.random() < 0.8 else on_random_grid(states, random), random)
 
     def _real(self, random: Generator) -> NDArray[np.uint8]:
-        return self.real[random.integers(len(self.real))]
+        return self.real[int(random.integers(len(self.real)))]
 
     def _overlay(self, random: Generator) -> NDArray[np.uint8]:
         maps = [turned(regridded(self._real(random), 64, 64), random) for _ in range(random.integers(2, 4))]

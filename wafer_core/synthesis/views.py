@@ -41,10 +41,9 @@ def on_random_grid(states: NDArray[np.uint8], random: Generator) -> NDArray[np.u
 def with_untested_rows(states: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
     """Return the map as if the test stopped early: the last `share` of its rows not tested."""
     rows = np.flatnonzero((states != NO_DIE).any(axis=1))
+    last = rows[len(rows) - round(share * len(rows)) :]
     untested = states.copy()
-    last = untested[rows[len(rows) - round(share * len(rows)) :]] if round(share * len(rows)) else untested[:0]
-    last[last != NO_DIE] = UNTESTED
-    untested[rows[len(rows) - len(last) :]] = last
+    untested[last] = np.where(states[last] == NO_DIE, NO_DIE, UNTESTED)
     return untested
 
 

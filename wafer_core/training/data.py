@@ -44,6 +44,25 @@ class RealMaps:
         return RealMaps(self.states + other.states, labels, self.groups + other.groups)
 
 
+@dataclass(frozen=True, eq=False)
+class UnlabelledMaps:
+    """Real wafers of one part of the split, of which nobody looked up a label."""
+
+    states: tuple[NDArray[np.uint8], ...]
+    groups: tuple[str, ...]
+
+
+def unlabelled_maps(data: Path, part: Part) -> UnlabelledMaps:
+    """Return the 64x64 and native maps of one part; the files' label columns stay unread."""
+    rows, groups = _rows(data, "maps_64x64", part)
+    with np.load(data / "wm811k" / "maps_64x64.npz", allow_pickle=False) as file:
+        resized = tuple(file["maps"][rows])
+    native_rows, native_groups = _rows(data, "maps_native", part)
+    with np.load(data / "wm811k" / "maps_native.npz", allow_pickle=False) as file:
+        native = _native_states(file["dies"], file["shape"].astype(int), native_rows)
+    return UnlabelledMaps(resized + native, groups + native_groups)
+
+
 def resized_maps(data: Path, part: Part) -> RealMaps:
     """Return the 64x64 maps of one part, all of them labelled."""
     rows, groups = _rows(data, "maps_64x64", part)
@@ -57,9 +76,7 @@ def native_maps(data: Path, part: Part, labelled: bool = True) -> RealMaps:
     rows, groups = _rows(data, "maps_native", part)
     with np.load(data / "wm811k" / "maps_native.npz", allow_pickle=False) as file:
         dies, shapes, names = file["dies"], file["shape"].astype(int), file["label"][rows]
-    ends = np.cumsum(shapes.prod(axis=1))
-    states = tuple(dies[ends[i] - shapes[i].prod() : ends[i]].reshape(shapes[i]) for i in rows)
-    maps = RealMaps(states, _labels(names), groups)
+    maps = RealMaps(_native_states(dies, shapes, rows), _labels(names), groups)
     return maps.chosen(names != "") if labelled else maps
 
 
@@ -67,6 +84,14 @@ def _rows(data: Path, file: str, part: Part) -> tuple[NDArray[np.int64], tuple[s
     with (data / "wm811k" / "splits.csv").open(newline="") as lines:
         chosen = [row for row in csv.DictReader(lines) if row["file"] == file and row["part"] == part]
     return np.array([int(row["row"]) for row in chosen]), tuple(row["group"] for row in chosen)
+
+
+def _native_states(
+    dies: NDArray[np.uint8], shapes: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], ...]:
+    """Cut maps out of the one long array that holds them end to end."""
+    ends = np.cumsum(shapes.prod(axis=1))
+    return tuple(dies[ends[i] - shapes[i].prod() : ends[i]].reshape(shapes[i]) for i in rows)
 
 
 def _labels(names: NDArray[np.str_]) -> NDArray[np.bool_]:

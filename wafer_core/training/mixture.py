@@ -37,7 +37,16 @@ class Shares:
 
 
 class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
-    """An endless stream of chunks: canonical maps as uint8 (n, 2, S, S) in 255ths, labels bool (n, 8)."""
+    """An endless stream of chunks: canonical maps as uint8 (n, 2, S, S) in 255ths, labels bool (n, 8).
+
+    Args:
+        resized: real wafers of one grid, which overlays are made of.
+        native: further real wafers, at their own grids.
+        size: the canonical grid.
+        seed: of the stream; each worker process has its own.
+        shares: how often each kind of map is drawn.
+        chunk: maps a chunk.
+    """
 
     def __init__(
         self,
@@ -81,19 +90,29 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
         return turned(states, random), wafer.labels
 
     def labelled_overlay(self, random: Generator, most: int = 3, as_they_are: float = 0.5) -> Sample:
-        """Lay two to `most` real 64x64 wafers of patterns that can stand together over each other."""
+        """Lay real wafers of patterns that can stand together over each other.
+
+        Args:
+            random: where chance comes from.
+            most: how many wafers at the most, 2 or 3.
+            as_they_are: the chance that all keep their lonely fails; else all but the first are thinned.
+
+        Returns:
+            uint8 (rows, columns) die states and bool (8,) labels.
+        """
         chosen = _compatible(random, 2 if most == 2 or random.random() < 0.7 else 3)
         rows = [int(random.choice(self.overlaid[index(name)])) for name in chosen]
         maps = [turned(self.real.states[row], random) for row in rows]
         if random.random() >= as_they_are:
             share = random.uniform(0.3, 1.0)
             maps = [maps[0], *(thinned(states, random, share) for states in maps[1:])]
-        return overlay(maps), self.real.labels[rows].any(axis=0)
+        labels: NDArray[np.bool_] = np.logical_or.reduce(self.real.labels[rows])
+        return overlay(maps), labels
 
     def _real(self, random: Generator) -> Sample:
-        groups = self.by_pattern
-        weights = np.sqrt([len(rows) for rows in groups])
-        rows = groups[random.choice(len(groups), p=weights / weights.sum())]
+        # Rarer patterns come more often than they occur, though not as often as common ones.
+        weights = np.sqrt([len(rows) for rows in self.by_pattern])
+        rows = self.by_pattern[random.choice(len(weights), p=weights / weights.sum())]
         row = int(random.choice(rows))
         states = self.real.states[row]
         if random.random() < 0.2:

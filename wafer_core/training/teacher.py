@@ -12,7 +12,8 @@ import torch
 from wafer_core.decode import decode, least_certain
 from wafer_core.models.folder import resolve
 from wafer_core.models.groups import pack_groups
-from wafer_core.models.networks import Network, pick_device
+from wafer_core.models.learning import pick_device
+from wafer_core.models.networks import Network
 from wafer_core.models.saving import network_logits, save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
@@ -43,12 +44,20 @@ def train_teacher(options: argparse.Namespace) -> None:
     )
     resized, native = resized_maps(options.data, "train"), native_maps(options.data, "train")
     guides = [load_network(resolve(str(guide))) for guide in options.guide]
-    network = _trained(recipe, resized, native, options, guides)
+    checkpoint = options.out.with_name(options.out.name + ".checkpoint")
+    network = _trained(recipe, resized, native, options, guides, checkpoint)
     _write(network, recipe, resized.joined(native), options)
+    # Left behind it would answer for the next run of this name.
+    checkpoint.unlink(missing_ok=True)
 
 
 def _trained(
-    recipe: Recipe, resized: RealMaps, native: RealMaps, options: argparse.Namespace, guides: list[Network]
+    recipe: Recipe,
+    resized: RealMaps,
+    native: RealMaps,
+    options: argparse.Namespace,
+    guides: list[Network],
+    checkpoint: Path,
 ) -> Network:
     device = pick_device()
     mixture = Mixture(resized, native, options.size, options.seed)
@@ -57,7 +66,6 @@ def _trained(
     def report(step: int, loss: float, seconds: float) -> None:
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
-    checkpoint = options.out.with_name(options.out.name + ".checkpoint")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint)
 

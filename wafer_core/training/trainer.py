@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from wafer_core.errors import UsageError
+from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Pool
 
@@ -55,18 +56,28 @@ def train(
 ) -> Network:
     """Train one network and return its averaged weights, in evaluation mode on the processor.
 
-    A run that finds `checkpoint` continues from it.
+    Args:
+        recipe: how to train.
+        pool: gives maps float32 (n, 2, S, S) in [0, 1] and labels bool (n, 8), on `device`.
+        device: where to train.
+        guides: networks on `device` whose soft answers are learned beside the labels.
+        report: told the steps taken, the last one's loss and the seconds since the start, now and then.
+        checkpoint: a file to save the run's state to, now and then. A run that finds it continues
+            from it, with newly drawn wafers.
+
+    Raises:
+        UsageError: the checkpoint is one of another recipe.
     """
     torch.manual_seed(recipe.seed)
     random = torch.Generator().manual_seed(recipe.seed)
-    network = build(recipe.architecture).to(device, memory_format=torch.channels_last)
+    network = channels_last(build(recipe.architecture).to(device))
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
-    first = _resume(checkpoint, network, average, optimiser)
+    first = _resume(checkpoint, recipe, network, average, optimiser)
     began = time.monotonic()
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * schedule(step / recipe.steps, warm=0.04)
+            group["lr"] = recipe.rate * schedule(step / recipe.steps, warm=0.04, least=0.02)
         if step % recipe.refresh == 0:
             pool.refresh()
         maps, labels = pool.draw(recipe.batch, random)
@@ -74,37 +85,16 @@ def train(
             network, maps.contiguous(memory_format=torch.channels_last), labels.float(), guides, recipe, device
         )
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         blend(average, network, min(0.998, (1 + step) / (10 + step)))
         if step % 50 == 49:
             report(step + 1, float(loss.detach()), time.monotonic() - began)
         if checkpoint and (step % 200 == 199 or step + 1 == recipe.steps):
-            _save(checkpoint, network, average, optimiser, step + 1)
-    return average.to("cpu", memory_format=torch.contiguous_format)
-
-
-def schedule(progress: float, warm: float) -> float:
-    """Return the share of the peak rate at `progress` in [0, 1]: a linear warm-up, then a cosine."""
-    if progress < warm:
-        return max(progress / warm, 0.02)
-    return 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))
-
-
-@torch.no_grad()
-def blend(average: nn.Module, network: nn.Module, keep: float) -> None:
-    """Move an average of weights and statistics towards a network's (Polyak averaging)."""
-    for mean, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(new, 1 - keep)
-        else:
-            mean.copy_(new)
-
-
-def lower_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context in which an accelerator multiplies in bfloat16."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+            _save(checkpoint, recipe, network, average, optimiser)
+    # torch's annotations leave this argument out.
+    return average.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
 def _loss(
@@ -127,19 +117,28 @@ def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, object
     return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _save(path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+def _save(
+    path: Path, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{key}": torch.as_tensor(value) for key, value in state.items()}
     partial = path.with_suffix(".partial")
-    save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, partial, {"step": str(step)})
+    save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, partial, {"recipe": repr(recipe)})
     partial.replace(path)
 
 
-def _resume(path: Path | None, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _resume(
+    path: Path | None, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> int:
+    """Take up the state a run left in `path`, if any, and return how many steps it had taken."""
     if path is None or not path.exists():
         return 0
+    with safe_open(path, "pt") as file:
+        saved = (file.metadata() or {}).get("recipe", repr(recipe))
+    if saved != repr(recipe):
+        raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
     tensors = load_file(path)
     for name, module in (("network.", network), ("average.", average)):
         module.load_state_dict({k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)})

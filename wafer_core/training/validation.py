@@ -19,8 +19,8 @@ from wafer_core.synthesis.views import regridded
 from wafer_core.training.data import Part, RealMaps, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
 
-GRIDS = np.linspace(0.05, 0.95, 91)
-"""Thresholds tried."""
+TRIED = np.linspace(0.05, 0.95, 91)
+"""The thresholds tried, as probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,11 @@ class Examples:
     maps: NDArray[np.float16]
     labels: NDArray[np.bool_]
     decoder: str
+
+    @property
+    def title(self) -> str:
+        """What a card calls the set: simulated wafers are nobody's data."""
+        return self.name if self.name == "simulated" else f"WM-811K {self.name}"
 
     @property
     def sha256(self) -> str:
@@ -56,20 +61,33 @@ def examples(data: Path, part: Part, size: int, constructed: int = 2000) -> list
 
 
 def choose_thresholds(sets: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> tuple[float, ...]:
-    """Return per pattern the probability with the best mean F1 over sets of (logits, labels)."""
+    """Return per pattern the probability, one of `TRIED`, with the best mean F1 over sets.
+
+    Among probabilities within 0.001 of the best the middle one is taken.
+
+    Args:
+        sets: logits float32 (n, 8) and labels bool (n, 8) of each; every pattern stands in one of them.
+    """
     chosen = []
     for k in range(len(PATTERNS)):
         scores = [_f1_by_threshold(logits[:, k], labels[:, k]) for logits, labels in sets if labels[:, k].any()]
         mean = np.mean(scores, axis=0)
         best = np.flatnonzero(mean >= mean.max() - 1e-3)
-        chosen.append(float(np.round(GRIDS[best[len(best) // 2]], 3)))
+        chosen.append(float(np.round(TRIED[best[len(best) // 2]], 3)))
     return tuple(chosen)
 
 
 def figures(
     examples: Examples, logits: NDArray[np.float32], thresholds: tuple[float, ...], decoder: str | None = None
 ) -> dict[str, float]:
-    """Return exact match, macro F1 and false alarms on normal wafers, as far as the set has them."""
+    """Return exact match, macro F1, F1 per pattern and false alarms on normal wafers, as far as the set has them.
+
+    Args:
+        examples: the labelled set.
+        logits: float32 (n, 8) of its wafers.
+        thresholds: eight probabilities.
+        decoder: a key of `ALLOWED_SETS`; the set's own unless given.
+    """
     detected = decode(logits, thresholds, decoder or examples.decoder).detected
     labels = examples.labels
     normal = ~labels.any(axis=1)
@@ -93,9 +111,7 @@ def validation_figures(
 ) -> list[Figure]:
     """Return what a card says of a model's validation, with the decoder each set is meant for."""
     return [
-        Figure(
-            file, f"WM-811K {one.name}", one.sha256, "validation", metric, value, None, None, len(one.labels), command
-        )
+        Figure(file, one.title, one.sha256, "validation", metric, value, None, None, len(one.labels), command)
         for one in sets
         for metric, value in figures(one, logits[one.name], thresholds).items()
         if metric in ("exact", "macro F1", "false alarms") and not np.isnan(value)
@@ -112,14 +128,15 @@ def _examples(
 def _regridded_normals(
     resized: RealMaps, native: RealMaps, random: np.random.Generator
 ) -> tuple[list[NDArray[np.uint8]], NDArray[np.bool_]]:
-    normal = resized.chosen(~resized.labels.any(axis=1))
+    """Put normal wafers on the grids of other ones: the native file has hardly any normal wafer."""
+    normal = resized.chosen(np.logical_not(resized.labels.any(axis=1)))
     grids = random.integers(len(native), size=len(normal))
     maps = [regridded(states, *native.states[g].shape) for states, g in zip(normal.states, grids, strict=True)]
     return maps, normal.labels
 
 
 def _f1_by_threshold(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    cuts = np.log(GRIDS / (1 - GRIDS))
+    cuts = np.log(TRIED / (1 - TRIED))
     called = logits[None] >= cuts[:, None]
     hits = (called & labels[None]).sum(axis=1)
     scores: NDArray[np.float64] = 2 * hits / (called.sum(axis=1) + labels.sum())

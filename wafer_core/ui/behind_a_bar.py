@@ -27,7 +27,7 @@ def draw(comparison: Comparison) -> None:
     first = next(iter(name for name in standing if name != comparison.teacher.name), next(iter(standing)))
     st.markdown("**The wafers behind a bar**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        key, changed = state.bound("pattern", list(PATTERNS), PATTERNS[0])
+        key, changed = state.bound("bar", PATTERNS, PATTERNS[0])
         pattern = st.selectbox("Pattern", PATTERNS, key=key, on_change=changed, width=180)
         key, changed = state.bound("who", standing, first)
         who = st.selectbox("Model", list(standing), key=key, on_change=changed, width=240)

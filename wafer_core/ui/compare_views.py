@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import streamlit as st
 
-from wafer_core.charts.figures import Bar, Point, Series, accuracy_against_size, score_bars, series
+from wafer_core.charts.figures import Bar, Marks, Point, accuracy_against_size, score_bars, series
 from wafer_core.compare import PatternAccuracy, Rate
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
@@ -38,7 +38,7 @@ SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
 def choose_ground(hand: str) -> Ground:
     """Draw the choice of wafers; the shipped benchmark comes first."""
     found = grounds(hand)
-    key, changed = state.bound("set", found, next(iter(found)), resets=("pattern", "who"))
+    key, changed = state.bound("set", found, next(iter(found)), resets=("bar", "who"))
     chosen = st.selectbox(
         "Compared on",
         list(found),
@@ -64,6 +64,7 @@ def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:
         on_change=_students_chosen,
         args=(default,),
         placeholder="Choose models",
+        wrap=True,
         help="Every weights file of every model here, shipped or distilled; an int8 file is a model of its own.",
     )
     return [models[name] for name in chosen]
@@ -75,7 +76,7 @@ def _students_chosen(default: list[str]) -> None:
     state.put(students=None if chosen == default else ",".join(chosen) or ",", who=None)
 
 
-def marks(comparison: Comparison) -> dict[str, Series]:
+def marks(comparison: Comparison) -> Marks:
     """Return the mark each model is drawn with."""
     models = [(one.name, one.model.role, one.model.folder.name) for one in comparison.all]
     return series(models, state.theme())
@@ -88,11 +89,13 @@ def progress(comparison: Comparison) -> None:
     """Ask for what is missing, say how far the models have come and redraw the page as they go on."""
     asked = ask(comparison)
     problems(asked)
-    for one in comparison.all:
-        if not one.said.complete:
-            done, total = int(one.said.present.sum()), len(one.said.present)
-            st.progress(done / max(1, total), text=f"{one.name} has read {done:,} of {total:,} wafers")
+    done = sum(int(one.said.present.sum()) for one in comparison.all)
+    total = sum(len(one.said.present) for one in comparison.all)
     if not comparison.complete:
+        reading = [one.name for one in comparison.all if not one.said.complete]
+        st.progress(
+            done / max(1, total), text=f"Still reading the wafers: {', '.join(reading)} · {percent(done / total, 0)}"
+        )
         watch(lambda: (answered(comparison), states(asked)))
 
 
@@ -122,23 +125,21 @@ def _sentences(comparison: Comparison, student: Standing) -> Iterator[str]:
 
 
 def difference(student: Standing) -> str:
-    """Return what chance leaves of a student's loss, in a clause."""
-    against = student.against
-    if against is None:
+    """Return in a clause how far a student's exact match is from the teacher's, and what chance leaves open."""
+    if student.against is None:
         return ""
-    loss = against.loss
-    what = "a loss of" if loss.value > 0 else "a gain of" if loss.value < 0 else "a difference of"
-    interval = f"{100 * loss.low:.1f} to {100 * loss.high:.1f}"
-    text = f"{what} {abs(100 * loss.value):.1f} points (loss, 95 % interval: {interval})."
+    loss, upper = student.against.loss, student.against.upper
+    points = f"{abs(100 * loss.value):.1f} points"
     if loss.low <= 0 <= loss.high:
         return (
-            text
-            + f" No significant difference was found, but a loss of {100 * against.upper:.1f} points is not ruled out."
+            f"{points} {'fewer' if loss.value > 0 else 'more'}, no significant difference; "
+            f"a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
         )
-    return text
+    low, high = sorted((abs(100 * loss.low), abs(100 * loss.high)))
+    return f"{points} {'fewer' if loss.value > 0 else 'more'} (95 % interval {low:.1f} to {high:.1f})."
 
 
-def size_chart(comparison: Comparison, drawn: dict[str, Series]) -> None:
+def size_chart(comparison: Comparison, drawn: Marks) -> None:
     """Draw accuracy against size, or agreement against size where nothing is labelled."""
     labelled = comparison.ground.labelled
     metric = "exact match" if labelled else "agreement with the teacher"
@@ -159,8 +160,9 @@ def size_chart(comparison: Comparison, drawn: dict[str, Series]) -> None:
         st.caption("The chart appears once the first model has read every wafer.")
         return
     st.plotly_chart(
-        accuracy_against_size(points, drawn, metric, state.theme(), comparison.teacher.name),
+        accuracy_against_size(tuple(points), drawn, metric, state.theme(), comparison.teacher.name),
         config=PLAIN,
+        height="stretch",
         key="size-chart",
         alt=". ".join(f"{p.name}: {human_bytes(p.bytes)}, {metric} {percent(p.value)}" for p in points),
     )
@@ -189,37 +191,46 @@ def table(comparison: Comparison) -> None:
             type="tertiary",
             on_click="ignore",
         )
-    rows = [_row(one, comparison.ground.labelled) for one in comparison.all]
+    rows = [_row(one, comparison) for one in comparison.all]
     st.table(
         pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Accuracy, agreement and cost of every model"
     )
     _speed_button(comparison)
 
 
-def _row(one: Standing, labelled: bool) -> dict[str, str]:
-    waiting = f"{int(one.said.present.sum()):,} of {len(one.said.present):,}"
+def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
+    waiting = f":gray[{_unbroken(f'{int(one.said.present.sum()):,} read')}]"
     row = {"Model": one.name}
-    if labelled:
-        row["Exact match"] = _with_interval(one.reached.exact) if one.reached else f":gray[{waiting}]"
+    if comparison.ground.labelled:
+        row["Exact match"] = _with_interval(one.reached.exact) if one.reached else waiting
         row["F1"] = f"{one.reached.macro_f1.value:.3f}" if one.reached and one.reached.macro_f1.known else "–"
-    if one.model.role == "teacher" and one.alike is None:
-        row["Agrees with teacher"] = ":gray[teacher]" if one.said.complete else f":gray[{waiting}]"
-    else:
-        row["Agrees with teacher"] = _with_interval(one.alike.share) if one.alike else f":gray[{waiting}]"
-    row["Parameters"] = human_count(one.model.entry.parameters)
-    row["On disk"] = human_bytes(one.model.entry.bytes)
-    row["ms / wafer"] = f"{one.speed.milliseconds:.2f}" if one.speed else "–"
+    row["Agrees with teacher"] = _with_interval(one.alike.share) if one.alike else waiting
+    if one is comparison.teacher:
+        row["Agrees with teacher"] = "–"
+    if comparison.ground.labelled:
+        row["Points lost"] = _points(one.against.loss) if one.against else "–"
+    row["Parameters, on disk"] = _two_lines(human_count(one.model.entry.parameters), human_bytes(one.model.entry.bytes))
+    row["ms a wafer"] = f"{one.speed.milliseconds:.2f}" if one.speed else "–"
     return row
 
 
 def _with_interval(rate: Rate) -> str:
     if not rate.known:
         return "–"
-    return f"{percent(rate.value)}  \n:small[:gray[{100 * rate.low:.1f} to {100 * rate.high:.1f}]]"
+    return _two_lines(percent(rate.value), f"{100 * rate.low:.1f} to {100 * rate.high:.1f}")
 
 
 def _points(loss: Rate) -> str:
-    return f"{100 * loss.value:.1f}  \n:small[:gray[{100 * loss.low:.1f} to {100 * loss.high:.1f}]]"
+    return _two_lines(f"{100 * loss.value:.1f}", f"{100 * loss.low:.1f} to {100 * loss.high:.1f}")
+
+
+def _two_lines(first: str, second: str) -> str:
+    """Put a quieter line under a figure, neither of them broken by a narrow column."""
+    return f"{_unbroken(first)}  \n:small[:gray[{_unbroken(second)}]]"
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _how(comparison: Comparison) -> None:
@@ -236,6 +247,9 @@ def _how(comparison: Comparison) -> None:
             "**Agreement**: how often a student names the same set of patterns as the teacher. It reads no label and "
             "says nothing about who is right."
         )
+        for one in comparison.all:
+            if one.from_card:
+                st.markdown(f"**{one.name}** has not read them here yet; its accuracy is its card's: `{one.from_card}`")
         st.markdown(f"**Intervals**: 95 %, {drawn}. **Scored** on this machine by its own worker.")
         st.markdown("**Parameters, on disk**: from each model's card, checked against the file when it is loaded.")
         timed = next((one.speed.how for one in comparison.all if one.speed), None)
@@ -258,32 +272,34 @@ def _speed_button(comparison: Comparison) -> None:
 
 def losses(comparison: Comparison) -> None:
     """Draw wafer by wafer where students and teacher part, and what chance leaves open."""
-    known = [one for one in comparison.students if one.against is not None]
+    known = [(one.name, one.against) for one in comparison.students if one.against is not None]
     if not known:
         return
-    st.markdown("**Student against teacher, on the same wafers**")
     rows = [
         {
-            "Model": one.name,
+            "Model": name,
             "Only the teacher right": f"{against.teacher_only:,}",
-            "Only this one right": f"{against.student_only:,}",
-            "Points lost": _points(against.loss),
+            "Only this model right": f"{against.student_only:,}",
             "McNemar p": f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
+            "Loss at most": f"{100 * against.upper:.1f} points",
         }
-        for one in known
-        if (against := one.against) is not None
+        for name, against in known
     ]
-    st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Paired comparison with the teacher")
-    st.caption("A large p says that no difference was found, not that there is none: read the interval.")
+    with st.expander("Wafer by wafer against the teacher", icon=":material/difference:"):
+        st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Paired comparison with the teacher")
+        st.caption(
+            "A large p says that no difference was found, not that there is none. "
+            "The last column is the one-sided 95 % bound of the loss in exact match."
+        )
 
 
 # The patterns ------------------------------------------------------------------------------------
 
 
-def patterns(comparison: Comparison, drawn: dict[str, Series]) -> None:
+def patterns(comparison: Comparison, drawn: Marks) -> None:
     """Draw a score per pattern, a bar a model; a click on a bar names its wafers below."""
     labelled = comparison.ground.labelled
-    score = "f1"
+    score: str | None = "f1"
     with st.container(horizontal=True, vertical_alignment="center"):
         title = st.empty()
         st.space("stretch")
@@ -305,7 +321,7 @@ def patterns(comparison: Comparison, drawn: dict[str, Series]) -> None:
         st.caption("Bars appear once a model has read every wafer.")
         return
     st.plotly_chart(
-        score_bars(bars, drawn, metric, state.theme()),
+        score_bars(tuple(bars), drawn, metric, state.theme()),
         config=PLAIN,
         key="pattern-scores",
         on_select=_bar_clicked,
@@ -321,7 +337,7 @@ def _bar_clicked() -> None:
     points = st.session_state["pattern-scores"].selection.points
     if points:
         who, pattern = points[0]["customdata"][:2]
-        state.put(pattern=str(pattern), who=str(who))
+        state.put(bar=str(pattern), who=str(who))
 
 
 def _accuracy_bars(comparison: Comparison, score: str) -> list[Bar]:

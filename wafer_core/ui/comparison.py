@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -15,13 +15,14 @@ from wafer_core.compare import (
     Accuracy,
     Agreement,
     Paired,
+    PatternAccuracy,
     Rate,
     accuracy,
     agreement,
     groups_of,
     paired,
 )
-from wafer_core.compare.intervals import wilson
+from wafer_core.compare.intervals import NOTHING, wilson
 from wafer_core.lot import Lot
 from wafer_core.models.folder import SHIPPED, ModelFile
 from wafer_core.patterns import PATTERNS
@@ -32,6 +33,8 @@ from wafer_core.workspace import JobRow
 
 MOST = 6
 """Shipped students a comparison begins with at most; more make bars too thin to read."""
+KEPT = 48
+"""Complete opinions kept at hand."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Ground:
     @property
     def label(self) -> str:
         """What a list of grounds says of it."""
-        kind = "shipped benchmark" if self.benchmark else "your labels" if self.labelled else "no labels"
-        return f"{self.title} · {self.wafers:,} wafers · {kind}"
+        if self.benchmark:
+            return f"Shipped benchmark: {self.title}"
+        return f"{self.title} · {self.wafers:,} wafers · {'labelled' if self.labelled else 'no labels'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,8 @@ class Standing:
     Args:
         said: its verdicts so far.
         reached: against labels; None without labels or before it has answered.
+        from_card: the command that gave `reached`, where it comes from the model's card because
+            the model has not answered here yet.
         alike: against the teacher; None for the teacher itself or before both have answered.
         against: the loss to the teacher, wafer by wafer; None where either of the above is.
         speed: None until somebody asked for it.
@@ -73,6 +79,7 @@ class Standing:
     alike: Agreement | None
     against: Paired | None
     speed: Speed | None
+    from_card: str | None = None
 
     @property
     def model(self) -> ModelFile:
@@ -109,8 +116,9 @@ class Comparison:
 
 @st.cache_resource(show_spinner=False)
 def _benchmarks() -> dict[str, BenchmarkSet]:
-    """The shipped sets by lot id, put into the workspace so that the queue can score them."""
-    return {state.workspace().add_lot(each.lot, "sample"): each for each in shipped_sets()}
+    """The shipped sets by lot id, the largest first, put into the workspace so that the queue can score them."""
+    largest_first = sorted(shipped_sets(), key=lambda each: -len(each.lot))
+    return {state.workspace().add_lot(each.lot, "sample"): each for each in largest_first}
 
 
 def grounds(in_hand: str | None = None) -> dict[str, Ground]:
@@ -122,13 +130,22 @@ def grounds(in_hand: str | None = None) -> dict[str, Ground]:
     shipped = _benchmarks()
     rows = {row.id: row for row in state.workspace().lots()}
     found = [Ground(id, row.title, row.wafers, row.labelled, id in shipped) for id, row in rows.items()]
-    found.sort(key=lambda ground: (not ground.benchmark, not ground.labelled, ground.lot_id != in_hand))
+    order = list(shipped)
+    found.sort(
+        key=lambda ground: (
+            order.index(ground.lot_id) if ground.benchmark else len(order),
+            not ground.labelled,
+            ground.lot_id != in_hand,
+        )
+    )
     return {ground.lot_id: ground for ground in found}
 
 
 def default_students(models: Sequence[ModelFile], in_hand: str) -> list[str]:
-    """Return the students a comparison begins with: the one in hand and the shipped ones."""
-    shipped = [model.name for model in models if model.role == "student" and model.folder.parent == SHIPPED]
+    """Return the students a comparison begins with: the shipped ones, trained and int8, and the one in hand."""
+    students = [model for model in models if model.role == "student" and model.folder.parent == SHIPPED]
+    # The ONNX form of the trained weights answers as they do; whoever wants it adds it.
+    shipped = [model.name for model in students if (model.engine, model.entry.precision) != ("onnx", "fp32")]
     return list(dict.fromkeys([*shipped[:MOST], in_hand]))
 
 
@@ -137,11 +154,9 @@ def default_students(models: Sequence[ModelFile], in_hand: str) -> list[str]:
 
 def compare(ground: Ground, teacher: ModelFile, students: Sequence[ModelFile]) -> Comparison:
     """Return where the models stand, from what the store holds."""
-    lot = ground.lot
-    ours = opinion(teacher, lot)
-    return Comparison(
-        ground, _standing(ground, ours, ours), tuple(_standing(ground, ours, opinion(m, lot)) for m in students)
-    )
+    ours = _opinion(ground, teacher)
+    others = tuple(_standing(ground, ours, _opinion(ground, student)) for student in students)
+    return Comparison(ground, _standing(ground, ours, ours), others)
 
 
 def ask(comparison: Comparison) -> list[JobRow]:
@@ -160,12 +175,32 @@ def answered(comparison: Comparison) -> list[int]:
     return [int(state.workspace().scored(standing.model.sha256, maps).sum()) for standing in comparison.all]
 
 
+def _opinion(ground: Ground, model: ModelFile) -> Opinion:
+    """Return a model's opinion of the ground; one that is complete stays at hand, for it never changes."""
+    key = (ground.lot_id, model.sha256)
+    if key not in _complete():
+        said = opinion(model, ground.lot)
+        if not said.complete:
+            return said
+        while len(_complete()) >= KEPT:
+            _complete().pop(next(iter(_complete())), None)
+        _complete()[key] = said
+    return replace(_complete()[key], model=model)
+
+
+@st.cache_resource(show_spinner=False)
+def _complete() -> dict[tuple[str, str], Opinion]:
+    """Complete opinions by lot and weights, oldest first."""
+    return {}
+
+
 def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     """Judge a model once it has answered; half a set would be another set."""
     speed = speeds().get(said.model.sha256)
     is_teacher = said.model.sha256 == teacher.model.sha256
     if not said.complete:
-        return Standing(said, None, None, None, speed)
+        on_card = _on_card(ground, said.model)
+        return Standing(said, on_card and on_card[0], None, None, speed, on_card and on_card[1])
     both = teacher.complete and not is_teacher
     labelled = ground.lot.labelled
     keys = (ground.lot_id, said.model.sha256)
@@ -173,6 +208,33 @@ def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     alike = agreement(teacher.verdicts, said.verdicts) if both else None
     against = _paired(*keys, teacher.model.sha256, teacher, said, ground.lot) if both and labelled else None
     return Standing(said, reached, alike, against, speed)
+
+
+def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
+    """Return what a model's card says of a shipped set, and the command that measured it."""
+    shipped = _benchmarks().get(ground.lot_id)
+    if shipped is None:
+        return None
+    told = [f for f in model.card.figures if (f.file, f.set_sha256) == (model.file, shipped.sha256)]
+    rates = {f.metric: Rate(f.value, f.low, f.high, f.n) for f in told if f.low is not None and f.high is not None}
+    if "exact match" not in rates:
+        return None
+    patterns = tuple(
+        PatternAccuracy(
+            pattern=name,
+            precision=rates.get(f"precision, {name}", NOTHING),
+            recall=(recall := rates.get(f"recall, {name}", NOTHING)),
+            f1=rates.get(f"F1, {name}", NOTHING),
+            support=recall.n,
+            called=rates.get(f"precision, {name}", NOTHING).n,
+        )
+        for name in PATTERNS
+    )
+    whole = [
+        rates.get(name, NOTHING) for name in ("exact match, mixed wafers", "macro F1", "false alarms on normal wafers")
+    ]
+    exact = rates["exact match"]
+    return Accuracy(exact.n, None, exact, *whole, patterns=patterns), told[0].command
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -200,6 +262,24 @@ def pattern_agreement(alike: Agreement) -> dict[str, Rate]:
     sides = zip(PATTERNS, alike.both, alike.teacher_only, alike.student_only, strict=True)
     found = {name: wilson(both, both + ours + theirs) for name, both, ours, theirs in sides}
     return {name: rate for name, rate in found.items() if rate.known}
+
+
+def benchmark_exact(model: ModelFile) -> Rate | None:
+    """Return a model's exact match on the first shipped set, or None until it has been scored there.
+
+    Scores in the store count first, then what the model's card says.
+    """
+    first = next(iter(_benchmarks()), None)
+    if first is None:
+        return None
+    lot = state.load_lot(first)
+    ground = Ground(first, lot.title, len(lot), labelled=True, benchmark=True)
+    if state.workspace().scored(model.sha256, [lot.wafers[-1].map_hash]).all():
+        said = _opinion(ground, model)
+        if said.complete:
+            return _accuracy(first, model.sha256, said, lot).exact
+    on_card = _on_card(ground, model)
+    return on_card[0].exact if on_card else None
 
 
 @st.cache_resource(show_spinner=False)

@@ -105,21 +105,23 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
         order = select(said, show or "all", pattern, sort)
         st.space("stretch")
         found = count(len(order), "wafer")
-        st.caption(found if len(order) == len(said.lot) else f"{found} of {len(said.lot):,}")
+        st.caption(found if len(order) == len(said.lot) else f"{found} of {len(said.lot):,}", width="content")
     return view or "maps", order
 
 
 def _page(pages: int) -> int:
     """Draw the page numbers and return the page in view, whatever the address asks for."""
     asked = state.address("page", "1") or "1"
-    st.session_state["address-page"] = min(max(1, int(asked) if asked.isdecimal() else 1), pages)
+    page = min(max(1, int(asked) if asked.isdecimal() else 1), pages)
+    key = f"page-{page}-of-{pages}"
 
     def changed() -> None:
-        chosen = st.session_state["address-page"]
+        chosen = st.session_state[key]
         state.put(page=None if chosen == 1 else str(chosen))
 
     with st.container(horizontal_alignment="center"):
-        return st.pagination(pages, key="address-page", on_change=changed)
+        st.pagination(pages, default=page, key=key, on_change=changed)
+    return page
 
 
 def _nothing(said: Opinions) -> None:

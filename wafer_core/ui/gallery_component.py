@@ -17,8 +17,8 @@ from wafer_core.charts import DARK, LIGHT
 class Card(TypedDict):
     """One wafer as the gallery shows it; the pictures are `data:` addresses for both themes.
 
-    `teacher` and `student` are a verdict as text, or None while there is none; `marks` are the few
-    words that make a wafer worth a look, such as `differ`.
+    `teacher` and `student` are a verdict as text, or None while there is none; `marks` holds `differ`
+    and `unsure` where they make a wafer worth a look.
     """
 
     id: str
@@ -51,6 +51,8 @@ CSS = """
 .card:hover { border-color: var(--st-primary-color); background: var(--st-secondary-background-color); }
 .card:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 .map { width: 100%; aspect-ratio: 1; display: block; }
+.long .head { flex-direction: column; gap: 0; }
+.long .head b { max-width: 100%; }
 .head { display: flex; justify-content: space-between; align-items: baseline; gap: 0.3rem; font-size: 0.82rem; }
 .head b { font-weight: 650; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .head span { font-variant-numeric: tabular-nums; opacity: 0.72; white-space: nowrap; font-size: 0.78rem; }
@@ -63,19 +65,22 @@ CSS = """
 .says.normal em, .says.waiting em { opacity: 0.62; }
 .says.teacher i { background: var(--teacher); }
 .says.student i { background: var(--student); }
-.marks { position: absolute; top: 0.35rem; right: 0.35rem; display: flex; gap: 0.2rem; }
 .marks span {
-  font-size: 0.66rem; font-weight: 650; line-height: 1; padding: 0.18rem 0.3rem; border-radius: 3px;
-  background: var(--st-background-color); border: 1px solid currentColor; color: var(--st-text-color);
+  position: absolute; top: 0.25rem; width: 1.15rem; height: 1.15rem; border-radius: 50%; box-sizing: border-box;
+  font-size: 0.8rem; font-weight: 700; line-height: 1.02rem; text-align: center;
+  background: var(--st-background-color); border: 1px solid currentColor;
 }
-.marks span.differ { color: var(--st-red-text-color); }
-.marks span.unsure { color: var(--st-orange-text-color); }
+.marks span.differ { right: 0.25rem; color: var(--st-red-text-color); }
+.marks span.unsure { left: 0.25rem; color: var(--st-orange-text-color); }
 .waiting em { animation: breathe 1.6s ease-in-out infinite; }
 @keyframes breathe { 50% { opacity: 0.25; } }
 @media (prefers-reduced-motion: reduce) { .waiting em { animation: none; } .card { transition: none; } }
 """
 
 JS = """
+const SIGNS = { differ: "\\u2260", unsure: "?" };
+const MEANINGS = { differ: "the models name different patterns", unsure: "a model is unsure" };
+
 const make = (tag, name) => {
   const element = document.createElement(tag);
   if (name) element.className = name;
@@ -112,6 +117,7 @@ const fill = (card, wafer, theme) => {
   card.href = wafer.href;
   const map = card.querySelector(".map");
   if (map.src !== wafer[theme]) map.src = wafer[theme];
+  card.classList.toggle("long", wafer.title.length > 9);
   const [name, figure] = card.querySelector(".head").children;
   name.textContent = name.title = wafer.title;
   figure.textContent = wafer.figure;
@@ -120,7 +126,8 @@ const fill = (card, wafer, theme) => {
   const marks = card.querySelector(".marks");
   marks.replaceChildren(...wafer.marks.map((mark) => {
     const tag = make("span", mark);
-    tag.textContent = mark;
+    tag.textContent = SIGNS[mark];
+    tag.title = MEANINGS[mark];
     return tag;
   }));
   const verdict = (said) => said === null ? "not scored yet" : said;

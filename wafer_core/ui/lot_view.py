@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -14,21 +15,28 @@ from wafer_core.charts.maps import Stack, stacked_map, stacks
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import NORMAL, PATTERNS, SUSPECTS
-from wafer_core.ui import lot_picker, state
-from wafer_core.ui.opinions import Opinion, Opinions, opinion
+from wafer_core.ui import gallery, lot_picker, state
+from wafer_core.ui.opinions import Opinions, opinion
 from wafer_core.ui.words import count, percent, plain
 from wafer_core.verdicts_csv import verdicts_csv
 
 PLAIN = {"displayModeBar": False}
-CARD_HEIGHT = 268
+CARD_HEIGHT = 224
 NAMED = 8
 """Wafers a card names before it only counts them."""
+MEANING = (
+    "The student **answers as the teacher does** where both name exactly the same patterns. That is agreement, "
+    "not accuracy: it needs no labels and does not say who is right.\n\n"
+    "A model is **unsure** where its best answer is closer to the next best than on 95 % of the wafers it was "
+    "calibrated on.\n\n"
+    "A pattern is **left out** where it is above its threshold, but no allowed set holds it together with the rest."
+)
 
 
 def header(hand: state.Hand) -> None:
     """Draw the lot's title line with the buttons that belong to it."""
     lot = hand.lot
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([7, 3], vertical_alignment="bottom")
     with left:
         st.title(hand.row.title, anchor=False)
         st.caption(summary(hand))
@@ -76,23 +84,22 @@ def _csv(model: ModelFile, lot: Lot) -> bytes:
 def evidence(hand: state.Hand, said: Opinions) -> None:
     """Draw the three cards that answer what is in the lot, where it fails and whether the models agree."""
     contents, fails, models = st.columns([5, 4, 4])
-    with contents.container(border=True, height="stretch"):
+    with contents.container(border=True, height="stretch", gap="xsmall"):
         _contents(said)
-    with fails.container(border=True, height="stretch"):
+    with fails.container(border=True, height="stretch", gap="xsmall"):
         _where(hand)
-    with models.container(border=True, height="stretch"):
+    with models.container(border=True, height="stretch", gap="xsmall"):
         _agreement(said)
 
 
 def _contents(said: Opinions) -> None:
     counts = {"teacher": said.teacher.counts, "student": said.student.counts}
     seen = [name for name in PATTERNS if any(by_role[name] for by_role in counts.values())]
-    frame = pd.DataFrame(counts).rename_axis("pattern")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**What is in it**")
+        st.markdown("**What is in it**", width="content")
         st.space("stretch")
         with st.popover("Figures", type="tertiary"):
-            st.table(frame, alt="Wafers showing each pattern, by model")
+            st.table(contents(counts), hide_index=True, alt="Wafers showing each pattern, by model")
             st.caption("Wafers on which each model names the pattern; a wafer may show several.")
     if not seen:
         waiting = not said.complete
@@ -101,14 +108,21 @@ def _contents(said: Opinions) -> None:
         shown = {role: {name: by_role[name] for name in seen} for role, by_role in counts.items()}
         most = max(seen, key=lambda name: counts["teacher"][name])
         st.plotly_chart(
-            pattern_bars(shown, state.theme(), max(150, 44 + 30 * len(seen))),
+            pattern_bars(shown, state.theme(), max(CARD_HEIGHT - 30, 44 + 26 * len(seen))),
             config=PLAIN,
             key="pattern-bars",
             alt=f"Wafers per pattern and model; the most frequent is {most} on {counts['teacher'][most]} wafers",
         )
-        st.caption(f"{most}: usual suspects are {SUSPECTS[most]}.")
-    normal = " · ".join(f"{by_role[NORMAL]:,} {role}" for role, by_role in counts.items())
-    st.caption(f"Without any pattern: {normal}.")
+    normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items())
+    st.caption(f"Wafers called {NORMAL}: {normal}.")
+
+
+def contents(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Return the text twin of the bars: wafers per pattern and model, and where one looks first."""
+    named = [*PATTERNS, NORMAL]
+    columns = {role: [by_role[name] for name in named] for role, by_role in counts.items()}
+    suspects = [SUSPECTS.get(name, "") for name in named]
+    return pd.DataFrame({"pattern": named, **columns, "usual suspects": suspects})
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -118,69 +132,66 @@ def _stacks(lot_id: str, _lot: Lot) -> list[Stack]:
 
 def _where(hand: state.Hand) -> None:
     found = _stacks(hand.lot_id, hand.lot)
-    st.markdown("**Where it fails**")
-    stack = found[0]
-    if len(found) > 1:
-        grids = {f"{stack.frame.columns}x{stack.frame.rows}-{i}": stack for i, stack in enumerate(found)}
-        key, changed = state.bound("grid", list(grids), next(iter(grids)))
-        chosen = st.selectbox(
-            "Grid",
-            list(grids),
-            format_func=lambda name: grids[name].title,
-            key=key,
-            on_change=changed,
-            label_visibility="collapsed",
-        )
-        stack = grids[chosen]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Where it fails**", width="content")
+        stack = _grid(found) if len(found) > 1 else found[0]
     share = stack.share
     worst = float(np.nanmax(share)) if np.isfinite(share).any() else 0.0
     st.plotly_chart(
-        stacked_map(stack, state.theme(), CARD_HEIGHT - 30 * (len(found) > 1)),
+        stacked_map(stack, state.theme(), CARD_HEIGHT),
         config=PLAIN,
         key="stacked-map",
         alt=f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)}",
     )
-    st.caption(f"Share of {count(stack.wafers, 'wafer')} failing at each die; the worst die: {percent(worst, 0)}.")
+    st.caption(f"Share of {count(stack.wafers, 'wafer')} that fail at each die; {percent(worst, 0)} at the worst.")
+
+
+def _grid(found: list[Stack]) -> Stack:
+    grids = {f"{stack.frame.columns}x{stack.frame.rows}-{i}": stack for i, stack in enumerate(found)}
+    key, changed = state.bound("grid", grids, next(iter(grids)))
+    chosen = st.selectbox(
+        "Grid",
+        list(grids),
+        format_func=lambda name: grids[name].title,
+        key=key,
+        on_change=changed,
+        label_visibility="collapsed",
+    )
+    return grids[chosen]
 
 
 def _agreement(said: Opinions) -> None:
-    compared, differ, unsure = said.compared, said.differ, said.unsure
-    st.markdown("**Models**")
-    agreed = int((compared & ~differ).sum())
+    compared, differ = said.compared, said.differ
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Models**", width="content")
+        st.space("stretch")
+        with st.popover("What this says", type="tertiary"):
+            st.markdown(MEANING)
+            for one in (said.teacher, said.student):
+                excluded = int(one.verdicts.excluded.any(axis=1).sum())
+                st.markdown(f"{one.model.role.capitalize()}: a pattern left out on {count(excluded, 'wafer')}.")
     if compared.any():
-        st.metric(
-            "Student answers as the teacher does",
-            f"{agreed:,} of {int(compared.sum()):,}",
-            help="Wafers on which both name exactly the same patterns. This is agreement, not accuracy: "
-            "it needs no labels and says nothing about who is right.",
-        )
-    _wafers(said, "Disagree", differ, "differ", "Nowhere so far." if not said.complete else "Nowhere.")
-    _wafers(said, "Unsure", unsure, "unsure", "Neither model is near its limit.")
+        agreed = int((compared & ~differ).sum())
+        st.metric("Student answers as the teacher does on", f"{agreed:,} of {int(compared.sum()):,}")
+    so_far = "" if said.complete else " so far"
+    _wafers(said, "Disagree", differ, "differ", f"Nowhere{so_far}.")
+    _wafers(said, "Unsure", said.unsure, "unsure", f"Neither model is near its limit{so_far}.")
     if said.unscorable.any():
         st.caption(f"{count(int(said.unscorable.sum()), 'wafer')} without a tested die; nothing to recognise there.")
-    for one in (said.teacher, said.student):
-        _left_out(one)
 
 
 def _wafers(said: Opinions, label: str, members: NDArray[np.bool_], show: str, none: str) -> None:
-    names = [said.lot.wafers[i].wafer for i in np.flatnonzero(members)]
-    if not names:
+    wafers = [said.lot.wafers[i] for i in np.flatnonzero(members)]
+    if not wafers:
         st.caption(f"**{label}** · {none}")
         return
-    listed = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    most = NAMED if len(said.lot.lots) == 1 else NAMED // 3
+    listed = ", ".join(gallery.wafer_title(said.lot, wafer) for wafer in wafers[:most])
+    more = f" and {len(wafers) - most:,} more" if len(wafers) > most else ""
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(f"**{label} {len(names):,}**  \n:small[{plain(listed)}]")
+        st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed + more)}]]")
         st.button("See", key=f"see-{show}", on_click=_see, args=(show,), help="Show only these wafers below.")
 
 
 def _see(show: str) -> None:
     state.put(show=show, page=None, pattern=None)
-
-
-def _left_out(one: Opinion) -> None:
-    excluded = int(one.verdicts.excluded.any(axis=1).sum())
-    if excluded:
-        st.caption(
-            f"{one.model.role.capitalize()}: on {count(excluded, 'wafer')} a pattern above its threshold was left out, "
-            "because no allowed set holds it together with the others."
-        )

@@ -19,7 +19,7 @@ from wafer_core.ui.words import count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
 
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
-MAP_HEIGHT = 408
+MAP_HEIGHT = 400
 BARS_HEIGHT = 236
 PLAIN = {"displayModeBar": False}
 
@@ -47,7 +47,7 @@ def position(hand: state.Hand) -> int:
 def header(hand: state.Hand, said: Opinions, here: int) -> None:
     """Draw the wafer's title line and the steps to its neighbours in the order it was found in."""
     wafer = hand.lot.wafers[here]
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([11, 10], vertical_alignment="bottom")
     with left:
         st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
         st.caption(f"of **{plain(hand.row.title)}** · {facts(wafer)}")
@@ -99,7 +99,8 @@ def wafer_card(wafer: Wafer) -> None:
     """Draw the wafer on its own die grid, coloured by state or, where the file has bins, by bin."""
     colouring = "state"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**The wafer**")
+        st.markdown("**The wafer**", width="content")
+        st.space("stretch")
         if wafer.bins is not None:
             key, changed = state.bound("colour", COLOURS, "state")
             picked = st.segmented_control(
@@ -123,9 +124,12 @@ def wafer_card(wafer: Wafer) -> None:
 def verdict_card(one: Opinion, here: int) -> None:
     """Draw what one model says of the wafer: its answer, then every probability against its threshold."""
     entry, role = one.model.entry, one.model.role
-    size = f"{count(entry.parameters, 'parameter')} · {human_bytes(entry.bytes)} · {entry.precision}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{role.capitalize()}** :small[{size}]")
+        st.markdown(
+            f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
+            width="content",
+            help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
+        )
         st.space("stretch")
         if one.verdicts.unsure[here]:
             st.badge(

@@ -1,0 +1,201 @@
+"""Whatever the bytes, `read` answers with a Lot or an error made for the screen, and never grows without bound."""
+
+import io
+import struct
+import tracemalloc
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wafer_core.errors import UnreadableFile, WaferDistillError
+from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.readers import NamedBytes, limits, read
+
+GRID = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 0]], dtype=np.uint8)
+MEGABYTE = 1 << 20
+
+
+def saved(save, *args, **named):
+    file = io.BytesIO()
+    save(file, *args, **named)
+    return file.getvalue()
+
+
+def parquet():
+    file = io.BytesIO()
+    pd.DataFrame({"lot": ["a"] * 4, "x": range(4), "y": range(4), "bin": [1, 1, 7, 1]}).to_parquet(file)
+    return file.getvalue()
+
+
+SEEDS = (
+    saved(np.save, GRID),
+    saved(np.savez, GRID),
+    saved(np.savez_compressed, np.stack([GRID] * 3), np.eye(8, dtype=np.uint8)[:3]),
+    parquet(),
+    b"lot,wafer,x,y,bin\nL,1,0,0,1\nL,1,1,0,7\n",
+    b"\xef\xbb\xbfx;y;bin\n0;0;1\n1;0;7\n",
+    b",1,\n1,7,1\n,1,\n",
+)
+OPTIONS = st.builds(
+    ReadingOptions,
+    pass_bins=st.sampled_from([None, (1,), (0,), ()]),
+    cells=st.sampled_from([None, "states", "bins"]),
+    lot=st.sampled_from([None, "L"]),
+)
+
+
+@st.composite
+def damaged_files(draw):
+    """A sound file with some bytes changed, cut out or repeated."""
+    data = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, max(0, len(data) - 1)))
+        change = draw(st.sampled_from(["set", "cut", "insert"]))
+        if change == "set" and data:
+            data[at] = draw(st.integers(0, 255))
+        elif change == "cut":
+            del data[at : at + draw(st.integers(1, 40))]
+        else:
+            data[at:at] = draw(st.binary(max_size=12))
+    return bytes(data)
+
+
+def survives(data, options):
+    """Anything raised but our own errors fails the test."""
+    with suppress(WaferDistillError):
+        assert isinstance(read([NamedBytes("f", data)], options), Lot)
+
+
+@given(damaged_files(), OPTIONS)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_damaged_files_raise_nothing_but_our_errors(data, options):
+    survives(data, options)
+
+
+@given(st.binary(max_size=400), OPTIONS)
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_raise_nothing_but_our_errors(data, options):
+    survives(data, options)
+
+
+@given(st.text(alphabet='0123456789,;.-\t\n"xybinlotwaferNaP \x00é', max_size=300), OPTIONS)
+@settings(max_examples=200, deadline=None)
+def test_any_text_raises_nothing_but_our_errors(text, options):
+    survives(text.encode(), options)
+    survives(b"lot,wafer,x,y,bin\n" + text.encode(), options)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["descr", "fortran_order", "shape"]),
+        st.sampled_from(
+            [
+                "'|u1'",
+                "'|O'",
+                "'<U0'",
+                "(3, 3)",
+                "(3,)",
+                "(-3, 3)",
+                "(10**9, 10**9)",
+                "True",
+                "None",
+                "[('a', '<i4')]",
+                "'<i4,<i4'",
+                "(True, 3)",
+            ]
+        ),
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_npy_header_raises_nothing_but_our_errors(fields):
+    header = "{" + ", ".join(f"{key!r}: {value}" for key, value in fields.items()) + "}"
+    survives(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(9), ReadingOptions())
+
+
+def npy_claiming(shape, dtype="|u1"):
+    header = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
+def zipped(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module", name="bomb")
+def _bomb():
+    """80 MB of zeros in a tenth of a megabyte, written piece by piece."""
+    file = io.BytesIO()
+    count = 80
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("maps.npy", "w") as member:
+        member.write(npy_claiming((count * 64, 128, 128)))
+        for _ in range(count):
+            member.write(bytes(MEGABYTE))
+    return file.getvalue()
+
+
+def refused_cheaply(data, words):
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableFile, match=words):
+            read([NamedBytes("f", data)])
+        assert tracemalloc.get_traced_memory()[1] < 16 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zip_bomb_is_refused_before_it_unfolds(bomb):
+    assert len(bomb) < MEGABYTE / 8
+    refused_cheaply(bomb, "unfold")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (npy_claiming((100_000, 100_000)), "ends before"),
+        (npy_claiming((10**12, 10**12)), "ends before"),
+        (zipped(maps=npy_claiming((100_000, 1000, 1000))), "ends before"),
+        (npy_claiming((10**12, 3, 3), "<U0"), "no size"),
+        (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{", "overlong"),
+        (b"lot,wafer,x,y,bin\nL,1,0,0,1\nL,1,2000000000,0,7\n", "stray"),
+        (
+            b"lot,wafer,x,y,bin\n" + b"".join(b"L,%d,0,0,1\nL,%d,4000,4000,7\n" % (i, i) for i in range(40)),
+            "cells are more",
+        ),
+    ],
+)
+def test_claims_of_size_are_checked_before_memory_is_taken(data, words):
+    refused_cheaply(data, words)
+
+
+def test_parquet_is_judged_by_its_metadata(monkeypatch):
+    repeated = pd.DataFrame({"x": np.zeros(300_000, dtype=int), "y": 0, "bin": 1})
+    file = io.BytesIO()
+    repeated.to_parquet(file)
+    monkeypatch.setattr(limits, "MAX_ROWS", 200_000)
+    refused_cheaply(file.getvalue(), "more than 200,000 rows")
+
+
+def test_a_thousand_equal_maps_are_no_bomb():
+    maps = np.ones((1000, 52, 52), dtype=np.int64)
+    assert len(read([NamedBytes("f.npz", saved(np.savez_compressed, maps))])) == 1000
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was opened",))
+
+
+def test_pickles_are_never_opened():
+    objects = np.array([Trap()], dtype=object)
+    for data in (saved(np.save, objects), saved(np.savez, maps=objects)):
+        with pytest.raises(UnreadableFile, match="never opened"):
+            read([NamedBytes("f", data)])

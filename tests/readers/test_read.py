@@ -1,0 +1,125 @@
+import io
+
+import numpy as np
+import pytest
+
+from wafer_core.errors import ReadingQuestion, UnreadableFile, UsageError
+from wafer_core.lot import ReadingOptions
+from wafer_core.readers import NamedBytes, read, read_paths
+from wafer_core.readers.limits import ranges
+
+GRID = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 1]], dtype=np.uint8)
+LIST = b"lot,wafer,x,y,bin\nL1,05,0,0,1\nL1,05,1,0,7\n"
+
+
+def npy(name, count=1):
+    file = io.BytesIO()
+    np.save(file, np.stack([np.roll(GRID, i, axis=1) for i in range(count)]))
+    return NamedBytes(name, file.getvalue())
+
+
+def names(lot):
+    return [wafer.name for wafer in lot]
+
+
+def test_several_files_make_one_lot_in_the_order_given():
+    lot = read([npy("b.npy", 2), NamedBytes("dies.csv", LIST), npy("a.npy")])
+    assert names(lot) == ["b/01", "b/02", "L1/05", "a/01"]
+    assert [file.name for file in lot.files] == ["b.npy", "dies.csv", "a.npy"]
+    assert lot.title == "b and 2 more lots"
+
+
+def test_repeated_wafers_are_kept_under_another_name_and_reported():
+    twin = NamedBytes("twin.csv", LIST.replace(b"L1,05,1", b"L1,05#2,1"))
+    lot = read([NamedBytes("dies.csv", LIST), twin, NamedBytes("again.csv", LIST)])
+    assert names(lot) == ["L1/05", "L1/05#3", "L1/05#2", "L1/05#4"]
+    assert {note.file for note in lot.notes if note.kind == "changed"} == {"twin.csv", "again.csv"}
+
+
+def test_the_second_of_two_equal_names_is_number_two():
+    assert names(read([npy("a.npy"), npy("a.npy"), npy("a.npy")])) == ["a/01", "a/01#2", "a/01#3"]
+
+
+def test_files_stated_to_be_one_lot_are_numbered_through():
+    assert names(read([npy("a.npy", 2), npy("b.npy")], ReadingOptions(lot="A9"))) == ["A9/01", "A9/02", "A9/03"]
+
+
+def test_a_stated_lot_does_not_overrule_the_file_s_own():
+    assert names(read([NamedBytes("dies.csv", LIST)], ReadingOptions(lot="A9"))) == ["L1/05"]
+
+
+def test_a_bad_file_is_noted_and_the_others_load():
+    lot = read([NamedBytes("bad.npy", b"\x93NUMPY nonsense"), npy("a.npy")])
+    assert names(lot) == ["a/01"]
+    (note,) = [note for note in lot.notes if note.kind == "refused"]
+    assert note.file == "bad.npy"
+    assert "NumPy's format" in note.text
+
+
+def test_nothing_readable_raises_with_the_first_reason():
+    with pytest.raises(UnreadableFile, match=r"a\.bin: .*other 1 files"):
+        read([NamedBytes("a.bin", b"\x00\x01\x02"), NamedBytes("b", b"")])
+
+
+def test_a_question_in_one_file_is_asked_before_anything_is_returned():
+    with pytest.raises(ReadingQuestion) as asked:
+        read([npy("a.npy"), NamedBytes("q.csv", b"x,y,bin\n0,0,0\n1,0,1\n")])
+    assert asked.value.name == "q.csv"
+    assert asked.value.choices == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"PK\x03\x04junk", "zip archive|damaged"),
+        (b"\x80\x04\x95pickle", "pickle"),
+        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"FileVersion 1 2;\nLotID a;", "KLARF"),
+        (b"<?xml version='1.0'?><Map/>", "XML"),
+        (b"\x00" * 100, "not known"),
+        (b"PAR1PAR1", "damaged"),
+    ],
+)
+def test_strangers_are_told_what_they_are(data, words):
+    with pytest.raises(UnreadableFile, match=words):
+        read([NamedBytes("f", data)])
+
+
+def test_orientation_turns_every_wafer():
+    lot = read([npy("a.npy")], ReadingOptions(orientation="flip-left-right"))
+    assert np.array_equal(lot.wafers[0].states, GRID[:, ::-1])
+    assert lot.options.orientation == "flip-left-right"
+
+
+def test_reading_is_repeatable_and_options_show_in_the_hash():
+    file = NamedBytes("dies.csv", LIST)
+    assert read([file]).lot_hash == read([file]).lot_hash
+    assert read([file], ReadingOptions(pass_bins=(7,))).lot_hash != read([file]).lot_hash
+
+
+def test_read_paths_reads_files_and_names_those_that_are_not_there(tmp_path):
+    (tmp_path / "dies.csv").write_bytes(LIST)
+    assert names(read_paths([tmp_path / "dies.csv"])) == ["L1/05"]
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(UnreadableFile, match="cannot be opened"):
+            read_paths([path])
+
+
+def test_no_file_at_all_is_a_usage_error():
+    with pytest.raises(UsageError):
+        read([])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([], ""),
+        ([3], "3"),
+        ([3, 4, 5, 9], "3-5, 9"),
+        (range(0, 60, 2), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22 and 18 more"),
+    ],
+)
+def test_line_numbers_are_told_in_short(numbers, text):
+    assert ranges(numbers) == text

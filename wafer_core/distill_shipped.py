@@ -1,0 +1,150 @@
+"""The shipped students: distilled from the teacher on training maps without labels and simulated ones."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wafer_core.canonical import canonical_states
+from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
+from wafer_core.distill import Draw, Progress, Recipe, distil
+from wafer_core.models.folder import ModelFile, resolve
+from wafer_core.models.groups import pack_groups
+from wafer_core.models.learning import pick_device
+from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.saving import network_logits, save_model
+from wafer_core.models.weights import load_network
+from wafer_core.synthesis.pool import Pool
+from wafer_core.synthesis.unlabelled import Unlabelled, stream
+from wafer_core.training.data import UnlabelledMaps, unlabelled_maps
+
+BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02)
+"""The recipe but for what the command line sets."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a run."""
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--teacher", default="teacher", help="the model to learn from")
+    parser.add_argument("--size", default="small", choices=STUDENT_SIZES, help="the student's size")
+    parser.add_argument("--steps", type=int, default=BASIS.steps)
+    parser.add_argument("--batch", type=int, default=BASIS.batch)
+    parser.add_argument("--rate", type=float, default=BASIS.rate)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
+    parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
+    parser.add_argument("--threads", type=int, default=2)
+
+
+def distil_shipped(options: argparse.Namespace) -> None:
+    """Distil one student without a label and write its model folder."""
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    teacher = resolve(options.teacher)
+    device = pick_device()
+    teaching = load_network(teacher).to(device)
+    student = build(STUDENT_SIZES[options.size]).to(device)
+    real = unlabelled_maps(options.data, "train")
+    maps = _held_out(options.data, teacher.card.size)
+    recipe = replace(BASIS, steps=options.steps, batch=options.batch, rate=options.rate, seed=options.seed)
+    chunks = stream(Unlabelled(real.states, teacher.card.size, options.seed), options.workers)
+    pool = Pool(chunks, options.pool, device)
+    cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
+    for progress in distil(teaching, student, _draws(pool), recipe, torch.from_numpy(maps[:512]), cuts):
+        _report(progress, recipe)
+    _write(options, teacher, teaching, student.cpu(), maps, real)
+
+
+def _draws(pool: Pool, refresh: int = 4) -> Draw:
+    """Return what draws maps from a pool and puts a fresh chunk into it every few draws."""
+    drawn = itertools.count()
+
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        if next(drawn) % refresh == 0:
+            pool.refresh()
+        maps: Tensor = pool.draw(count, random)[0]
+        return maps
+
+    return draw
+
+
+def _held_out(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
+    """Return validation maps and views of them and of simulated wafers, without labels, in random order."""
+    real = unlabelled_maps(data, "validation")
+    views: Iterator[tuple[Tensor]] = iter(Unlabelled(real.states, size, seed=1_000_003))
+    constructed = [next(views)[0].numpy().astype(np.float32) / 255 for _ in range(count // 2 // 256 + 1)]
+    order = np.random.default_rng(0).permutation(len(real.states))[: count // 2]
+    plain = np.stack([canonical_states(real.states[i][None], size)[0] for i in order])
+    maps = np.concatenate([plain, *constructed])[:count]
+    return maps[np.random.default_rng(1).permutation(len(maps))]
+
+
+def _report(progress: Progress, recipe: Recipe) -> None:
+    if progress.step % recipe.evaluate == 0:
+        agreed = f"{progress.agreed} of {progress.held_out} held-out maps agree"
+        print(
+            f"step {progress.step} of {progress.steps}, loss {progress.loss:.4f}, {agreed}, {progress.seconds:.0f} s",
+            flush=True,
+        )
+
+
+def _write(
+    options: argparse.Namespace,
+    teacher: ModelFile,
+    teaching: Network,
+    student: Network,
+    maps: NDArray[np.float32],
+    real: UnlabelledMaps,
+) -> None:
+    wanted = decode_with(teacher, network_logits(teaching, maps)).detected
+    logits = network_logits(student, maps)
+    cuts = match_thresholds(wanted, logits)
+    data = hashlib.sha256((options.data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest()
+    save_model(
+        options.out,
+        student,
+        name=options.out.name,
+        role="student",
+        architecture=STUDENT_SIZES[options.size],
+        size=teacher.card.size,
+        decoder=teacher.card.decoder,
+        unsure_below=least_certain(decode(logits, cuts, teacher.card.decoder).margin),
+        thresholds=lambda found: match_thresholds(wanted, found),
+        calibration=maps[:200],
+        threshold_maps=maps,
+        made_from={
+            "teacher_sha256": teacher.sha256,
+            "data": [
+                {
+                    "name": "WM-811K",
+                    "sha256": data,
+                    "labels": False,
+                    "maps": len(real.states),
+                    "parts": ["train"],
+                    "groups": pack_groups(sorted(set(real.groups))),
+                },
+                {"name": "overlays and simulated mixed wafers, drawn as it trains", "labels": False, "maps": 0},
+            ],
+            "seed": options.seed,
+            "steps": options.steps,
+            "command": "python -m wafer_core train-student " + _repeatable(options),
+        },
+    )
+    print(f"The student is in {options.out}.")
+
+
+def _repeatable(options: argparse.Namespace) -> str:
+    words = ["--data PATH", f"--out {options.out.name}"]
+    return " ".join(
+        words + [f"--{name} {getattr(options, name)}" for name in ("size", "steps", "batch", "rate", "seed")]
+    )
