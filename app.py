@@ -1,20 +1,18 @@
-"""The dashboard's entrance: names the pages and draws what every page shares, the side bar."""
+"""The dashboard's entrance: draws what every page shares, the side bar, and runs the page asked for."""
+
+from pathlib import Path
 
 import streamlit as st
 
-from wafer_core.ui import sidebar
-from wafer_core.ui.state import PAGES
+from wafer_core.ui import sidebar, state
 
-st.set_page_config(page_title="WaferDistill", page_icon="assets/icon.png", layout="wide")
-st.logo("assets/logo.png", icon_image="assets/icon.png", size="large")
+ASSETS = Path(__file__).parent / "assets"
+SIDEBAR_WIDTH = 248
 
-page = st.navigation(
-    [
-        st.Page(script, title=title, icon=icon, url_path=name, default=name == "lot")
-        for name, (script, title, icon) in PAGES.items()
-    ],
-    position="hidden",
-)
+st.set_page_config("WaferDistill", ASSETS / "icon.png", layout="wide", initial_sidebar_state=SIDEBAR_WIDTH)
+st.logo(ASSETS / "logo.png", icon_image=ASSETS / "icon.png", size="large")
+
+page = state.navigation()
 with st.sidebar:
     sidebar.draw()
 page.run()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from wafer_core.ui import behind_a_bar, compare_views, state
+from wafer_core.ui import behind_a_bar, compare_views, pattern_views, state
 from wafer_core.ui.comparison import compare
 
 hand = state.in_hand()
@@ -26,6 +26,7 @@ with st.grid(2, min_column_width=460):
         compare_views.table(compared)
         compare_views.losses(compared)
 with st.container(border=True):
-    compare_views.patterns(compared, marks)
+    pattern_views.draw(compared, marks)
 with st.container(border=True):
     behind_a_bar.draw(compared)
+compare_views.cards(compared)

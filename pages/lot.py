@@ -11,7 +11,11 @@ lot_view.header(hand)
 arriving = st.container()
 lot_view.evidence(hand, said)
 in_view = gallery.browse(said)
-reading.told(hand.lot, again=lambda options: lot_picker.read_again(hand.lot_id, options))
+reading.told(
+    hand.lot,
+    again=lambda options: lot_picker.read_again(hand.lot_id, options),
+    bundled=hand.row.source != "upload",
+)
 
 # Asked for last, because only now it is known which wafers are in view.
 asked = opinions.ask(hand, said, first=[int(i) for i in in_view])

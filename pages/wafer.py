@@ -11,13 +11,13 @@ asked = opinions.ask(hand, said, first=[here])
 
 wafer_view.header(hand, said, here)
 opinions.problems(asked)
-wafer, teacher, student = st.columns([5, 4, 4])
-with wafer.container(border=True, height="stretch"):
-    wafer_view.wafer_card(hand.lot.wafers[here])
-with teacher.container(border=True, height="stretch"):
-    wafer_view.verdict_card(said.teacher, here)
-with student.container(border=True, height="stretch"):
-    wafer_view.verdict_card(said.student, here)
+with st.grid(2, min_column_width=420) as grid:
+    with st.container(border=True, height="stretch"):
+        wafer_view.wafer_card(hand.lot.wafers[here])
+    with grid.cell():
+        for side, one in zip(st.columns(2), (said.teacher, said.student), strict=True):
+            with side.container(border=True, height="stretch"):
+                wafer_view.verdict_card(one, here)
 
 overlays.draw(hand, said, here)
 wafer_view.watch(hand, said, here, asked)

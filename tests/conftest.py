@@ -1,5 +1,6 @@
 """What the tests share: small wafers built in code, an untrained model on disk, a workspace of their own."""
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
+from wafer_core.patterns import NORMAL, PATTERNS
 
 # AppTest reads the shipped configuration, which hides from an engineer what a test has to see.
 os.environ["STREAMLIT_CLIENT_SHOW_ERROR_DETAILS"] = "full"
@@ -52,17 +54,17 @@ def lot_of(states: Sequence[NDArray[np.uint8]], lot: str = "L1", title: str | No
     return Lot(title or lot, tuple(wafers))
 
 
-@pytest.fixture(name="disc_states")
+@pytest.fixture(name="disc_states", scope="session")
 def _disc_states() -> Callable[..., NDArray[np.uint8]]:
     return disc_states
 
 
-@pytest.fixture(name="untested_states")
+@pytest.fixture(name="untested_states", scope="session")
 def _untested_states() -> Callable[..., NDArray[np.uint8]]:
     return untested_states
 
 
-@pytest.fixture(name="lot_of")
+@pytest.fixture(name="lot_of", scope="session")
 def _lot_of() -> Callable[..., Lot]:
     return lot_of
 
@@ -72,6 +74,39 @@ def small_lot() -> Lot:
     """Six wafers of two grids, none of them labelled."""
     grids = ((20, 20), (20, 20), (14, 22), (14, 22), (20, 20), (14, 22))
     return lot_of([disc_states(*grid, failing=0.05 + 0.1 * i, seed=i) for i, grid in enumerate(grids)], title="small")
+
+
+@pytest.fixture(scope="session")
+def fake_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the development data: `wm811k/` with two kinds of maps of nobody's, and their split.
+
+    Of the parts train, validation, guard and test each has every label twice in the 64x64 file, and three
+    native maps: a twin of the part's first map, one that nobody labelled, and a Scratch. Every map differs.
+    """
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "wm811k").mkdir()
+    names = [NORMAL, *PATTERNS]
+    maps, labels, natives, native_labels, split = [], [], [], [], []
+    for part in ("train", "validation", "guard", "test"):
+        first = len(maps)
+        for name in names * 2:
+            group = f"lot{first}" if len(maps) == first else f"m{len(maps)}"
+            split.append(("maps_64x64", len(maps), group, part, ""))
+            maps.append(disc_states(64, 64, 0.05 + 0.1 * names.index(name), seed=len(maps)))
+            labels.append(name)
+        for name, group, twin in ((NORMAL, f"lot{first}", first), ("", f"n{first}", ""), ("Scratch", f"n{first}", "")):
+            split.append(("maps_native", len(natives), group, part, twin))
+            natives.append(disc_states(20 + len(natives), 30 - len(natives), 0.1, seed=100 + len(natives)))
+            native_labels.append(name)
+    np.savez(folder / "wm811k" / "maps_64x64.npz", maps=np.stack(maps), label=np.array(labels))
+    dies, shape = np.concatenate([grid.ravel() for grid in natives]), [grid.shape for grid in natives]
+    np.savez(folder / "wm811k" / "maps_native.npz", dies=dies, shape=shape, label=np.array(native_labels))
+    with (folder / "wm811k" / "splits.csv").open("w", newline="") as lines:
+        rows = csv.writer(lines)
+        rows.writerow(("file", "row", "group", "part", "twin_row_in_maps_64x64"))
+        # Nothing says that the split lists maps in the order of their file.
+        rows.writerows(reversed(split))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -163,7 +163,7 @@ def test_fractions_count_as_untested_once_the_meaning_is_stated():
         (npy(np.full((4, 4), 2**40)), "not bins"),
         (npy(np.zeros((5000, 2), dtype=np.uint8)), "5,000 x 2"),
         (NamedBytes("a.npy", npy(STACK).data[:-1]), "ends before"),
-        (NamedBytes("a.npz", npz(STACK).data[:-30]), "not known|zip archive|damaged"),
+        (NamedBytes("a.npz", npz(STACK).data[:-30]), "damaged or cut short"),
     ],
 )
 def test_arrays_that_are_no_maps_are_refused_with_a_reason(file, words):

@@ -1,11 +1,9 @@
-import inspect
 import itertools
 
 import numpy as np
 import pytest
 import torch
 
-from wafer_core.synthesis import unlabelled
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 
 
@@ -47,7 +45,3 @@ def test_a_stream_in_this_process_gives_chunks_as_they_come(real):
     source = Unlabelled(real, 12, seed=1, chunk=3)
     found = first(stream(source, workers=0))
     assert all(torch.equal(a, b) for a, b in zip(found, first(iter(source)), strict=True))
-
-
-def test_the_module_never_names_a_label():
-    assert "label" not in inspect.getsource(unlabelled).replace("unlabelled", "").replace("without a single label", "")

@@ -71,14 +71,15 @@ def test_thinning_takes_lonely_fails_alone():
     states[5:8, 2:5] = FAIL  # a cluster
     states[8, 8] = NO_DIE
     view = thinned(states, random(), 1.0)
-    assert np.argwhere(view == FAIL).tolist() == np.argwhere(states[5:8, 2:5] == FAIL).__add__([5, 2]).tolist()
+    assert (view[5:8, 2:5] == FAIL).all()
+    assert (view == FAIL).sum() == 9
     assert np.array_equal(view == NO_DIE, states == NO_DIE)
     assert np.array_equal(thinned(states, random(), 0.0), states)
 
 
 def test_a_share_of_the_lonely_fails_goes(disc_states):
     sparse = disc_states(60, 60, 0.02)
-    left = (thinned(sparse, random(), 0.5) == FAIL).sum() / (sparse == FAIL).sum()
+    left = (thinned(sparse, random(9), 0.5) == FAIL).sum() / (sparse == FAIL).sum()
     assert 0.3 < left < 0.7
 
 

@@ -75,11 +75,6 @@ def probability_bars(
             y=names,
             x=list(probabilities),
             orientation="h",
-            text=[f"{value:.2f}" for value in probabilities],
-            textposition="outside",
-            textfont={"size": 12},
-            constraintext="none",
-            cliponaxis=False,
             customdata=list(thresholds),
             marker={"color": [colours.role(role) if found else colours.line for found in detected]},
             hovertemplate="probability %{x:.4f}<br>threshold %{customdata:.4f}<extra></extra>",
@@ -97,8 +92,21 @@ def probability_bars(
             cliponaxis=False,
         )
     )
+    figure.add_trace(
+        go.Scatter(
+            y=names,
+            x=[1.31] * len(names),
+            mode="text",
+            text=[f"{value:.2f}" for value in probabilities],
+            textposition="middle left",
+            textfont={"size": 12},
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+        )
+    )
     figure.update_layout(**_layout(colours, height), bargap=0.3)
-    figure.update_xaxes(range=[0, 1.12], visible=False, fixedrange=True)
+    figure.update_xaxes(range=[0, 1.32], visible=False, fixedrange=True)
     figure.update_yaxes(fixedrange=True, autorange="reversed", showgrid=False, ticklabelstandoff=6, automargin=True)
     return figure
 

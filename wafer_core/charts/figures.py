@@ -148,33 +148,41 @@ def score_bars(bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme) -
     return _dressed(figure, colours, height=330, legend=True)
 
 
+@lru_cache(maxsize=32)
 def learning_curve(
-    seconds: Sequence[float], values: Sequence[float], what: Literal["agreement", "loss"], budget: float, theme: Theme
+    points: tuple[tuple[float, float], ...], what: Literal["agreement", "loss"], span: float, theme: Theme
 ) -> go.Figure:
-    """Draw a lesson so far: agreement in fractions or the loss, over seconds of its budget.
+    """Draw how a lesson went: (seconds, value), the value a fraction of wafers or the loss.
 
-    The axis spans the whole budget, so the empty part is the time left.
+    Args:
+        points: in order of time; may be empty.
+        what: which of the two it is.
+        span: seconds the axis covers at least.
+        theme: the page it is drawn on.
+
+    Figures are kept, because a page draws the same ones at every rerun; change a copy only.
     """
     colours = palette(theme)
     agreement = what == "agreement"
     colour, unit = (colours.student, " %") if agreement else (colours.muted, "")
-    scaled = [100 * value for value in values] if agreement else list(values)
+    seconds = [x for x, _ in points]
+    values = [100 * y if agreement else y for _, y in points]
     figure = go.Figure(
         go.Scatter(
-            x=list(seconds),
-            y=scaled,
-            mode="lines+markers" if len(scaled) < 40 else "lines",
+            x=seconds,
+            y=values,
+            mode="lines+markers" if len(values) < 40 else "lines",
             line={"color": colour, "width": 2},
             marker={"size": 5, "color": colour},
             hovertemplate=f"%{{y:.3~g}}{unit} after %{{x:.0f}} s<extra></extra>",
         )
     )
-    if scaled:
-        figure.add_trace(_last(seconds[-1], scaled[-1], colour))
-    figure.update_xaxes(range=[0, max([budget, *seconds])], ticksuffix=" s", showgrid=False)
+    if values:
+        figure.add_trace(_last(seconds[-1], values[-1], colour))
+    figure.update_xaxes(range=[0, 1.02 * max([span, *seconds])], ticksuffix=" s", showgrid=False)
     figure.update_yaxes(ticksuffix=unit, nticks=5)
     if agreement:
-        figure.update_yaxes(range=[min([90.0, *scaled]) - 2, 100.5])
+        figure.update_yaxes(range=[max(min([90.0, *values]) - 4, -2), 101])
     else:
         figure.update_yaxes(rangemode="tozero")
     return _dressed(figure, colours, height=170)
@@ -243,7 +251,7 @@ def _score_range(points: Sequence[Point]) -> tuple[float, float]:
     low = 100 * min((point.low for point in points), default=0.0)
     high = 100 * max((point.high for point in points), default=1.0)
     room = max(0.18 * (high - low), 0.4)
-    return low - room, high + room
+    return max(low - room, -4.0), min(high + room, 104.0)
 
 
 def _size_range(points: Sequence[Point]) -> tuple[float, float]:

@@ -31,20 +31,27 @@ _CODES = np.array(["", "pass", "fail", "not tested"])
 # Map pictures ------------------------------------------------------------------------------------
 
 
-def map_png(states: NDArray[np.uint8], theme: Theme, pixels: int = 224) -> bytes:
+def map_png(states: NDArray[np.uint8], theme: Theme, pixels: int = 224, square: bool = False) -> bytes:
     """Return die states (rows, columns) as a palette PNG; cells without a die are transparent.
 
-    Every die becomes a block of whole pixels (nearest neighbour), about `pixels` a side in all, so
-    a picture shown smaller is never blurred into states that no die has. The picture is meant to be
-    shown as a square.
+    Every die becomes a block of pixels of one colour (nearest neighbour), about `pixels` a side in
+    all. Blocks are of one size, and the picture is meant to be shown as a square; with `square` it
+    is one by itself, at the price of blocks that differ by a pixel.
     """
-    return map_pngs(states, (theme,), pixels)[0]
+    return map_pngs(states, (theme,), pixels, square)[0]
 
 
-def map_pngs(states: NDArray[np.uint8], themes: Sequence[Theme], pixels: int = 224) -> list[bytes]:
+def map_pngs(
+    states: NDArray[np.uint8], themes: Sequence[Theme], pixels: int = 224, square: bool = False
+) -> list[bytes]:
     """Return one picture a theme; only their palettes differ, so the dies are packed once."""
-    down, across = (max(1, round(pixels / cells)) for cells in states.shape)
-    blocks = np.repeat(np.repeat(states, down, axis=0), across, axis=1)
+    if square:
+        side = max(pixels, *states.shape)
+        rows, columns = (np.arange(side) * cells // side for cells in states.shape)
+        blocks = states[np.ix_(rows, columns)]
+    else:
+        down, across = (max(1, round(pixels / cells)) for cells in states.shape)
+        blocks = np.repeat(np.repeat(states, down, axis=0), across, axis=1)
     height, width = blocks.shape
     packed = np.zeros((height, 1 + (width + 3) // 4), dtype=np.uint8)  # a filter byte, then four dies a byte
     padded = np.pad(blocks, ((0, 0), (0, -width % 4)))
@@ -147,7 +154,7 @@ def scale_bar(limit: float, theme: Theme) -> go.Figure:
             hovertemplate="%{z:+.4f} logit a die<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_layout(_layout(colours, 58), margin={"l": 8, "r": 8, "t": 20, "b": 20})
+    figure.update_layout(_layout(colours, 66), margin={"l": 24, "r": 24, "t": 20, "b": 24})
     figure.update_yaxes(visible=False, fixedrange=True)
     figure.update_xaxes(
         fixedrange=True, tickvals=[-limit, 0, limit], ticktext=[f"−{limit:.2g}", "0", f"+{limit:.2g}"],
@@ -164,7 +171,7 @@ def scale_bar(limit: float, theme: Theme) -> go.Figure:
 # A whole lot -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """The wafers of one grid laid on one another.
 
@@ -229,7 +236,18 @@ def stacked_map(stack: Stack, theme: Theme, height: int = 260) -> go.Figure:
             customdata=np.dstack([*_coordinates(stack.frame), stack.failing, stack.tested]).astype(np.int32),
             hovertemplate="x %{customdata[0]}, y %{customdata[1]}<br>"
             "fails on %{customdata[2]} of %{customdata[3]} (%{z:.0%})<extra></extra>",
-            colorbar={"thickness": 8, "len": 0.9, "tickformat": ".0%", "tickfont": {"size": 11}, "outlinewidth": 0},
+            colorbar={
+                "orientation": "h",
+                "thickness": 7,
+                "len": 0.7,
+                "y": -0.02,
+                "yanchor": "top",
+                "ypad": 2,
+                "tickformat": ".0%",
+                "nticks": 3,
+                "tickfont": {"size": 11},
+                "outlinewidth": 0,
+            },
         )
     )
     return figure

@@ -14,11 +14,14 @@ from contextlib import suppress
 from types import ModuleType
 from typing import TextIO
 
-from wafer_core.cli import benchmark, distill, explain, models, score, train_teacher
+from wafer_core.cli import benchmark, distill, explain, models, score, train_student, train_teacher
 from wafer_core.cli.parser import Parser
 from wafer_core.errors import WaferDistillError
 
-COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, benchmark, models, train_teacher)
+TRAINERS: tuple[ModuleType, ...] = (train_teacher, train_student)
+"""Commands whose arguments their trainer parses, because only asking it for them would import torch."""
+
+COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, benchmark, models, *TRAINERS)
 """One module a command: `NAME`, a docstring, `add_arguments(parser)` and `run(arguments)`.
 
 They import what is heavy inside `run`, so that scoring an ONNX model imports no torch.
@@ -33,7 +36,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     for module in COMMANDS:
         about = (module.__doc__ or "").partition("\n")[0]
-        own_help = module is not train_teacher  # which hands its arguments on, this one too
+        own_help = module not in TRAINERS  # which hand their arguments on, this one too
         command = commands.add_parser(module.NAME, help=about, description=about, allow_abbrev=False, add_help=own_help)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
@@ -72,7 +75,7 @@ def _run(argv: Sequence[str] | None, started: float) -> None:
     with suppress(SystemExit):  # --help has been printed
         parser = build_parser()
         arguments, rest = parser.parse_known_args(argv)
-        if rest and arguments.command != train_teacher.NAME:
+        if rest and arguments.command not in {module.NAME for module in TRAINERS}:
             parser.error(f"unknown arguments: {' '.join(rest)}")
         arguments.rest, arguments.started = rest, started
         arguments.run(arguments)

@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Leave a complete model folder, saying on standard output how far it is."""
-    from wafer_core.distill_lot import Settings, distil_lot
+    from wafer_core.distill import Settings
+    from wafer_core.distill_lot import distil_lot
 
     check_folder(arguments.out)
     teacher = model_file(arguments.teacher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ class Draft:
     notch: Notch = "unknown"
     extent: Extent = "stated"
 
-    @property
+    @cached_property
     def place(self) -> Frame:
         """The frame, counted from the first cell where the file gives none."""
         return self.frame or Frame(*self.states.shape)

@@ -26,7 +26,6 @@ FORMATS: tuple[Format, ...] = (
 
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "it is packed with gzip; unpack it first."),
-    (b"PK", "it is a zip archive or a workbook without arrays in it; save its sheet as CSV, or unpack it."),
     (b"\xd0\xcf\x11\xe0", "it is an old Office file; save its sheet as CSV."),
     (b"\x80", "it is a Python pickle, which is never opened; save its arrays with numpy.savez."),
     (b"\x89HDF", "it is an HDF5 file; save its arrays with numpy.savez."),
@@ -48,13 +47,18 @@ def read_source(source: Source, options: ReadingOptions) -> Reading:
     """
     head = source.data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, reason in _STRANGERS:
-        if head.startswith(mark) and not (mark == b"PK" and zipfile.is_zipfile(BytesIO(source.data))):
+        if head.startswith(mark):
             raise UnreadableFile(source.name, reason)
+    zipped = head.startswith(b"PK")
+    if zipped and not zipfile.is_zipfile(BytesIO(source.data)):
+        raise UnreadableFile(source.name, "the archive is damaged or cut short; copy or save it again.")
     for known in FORMATS:
         if known.recognises(source):
             reading = known.read(source, options)
             if not reading.drafts:
                 raise UnreadableFile(source.name, "it holds no wafer.")
             return reading
-    zipped = head.startswith(b"PK")
-    raise UnreadableFile(source.name, dict(_STRANGERS)[b"PK"] if zipped else f"its format is not known; {_READ} are.")
+    if zipped:
+        reason = "it is a zip archive or a workbook without arrays in it; save its sheet as CSV, or unpack it."
+        raise UnreadableFile(source.name, reason)
+    raise UnreadableFile(source.name, f"its format is not known; {_READ} are.")

@@ -66,11 +66,13 @@ def train(
             from it, with newly drawn wafers.
 
     Raises:
-        UsageError: the checkpoint is one of another recipe.
+        UsageError: the checkpoint is one of another recipe, or the architecture is too narrow to train.
     """
     torch.manual_seed(recipe.seed)
     random = torch.Generator().manual_seed(recipe.seed)
     network = channels_last(build(recipe.architecture).to(device))
+    if _too_narrow(network):
+        raise UsageError(f"{recipe.architecture} is too narrow to train: the width of a teacher begins at 16.")
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
     first = _resume(checkpoint, recipe, network, average, optimiser)
@@ -97,6 +99,12 @@ def train(
     return average.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
 
+def _too_narrow(network: Network) -> bool:
+    """Whether oneDNN 3.12 would break the heap, as in the gradient of strided 1x1 convolutions of under 8 channels."""
+    strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and one.stride > (1, 1))
+    return any(one.kernel_size == (1, 1) and one.in_channels < 8 for one in strided)
+
+
 def _loss(
     network: Network, maps: Tensor, labels: Tensor, guides: Sequence[nn.Module], recipe: Recipe, device: torch.device
 ) -> Tensor:
@@ -117,9 +125,7 @@ def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, object
     return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _save(
-    path: Path, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> None:
+def _save(path: Path, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():

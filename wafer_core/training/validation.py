@@ -94,8 +94,10 @@ def figures(
     support = labels.sum(axis=0)
     hits = (detected & labels).sum(axis=0)
     f1 = 2 * hits / np.maximum(detected.sum(axis=0) + support, 1)
-    found = {"exact": float((detected == labels).all(axis=1).mean()), "macro F1": float(f1[support > 0].mean())}
-    found["macro F1 (10+)"] = float(f1[support >= 10].mean()) if (support >= 10).any() else float("nan")
+    found = {"exact": float((detected == labels).all(axis=1).mean())}
+    for name, least in (("macro F1", 1), ("macro F1 (10+)", 10)):
+        if (support >= least).any():
+            found[name] = float(f1[support >= least].mean())
     found |= {name: float(value) for name, value, n in zip(PATTERNS, f1, support, strict=True) if n}
     if normal.any():
         found["false alarms"] = float(detected[normal].any(axis=1).mean())
@@ -114,7 +116,7 @@ def validation_figures(
         Figure(file, one.title, one.sha256, "validation", metric, value, None, None, len(one.labels), command)
         for one in sets
         for metric, value in figures(one, logits[one.name], thresholds).items()
-        if metric in ("exact", "macro F1", "false alarms") and not np.isnan(value)
+        if metric in ("exact", "macro F1", "false alarms")
     ]
 
 

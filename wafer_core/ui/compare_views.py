@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import pandas as pd
 import streamlit as st
 
-from wafer_core.charts.figures import Bar, Marks, Point, accuracy_against_size, score_bars, series
-from wafer_core.compare import PatternAccuracy, Rate
+from wafer_core.charts.figures import Marks, Point, accuracy_against_size, series
+from wafer_core.compare import Rate
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.patterns import PATTERNS
-from wafer_core.ui import state
+from wafer_core.ui import model_cards, state
 from wafer_core.ui.comparison import (
     Comparison,
     Ground,
@@ -21,7 +20,6 @@ from wafer_core.ui.comparison import (
     ask,
     default_students,
     grounds,
-    pattern_agreement,
     speeds,
 )
 from wafer_core.ui.opinions import problems, states, watch
@@ -29,7 +27,8 @@ from wafer_core.ui.speed import measure
 from wafer_core.ui.words import human_bytes, human_count, percent
 
 PLAIN = {"displayModeBar": False}
-SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+FEW = 3
+"""Models whose details fit beside the chart without being unfolded."""
 
 
 # The choice --------------------------------------------------------------------------------------
@@ -96,7 +95,8 @@ def progress(comparison: Comparison) -> None:
         st.progress(
             done / max(1, total), text=f"Still reading the wafers: {', '.join(reading)} · {percent(done / total, 0)}"
         )
-        watch(lambda: (answered(comparison), states(asked)))
+        drawn = ([int(one.said.present.sum()) for one in comparison.all], [job.state for job in asked])
+        watch(lambda: (answered(comparison), states(asked)), drawn)
 
 
 def answer(comparison: Comparison) -> None:
@@ -209,7 +209,9 @@ def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
         row["Agrees with teacher"] = "–"
     if comparison.ground.labelled:
         row["Points lost"] = _points(one.against.loss) if one.against else "–"
-    row["Parameters, on disk"] = _two_lines(human_count(one.model.entry.parameters), human_bytes(one.model.entry.bytes))
+    else:
+        row["Where either sees a pattern"] = _with_interval(one.alike.share_defective) if one.alike else "–"
+    row["Size"] = _two_lines(human_count(one.model.entry.parameters), human_bytes(one.model.entry.bytes))
     row["ms a wafer"] = f"{one.speed.milliseconds:.2f}" if one.speed else "–"
     return row
 
@@ -244,14 +246,15 @@ def _how(comparison: Comparison) -> None:
                 "patterns found on it."
             )
         st.markdown(
-            "**Agreement**: how often a student names the same set of patterns as the teacher. It reads no label and "
-            "says nothing about who is right."
+            "**Agreement**: how often a student names the same set of patterns as the teacher, over all wafers, or "
+            "over those where either names any, because agreeing on normal ones is easy. It reads no label and says "
+            "nothing about who is right."
         )
         for one in comparison.all:
             if one.from_card:
                 st.markdown(f"**{one.name}** has not read them here yet; its accuracy is its card's: `{one.from_card}`")
         st.markdown(f"**Intervals**: 95 %, {drawn}. **Scored** on this machine by its own worker.")
-        st.markdown("**Parameters, on disk**: from each model's card, checked against the file when it is loaded.")
+        st.markdown("**Size**: trained parameters and bytes on disk, from the model's card, checked against its file.")
         timed = next((one.speed.how for one in comparison.all if one.speed), None)
         st.markdown(f"**ms a wafer**: {timed or 'measured when you ask for it'}.")
         if ground.benchmark:
@@ -259,15 +262,24 @@ def _how(comparison: Comparison) -> None:
 
 
 def _speed_button(comparison: Comparison) -> None:
-    if st.button("Measure speed here", icon=":material/speed:", help="Times every model above, one wafer at a time."):
-        with st.status("Measuring speed …") as status:
-            for one in comparison.all:
-                status.update(label=f"Timing {one.name} …")
-                try:
-                    speeds()[one.model.sha256] = measure(state.workspace(), comparison.ground.lot_id, one.model.sha256)
-                except WaferDistillError as problem:
-                    st.error(f"{one.name}: {problem}")
+    if not st.button(
+        "Measure speed here",
+        icon=":material/speed:",
+        help="Times every model above on one core, one wafer at a time. Whatever else the machine does counts in.",
+    ):
+        return
+    problems: list[str] = []
+    with st.status("Measuring speed …") as status:
+        for one in comparison.all:
+            status.update(label=f"Timing {one.name} …")
+            try:
+                speeds()[one.model.sha256] = measure(state.workspace(), comparison.ground.lot_id, one.model.sha256)
+            except WaferDistillError as problem:
+                problems.append(f"{one.name}: {problem}")
+    if not problems:
         st.rerun()
+    for text in problems:
+        st.error(text)
 
 
 def losses(comparison: Comparison) -> None:
@@ -281,11 +293,11 @@ def losses(comparison: Comparison) -> None:
             "Only the teacher right": f"{against.teacher_only:,}",
             "Only this model right": f"{against.student_only:,}",
             "McNemar p": f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
-            "Loss at most": f"{100 * against.upper:.1f} points",
+            "Points lost at most": f"{100 * against.upper:.1f}",
         }
         for name, against in known
     ]
-    with st.expander("Wafer by wafer against the teacher", icon=":material/difference:"):
+    with st.expander("Wafer by wafer against the teacher", expanded=len(known) <= FEW, icon=":material/difference:"):
         st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Paired comparison with the teacher")
         st.caption(
             "A large p says that no difference was found, not that there is none. "
@@ -293,100 +305,20 @@ def losses(comparison: Comparison) -> None:
         )
 
 
-# The patterns ------------------------------------------------------------------------------------
-
-
-def patterns(comparison: Comparison, drawn: Marks) -> None:
-    """Draw a score per pattern, a bar a model; a click on a bar names its wafers below."""
-    labelled = comparison.ground.labelled
-    score: str | None = "f1"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        title = st.empty()
-        st.space("stretch")
-        if labelled:
-            key, changed = state.bound("score", SCORES, "f1")
-            score = st.segmented_control(
-                "Score",
-                list(SCORES),
-                format_func=SCORES.__getitem__,
-                key=key,
-                on_change=changed,
-                required=True,
-                label_visibility="collapsed",
-            )
-    metric = SCORES[score or "f1"] if labelled else "agreement with the teacher"
-    title.markdown(f"**{metric[0].upper() + metric[1:]} per pattern**")
-    bars = _accuracy_bars(comparison, score or "f1") if labelled else _agreement_bars(comparison)
-    if not bars:
-        st.caption("Bars appear once a model has read every wafer.")
-        return
-    st.plotly_chart(
-        score_bars(tuple(bars), drawn, metric, state.theme()),
-        config=PLAIN,
-        key="pattern-scores",
-        on_select=_bar_clicked,
-        selection_mode="points",
-        alt=f"{metric} per pattern: " + ", ".join(f"{bar.name} {bar.pattern} {bar.value:.2f}" for bar in bars),
+def cards(comparison: Comparison) -> None:
+    """Draw the card of every model compared, once somebody unfolds them."""
+    unfolded = st.expander(
+        "Where these models come from", icon=":material/description:", key="cards", on_change="rerun"
     )
-    _absent(comparison)
-    with st.expander("The same as a table", icon=":material/table:"):
-        st.dataframe(_pattern_frame(comparison), hide_index=True, alt=f"{metric} per pattern and model, with intervals")
+    if unfolded.open:
+        models = {one.model.folder.name: one.model for one in reversed(comparison.all)}
+        names = list(reversed(models))
+        for name, tab in zip(names, unfolded.tabs(names), strict=True):
+            with tab:
+                model_cards.card(models[name])
 
 
-def _bar_clicked() -> None:
-    points = st.session_state["pattern-scores"].selection.points
-    if points:
-        who, pattern = points[0]["customdata"][:2]
-        state.put(bar=str(pattern), who=str(who))
-
-
-def _accuracy_bars(comparison: Comparison, score: str) -> list[Bar]:
-    found = []
-    for one in comparison.all:
-        for entry in one.reached.patterns if one.reached else ():
-            rate = _score(entry, score)
-            if entry.support and rate.known:
-                found.append(Bar(one.name, entry.pattern, rate.value, rate.low, rate.high, entry.support))
-    return found
-
-
-def _score(entry: PatternAccuracy, score: str) -> Rate:
-    return {"f1": entry.f1, "precision": entry.precision, "recall": entry.recall}[score]
-
-
-def _agreement_bars(comparison: Comparison) -> list[Bar]:
-    known = [(one, pattern_agreement(one.alike)) for one in comparison.students if one.alike]
-    support = {name: max((rates[name].n for _, rates in known if name in rates), default=0) for name in PATTERNS}
-    return [
-        Bar(one.name, name, rate.value, rate.low, rate.high, support[name])
-        for one, rates in known
-        for name, rate in rates.items()
-    ]
-
-
-def _absent(comparison: Comparison) -> None:
-    """Say which patterns have no bar and why."""
-    known = comparison.teacher.reached
-    if known is None:
-        if not comparison.ground.labelled:
-            st.caption("Of the wafers on which either model names the pattern, the share on which both do.")
-        return
-    without = [entry.pattern for entry in known.patterns if not entry.support]
-    missing = f" No wafer of the set carries {', '.join(without)}." if without else ""
-    st.caption(f"Whiskers are 95 % intervals; few wafers make them wide. Click a bar for its wafers.{missing}")
-
-
-def _pattern_frame(comparison: Comparison) -> pd.DataFrame:
-    frames = []
-    for one in comparison.all:
-        if comparison.ground.labelled and one.reached:
-            frames.append(one.reached.to_pandas().round(4).assign(model=one.name))
-        elif one.alike and not comparison.ground.labelled:
-            frames.append(one.alike.to_pandas().assign(model=one.name))
-    if not frames:
-        return pd.DataFrame()
-    joined = pd.concat(frames, ignore_index=True)
-    return joined[["model", *(column for column in joined if column != "model")]]
+# Taking it along --------------------------------------------------------------------------------
 
 
 def figures(comparison: Comparison) -> pd.DataFrame:

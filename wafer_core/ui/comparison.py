@@ -114,7 +114,7 @@ class Comparison:
 # Choosing ----------------------------------------------------------------------------------------
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner="Opening the shipped benchmark …")
 def _benchmarks() -> dict[str, BenchmarkSet]:
     """The shipped sets by lot id, the largest first, put into the workspace so that the queue can score them."""
     largest_first = sorted(shipped_sets(), key=lambda each: -len(each.lot))
@@ -230,20 +230,24 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
         )
         for name in PATTERNS
     )
-    whole = [
-        rates.get(name, NOTHING) for name in ("exact match, mixed wafers", "macro F1", "false alarms on normal wafers")
-    ]
-    exact = rates["exact match"]
-    return Accuracy(exact.n, None, exact, *whole, patterns=patterns), told[0].command
+    return Accuracy(
+        n=rates["exact match"].n,
+        lots=None,
+        exact=rates["exact match"],
+        exact_mixed=rates.get("exact match, mixed wafers", NOTHING),
+        macro_f1=rates.get("macro F1", NOTHING),
+        false_alarms=rates.get("false alarms on normal wafers", NOTHING),
+        patterns=patterns,
+    ), told[0].command
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner="Counting …", max_entries=64)
 def _accuracy(lot_id: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored)
     return accuracy(_said.verdicts.detected[scored], labels, groups)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner="Counting …", max_entries=64)
 def _paired(lot_id: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored & _teacher.verdicts.scored)
     return paired(_teacher.verdicts.detected[scored], _said.verdicts.detected[scored], labels, groups)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlencode
 
 import numpy as np
@@ -17,18 +19,23 @@ from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.gallery_component import Card, cards
 from wafer_core.ui.opinions import Opinions
-from wafer_core.ui.words import count, percent
+from wafer_core.ui.words import percent
 
 A_PAGE = 24
 """Wafers on one page of maps."""
 
-SHOWS = {"all": "All", "differ": "Disagreements", "unsure": "Unsure"}
-SORTS = {"wafer": "Lot order", "yield": "Lowest yield", "best": "Highest yield", "margin": "Least certain"}
+SHOWS = {"all": "All", "differ": "Disagree", "unsure": "Unsure"}
+SORTS = {
+    "wafer": "By wafer",
+    "yield": "Lowest yield first",
+    "best": "Highest yield first",
+    "margin": "Least certain first",
+}
 VIEWS = {"maps": "Maps", "table": "Table"}
 ANY = "any"
 
 CARD_PIXELS = 208
-ROW_PIXELS = 56
+ROW_PIXELS = 72
 
 
 def browse(said: Opinions) -> NDArray[np.intp]:
@@ -41,11 +48,9 @@ def browse(said: Opinions) -> NDArray[np.intp]:
         _table(said, order)
         return order[:A_PAGE]
     slot = st.container()
-    pages = -(-len(order) // A_PAGE)
-    page = _page(pages) if pages > 1 else 1
-    shown = order[(page - 1) * A_PAGE : page * A_PAGE]
+    shown = _page(said, order)
     with slot:
-        opened = cards([_card(said, int(i)) for i in shown], key="gallery")
+        opened = cards(_cards(said, shown), key="gallery")
     if opened is not None:
         state.go("wafer", wafer=opened)
     return shown
@@ -81,10 +86,16 @@ def chosen_order(said: Opinions) -> NDArray[np.intp]:
 
 
 def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         key, changed = state.bound("show", SHOWS, "all", resets=("page",))
         show = st.segmented_control(
-            "Show", list(SHOWS), format_func=SHOWS.__getitem__, key=key, on_change=changed, required=True
+            "Show",
+            list(SHOWS),
+            format_func=SHOWS.__getitem__,
+            key=key,
+            on_change=changed,
+            required=True,
+            label_visibility="collapsed",
         )
         key, changed = state.bound("pattern", [ANY, *PATTERNS, NORMAL], ANY, resets=("page",))
         pattern = st.selectbox(
@@ -93,35 +104,54 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
             format_func=lambda name: "Any pattern" if name == ANY else name,
             key=key,
             on_change=changed,
-            width=170,
+            width=134,
+            label_visibility="collapsed",
             help="Wafers on which at least one of the two models names it.",
         )
         key, changed = state.bound("sort", SORTS, "wafer", resets=("page",))
-        sort = st.selectbox("Sort", list(SORTS), format_func=SORTS.__getitem__, key=key, on_change=changed, width=160)
+        sort = st.selectbox(
+            "Sort",
+            list(SORTS),
+            format_func=SORTS.__getitem__,
+            key=key,
+            on_change=changed,
+            width=152,
+            label_visibility="collapsed",
+        )
         key, changed = state.bound("view", VIEWS, "maps")
         view = st.segmented_control(
-            "View", list(VIEWS), format_func=VIEWS.__getitem__, key=key, on_change=changed, required=True
+            "View",
+            list(VIEWS),
+            format_func=VIEWS.__getitem__,
+            key=key,
+            on_change=changed,
+            required=True,
+            label_visibility="collapsed",
         )
-        order = select(said, show or "all", pattern, sort)
-        st.space("stretch")
-        found = count(len(order), "wafer")
-        st.caption(found if len(order) == len(said.lot) else f"{found} of {len(said.lot):,}", width="content")
-    return view or "maps", order
+    return view or "maps", select(said, show or "all", pattern, sort)
 
 
-def _page(pages: int) -> int:
-    """Draw the page numbers and return the page in view, whatever the address asks for."""
+def _page(said: Opinions, order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Draw the page numbers and return the wafers of the page in view, whatever the address asks for."""
     asked = state.address("page", "1") or "1"
+    pages = -(-len(order) // A_PAGE)
     page = min(max(1, int(asked) if asked.isdecimal() else 1), pages)
+    start, end = (page - 1) * A_PAGE, min(page * A_PAGE, len(order))
     key = f"page-{page}-of-{pages}"
 
     def changed() -> None:
         chosen = st.session_state[key]
         state.put(page=None if chosen == 1 else str(chosen))
 
-    with st.container(horizontal_alignment="center"):
-        st.pagination(pages, default=page, key=key, on_change=changed)
-    return page
+    with st.container(horizontal=True, vertical_alignment="center"):
+        found = f"of {len(order):,}" + (f" found among {len(said.lot):,}" if len(order) < len(said.lot) else "")
+        st.caption(
+            f"Wafers {start + 1:,} to {end:,} {found} · ≠ the models differ · ? a model is unsure", width="content"
+        )
+        st.space("stretch")
+        if pages > 1:
+            st.pagination(pages, default=page, key=key, on_change=changed)
+    return order[start:end]
 
 
 def _nothing(said: Opinions) -> None:
@@ -136,19 +166,24 @@ def _nothing(said: Opinions) -> None:
 # Maps --------------------------------------------------------------------------------------------
 
 
-@st.cache_resource(show_spinner=False, max_entries=4000)
-def _pictures(map_hash: str, pixels: int, themes: tuple[Theme, ...], _wafer: Wafer) -> list[str]:
-    """Return a map's pictures as `data:` addresses; a map hash names the dies, so it is the key."""
-    pictures = map_pngs(_wafer.states, themes, pixels)
+@lru_cache(maxsize=4096)
+def _pictures(wafer: Wafer, pixels: int, themes: tuple[Theme, ...], square: bool = False) -> list[str]:
+    """Return a map's pictures as `data:` addresses; a lot is loaded once, so its wafers are their own keys."""
+    pictures = map_pngs(wafer.states, themes, pixels, square)
     return ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
 
 
-def _card(said: Opinions, i: int) -> Card:
+def _cards(said: Opinions, shown: NDArray[np.intp]) -> list[Card]:
+    address = {name: value for name, value in state.carried("wafer").items() if name != "wafer"}
+    return [_card(said, int(i), address) for i in shown]
+
+
+def _card(said: Opinions, i: int, address: Mapping[str, str]) -> Card:
     wafer = said.lot.wafers[i]
-    light, dark = _pictures(wafer.map_hash, CARD_PIXELS, ("light", "dark"), wafer)
+    light, dark = _pictures(wafer, CARD_PIXELS, ("light", "dark"))
     return Card(
         id=wafer.name,
-        href="wafer?" + urlencode(state.carried("wafer", wafer=wafer.name)),
+        href="wafer?" + urlencode({**address, "wafer": wafer.name}),
         light=light,
         dark=dark,
         title=wafer_title(said.lot, wafer),
@@ -179,10 +214,11 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
     picked = st.dataframe(
         frame,
         hide_index=True,
+        column_order=[str(name) for name in frame if name != "lot" or len(said.lot.lots) > 1],
         height=min(720, 38 + 42 * len(frame)),
         row_height=42,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         key="wafer-table",
         alt="Wafers of the lot with yield and the patterns both models name",
         column_config={
@@ -190,7 +226,7 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
             "lot": st.column_config.TextColumn("Lot"),
             "wafer": st.column_config.TextColumn("Wafer", pinned=True),
             "dies": st.column_config.NumberColumn("Dies", format="localized"),
-            "yield": st.column_config.ProgressColumn("Yield", format="percent", min_value=0.0, max_value=1.0),
+            "yield": st.column_config.ProgressColumn("Yield", format="%.1f %%", min_value=0.0, max_value=100.0),
             "teacher": st.column_config.TextColumn("Teacher", width="medium"),
             "student": st.column_config.TextColumn("Student", width="medium"),
             "agreement": st.column_config.TextColumn("Models"),
@@ -201,9 +237,10 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
             ),
         },
     )
-    rows = picked["selection"]["rows"]
-    if rows:
-        state.go("wafer", wafer=said.lot.wafers[int(order[rows[0]])].name)
+    st.caption("A click on a row opens the wafer.")
+    cells = picked["selection"]["cells"]
+    if cells:
+        state.go("wafer", wafer=said.lot.wafers[int(order[cells[0][0]])].name)
 
 
 def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame:
@@ -212,11 +249,11 @@ def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame
     margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[order]
     return pd.DataFrame(
         {
-            "map": [_pictures(wafer.map_hash, ROW_PIXELS, (theme,), wafer)[0] for wafer in wafers],
+            "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
             "lot": [wafer.lot for wafer in wafers],
             "wafer": [wafer.wafer for wafer in wafers],
             "dies": [wafer.dies for wafer in wafers],
-            "yield": [wafer.yield_fraction for wafer in wafers],
+            "yield": [None if wafer.yield_fraction is None else 100 * wafer.yield_fraction for wafer in wafers],
             "teacher": [_verdict(said, int(i), "teacher") for i in order],
             "student": [_verdict(said, int(i), "student") for i in order],
             "agreement": [_agreement(said, int(i)) for i in order],

@@ -26,13 +26,13 @@ def choose() -> None:
     rows = {row.id: row for row in state.workspace().lots()}
     if not rows:
         return
-    labels = _labels(list(rows.values()))
+    named = labels(list(rows.values()))
     first = next(iter(rows))
     key, changed = state.bound("lot", rows, first, resets=("wafer", "page", "pattern", "show", "grid"))
     lot_id = st.selectbox(
         "Lot in hand",
         list(rows),
-        format_func=labels.__getitem__,
+        format_func=named.__getitem__,
         key=key,
         on_change=changed,
         help="Samples that come with WaferDistill, and every lot opened on this machine.",
@@ -42,17 +42,17 @@ def choose() -> None:
     st.caption(f"{count(row.wafers, 'wafer')} · {found} · {SOURCES[row.source]}")
 
 
-def _labels(rows: Sequence[LotRow]) -> dict[str, str]:
+def labels(rows: Sequence[LotRow]) -> dict[str, str]:
     """Name every lot; lots of one title are told apart by when they were opened, then by their id."""
     titles = Counter(row.title for row in rows)
-    labels = {
+    named = {
         row.id: row.title
         if titles[row.title] == 1 or not row.created
         else f"{row.title} · {datetime.fromtimestamp(row.created):%d %b %H:%M}"
         for row in rows
     }
-    seen = Counter(labels.values())
-    return {lot_id: label if seen[label] == 1 else f"{label} · {lot_id[:4]}" for lot_id, label in labels.items()}
+    seen = Counter(named.values())
+    return {lot_id: label if seen[label] == 1 else f"{label} · {lot_id[:4]}" for lot_id, label in named.items()}
 
 
 # Opening files -----------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def _read(upload: str) -> None:
             lot_id = state.workspace().read_files(upload, answers)
     except ReadingQuestion as question:
         state.put(upload=upload)
-        reading.ask(upload, question, answers)
+        reading.ask(upload, question)
         return
     except WaferDistillError as problem:
         st.error(str(problem), title="These files cannot be read")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
+from wafer_core.charts import Theme
 from wafer_core.charts.bars import pattern_bars
 from wafer_core.charts.maps import Stack, stacked_map, stacks
 from wafer_core.lot import Lot
@@ -25,7 +27,7 @@ CARD_HEIGHT = 224
 NAMED = 8
 """Wafers a card names before it only counts them."""
 MEANING = (
-    "The student **answers as the teacher does** where both name exactly the same patterns. That is agreement, "
+    "The models **agree** on a wafer where both name exactly the same patterns. That is agreement, "
     "not accuracy: it needs no labels and does not say who is right.\n\n"
     "A model is **unsure** where its best answer is closer to the next best than on 95 % of the wafers it was "
     "calibrated on.\n\n"
@@ -35,14 +37,12 @@ MEANING = (
 
 def header(hand: state.Hand) -> None:
     """Draw the lot's title line with the buttons that belong to it."""
-    lot = hand.lot
-    left, right = st.columns([7, 3], vertical_alignment="bottom")
-    with left:
-        st.title(hand.row.title, anchor=False)
-        st.caption(summary(hand))
-    with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(gap=None, width="stretch"):
+            st.title(plain(hand.row.title), anchor=False)
+            st.caption(summary(hand))
         lot_picker.upload_button()
-        _downloads(hand, lot)
+        _downloads(hand, hand.lot)
 
 
 def summary(hand: state.Hand) -> str:
@@ -83,13 +83,13 @@ def _csv(model: ModelFile, lot: Lot) -> bytes:
 
 def evidence(hand: state.Hand, said: Opinions) -> None:
     """Draw the three cards that answer what is in the lot, where it fails and whether the models agree."""
-    contents, fails, models = st.columns([5, 4, 4])
-    with contents.container(border=True, height="stretch", gap="xsmall"):
-        _contents(said)
-    with fails.container(border=True, height="stretch", gap="xsmall"):
-        _where(hand)
-    with models.container(border=True, height="stretch", gap="xsmall"):
-        _agreement(said)
+    with st.grid(3, min_column_width=196):
+        with st.container(border=True, height="stretch", gap="xsmall"):
+            _contents(said)
+        with st.container(border=True, height="stretch", gap="xsmall"):
+            _where(hand)
+        with st.container(border=True, height="stretch", gap="xsmall"):
+            _agreement(said)
 
 
 def _contents(said: Opinions) -> None:
@@ -108,7 +108,7 @@ def _contents(said: Opinions) -> None:
         shown = {role: {name: by_role[name] for name in seen} for role, by_role in counts.items()}
         most = max(seen, key=lambda name: counts["teacher"][name])
         st.plotly_chart(
-            pattern_bars(shown, state.theme(), max(CARD_HEIGHT - 30, 44 + 26 * len(seen))),
+            pattern_bars(shown, state.theme(), max(CARD_HEIGHT - 30, 44 + 29 * len(seen))),
             config=PLAIN,
             key="pattern-bars",
             alt=f"Wafers per pattern and model; the most frequent is {most} on {counts['teacher'][most]} wafers",
@@ -125,20 +125,25 @@ def contents(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     return pd.DataFrame({"pattern": named, **columns, "usual suspects": suspects})
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _stacks(lot_id: str, _lot: Lot) -> list[Stack]:
-    return stacks(_lot)
+@lru_cache(maxsize=16)
+def _stacks(lot: Lot) -> list[Stack]:
+    return stacks(lot)
+
+
+@lru_cache(maxsize=64)
+def _stacked_map(stack: Stack, theme: Theme) -> go.Figure:
+    return stacked_map(stack, theme, CARD_HEIGHT)
 
 
 def _where(hand: state.Hand) -> None:
-    found = _stacks(hand.lot_id, hand.lot)
+    found = _stacks(hand.lot)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Where it fails**", width="content")
         stack = _grid(found) if len(found) > 1 else found[0]
     share = stack.share
     worst = float(np.nanmax(share)) if np.isfinite(share).any() else 0.0
     st.plotly_chart(
-        stacked_map(stack, state.theme(), CARD_HEIGHT),
+        _stacked_map(stack, state.theme()),
         config=PLAIN,
         key="stacked-map",
         alt=f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)}",
@@ -172,7 +177,7 @@ def _agreement(said: Opinions) -> None:
                 st.markdown(f"{one.model.role.capitalize()}: a pattern left out on {count(excluded, 'wafer')}.")
     if compared.any():
         agreed = int((compared & ~differ).sum())
-        st.metric("Student answers as the teacher does on", f"{agreed:,} of {int(compared.sum()):,}")
+        st.metric("Models agree on", f"{agreed:,} of {int(compared.sum()):,}")
     so_far = "" if said.complete else " so far"
     _wafers(said, "Disagree", differ, "differ", f"Nowhere{so_far}.")
     _wafers(said, "Unsure", said.unsure, "unsure", f"Neither model is near its limit{so_far}.")
@@ -189,7 +194,7 @@ def _wafers(said: Opinions, label: str, members: NDArray[np.bool_], show: str, n
     listed = ", ".join(gallery.wafer_title(said.lot, wafer) for wafer in wafers[:most])
     more = f" and {len(wafers) - most:,} more" if len(wafers) > most else ""
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed + more)}]]")
+        st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed + more)}]]", width="stretch")
         st.button("See", key=f"see-{show}", on_click=_see, args=(show,), help="Show only these wafers below.")
 
 

@@ -141,16 +141,16 @@ def problems(asked: Sequence[JobRow]) -> None:
             st.error(job.message, title=f"{job.payload['model']} could not answer")
 
 
-def watch(measure: Callable[[], object], every: float = 1.0) -> None:
-    """Redraw the page once `measure` gives another answer than now; looking costs no redraw.
+def watch(measure: Callable[[], object], drawn: object, every: float = 1.0) -> None:
+    """Redraw the page once `measure` gives another answer than `drawn`; looking costs no redraw.
 
-    Draw it only while something is awaited.
+    Draw it only while something is awaited. `drawn` is what the page was drawn from and not what is
+    so by now: what arrived while it was being drawn would never be shown otherwise.
     """
-    before = measure()
 
     @st.fragment(run_every=every)
     def look() -> None:
-        if measure() != before:
+        if not state.left_behind() and measure() != drawn:
             st.rerun()
 
     look()
@@ -172,15 +172,11 @@ def refreshing(draw: Callable[[], bool], waiting: bool, every: float = 1.0) -> N
 
 def progress(hand: state.Hand, said: Opinions, asked: Sequence[JobRow]) -> None:
     """Say how far the models have come and redraw the page as they go on, until they have finished."""
-    for one in said.both:
-        if not one.complete:
-            done, total = int(one.present.sum()), len(one.present)
-            st.progress(
-                done / max(1, total),
-                text=f"{one.model.role.capitalize()} has read {done:,} of {count(total, 'wafer')}",
-            )
     if not said.complete:
-        watch(lambda: (_answers(hand), states(asked)))
+        done = [int(one.present.sum()) for one in said.both]
+        told = f"Student has read {done[0]:,}, teacher {done[1]:,} of {count(len(said.lot), 'wafer')}"
+        st.progress(sum(done) / max(1, 2 * len(said.lot)), text=told)
+        watch(lambda: (_answers(hand), states(asked)), drawn=(done, [job.state for job in asked]))
 
 
 def _answers(hand: state.Hand) -> list[int]:

@@ -19,7 +19,7 @@ from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.ui import state
 from wafer_core.ui.opinions import Opinion, Opinions, watch
 
-HEIGHT = 292
+HEIGHT = 240
 PLAIN = {"displayModeBar": False}
 HOW = {
     "gradcam": "where the last feature grid holds evidence; coarse, and over passing dies too",
@@ -40,6 +40,7 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
             st.info("Neither model names a pattern here, so there is nothing to explain.")
         return
     method, strength = _controls()
+    drawn = _arrived(hand, said, here, method, patterns)
     problems: dict[str, str | None] = {
         one.model.role: _ask(hand, one.model, here, method, patterns) for one in said.both
     }
@@ -55,7 +56,7 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
     if any(found.values()):
         _legend(wafer, found, limit, method)
     if any(problems[role] is None and len(found[role]) < len(patterns) for role in found):
-        watch(lambda: _arrived(hand, said, here, method, patterns), every=0.3)
+        watch(lambda: _arrived(hand, said, here, method, patterns), drawn, every=0.3)
 
 
 def _arrived(hand: state.Hand, said: Opinions, here: int, method: str, patterns: Sequence[int]) -> list[object]:

@@ -30,8 +30,7 @@ TURNS = {
     "transpose": "swap x and y",
     "anti-transpose": "swap x and y, then rotate 180°",
 }
-CELLS = {"states": "die states: 0 none, 1 pass, 2 fail, 3 not tested", "bins": "bins"}
-ASKED_OF_ALL = "not stated"
+CELLS: dict[Cells, str] = {"states": "die states: 0 none, 1 pass, 2 fail, 3 not tested", "bins": "bins"}
 
 
 # Questions before the first verdict --------------------------------------------------------------
@@ -48,39 +47,32 @@ def forget(upload: str) -> None:
     st.session_state.pop(_memory(upload), None)
 
 
-def ask(upload: str, question: ReadingQuestion, answers: ReadingOptions) -> None:
-    """Ask one question about an upload; the answer reads it again."""
+def ask(upload: str, question: ReadingQuestion) -> None:
+    """Ask one question about an upload; by the time the page is drawn again the answer is known."""
+    key = f"answer-{upload}-{question.option}"
     with st.form(f"question-{question.option}"):
         st.markdown(f"**{plain(question.name)}**  \n{plain(question.question)}")
-        answer = _ANSWERS.get(question.option, _lot_name)(answers, question, f"answer-{upload}-{question.option}")
-        if st.form_submit_button("Read it so", type="primary"):
-            if answer is None:
-                st.warning("Please answer first.")
-                return
-            st.session_state[_memory(upload)] = answer
-            st.rerun(scope="fragment")
+        choices = sorted({int(choice) for choice in question.choices}) if question.option == "pass_bins" else []
+        if choices:
+            st.pills("Bins that pass", choices, selection_mode="multi", key=key)
+        elif question.option == "pass_bins":
+            st.text_input("Bins that pass", placeholder="1, 2", key=key)
+        elif question.option == "cells":
+            st.radio("The cells hold", get_args(Cells), index=None, format_func=CELLS.__getitem__, key=key)
+        else:
+            st.text_input("The lot's name", key=key)
+        st.form_submit_button("Read it so", type="primary", on_click=_answer, args=(upload, question.option, key))
 
 
-def _pass_bins(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
-    choices = sorted({int(choice) for choice in question.choices})
-    if choices:
-        picked = tuple(st.pills("Bins that pass", choices, selection_mode="multi", key=key))
+def _answer(upload: str, option: str, key: str) -> None:
+    given, answers = st.session_state.get(key), answered(upload)
+    if option == "pass_bins":
+        answers = replace(answers, pass_bins=(_bins(given) if isinstance(given, str) else tuple(given or ())) or None)
+    elif option == "cells":
+        answers = replace(answers, cells=given)
     else:
-        picked = _bins(st.text_input("Bins that pass", placeholder="1, 2", key=key))
-    return replace(answers, pass_bins=picked) if picked else None
-
-
-def _cells(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
-    cells = st.radio("The cells hold", get_args(Cells), index=None, format_func=CELLS.__getitem__, key=key)
-    return replace(answers, cells=cells) if cells else None
-
-
-def _lot_name(answers: ReadingOptions, question: ReadingQuestion, key: str) -> ReadingOptions | None:
-    name = st.text_input("The lot's name", key=key).strip()
-    return replace(answers, lot=name) if name else None
-
-
-_ANSWERS = {"pass_bins": _pass_bins, "cells": _cells, "lot": _lot_name}
+        answers = replace(answers, lot=(given or "").strip() or None)
+    st.session_state[_memory(upload)] = answers
 
 
 def _memory(upload: str) -> str:
@@ -90,15 +82,18 @@ def _memory(upload: str) -> str:
 # How the lot in hand was read --------------------------------------------------------------------
 
 
-def told(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
-    """Draw how the lot was read, and the form that reads it another way through `again`."""
+def told(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool = False) -> None:
+    """Draw how the lot was read, and the form that reads it another way through `again`.
+
+    Of a bundled lot nothing is left to state but how its wafers are turned.
+    """
     graver = any(note.kind in ("refused", "rejected") for note in lot.notes)
     with st.expander(_line(lot), icon=":material/warning:" if graver else ":material/menu_book:", key="how-read"):
         notes, options = st.columns([3, 2], gap="large")
         with notes:
             _notes(lot)
         with options:
-            _options(lot, again)
+            _options(lot, again, bundled)
 
 
 def _line(lot: Lot) -> str:
@@ -129,8 +124,9 @@ def _note(note: Note) -> str:
     return plain(f"{note.file}: {note.text}" if note.file and not note.text.startswith(note.file) else note.text)
 
 
-def _options(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
+def _options(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool) -> None:
     stated = lot.options
+    bins, name, cells = "", "", stated.cells
     with st.form("read-again", border=False):
         st.markdown("**Read it another way**")
         turn = st.selectbox(
@@ -140,24 +136,23 @@ def _options(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
             format_func=TURNS.__getitem__,
             help="When the axes were read the wrong way. Verdicts, overlays and exports follow.",
         )
-        bins = st.text_input(
-            "Bins that pass",
-            value=", ".join(str(value) for value in stated.pass_bins or ()),
-            placeholder="by the file's own rules",
-        )
-        cells = st.selectbox(
-            "The cells hold",
-            [ASKED_OF_ALL, *get_args(Cells)],
-            index=0 if stated.cells is None else 1 + get_args(Cells).index(stated.cells),
-            format_func=lambda name: CELLS.get(name, "what the file's own rules say"),
-        )
-        name = st.text_input("Lot name where a file has none", value=stated.lot or "", placeholder="the file's name")
+        if not bundled:
+            bins = st.text_input(
+                "Bins that pass",
+                value=", ".join(str(value) for value in stated.pass_bins or ()),
+                placeholder="by the file's own rules",
+            )
+            kinds: list[Cells | None] = [None, *get_args(Cells)]
+            cells = st.selectbox("The cells hold", kinds, index=kinds.index(stated.cells), format_func=_cells)
+            name = st.text_input(
+                "Lot name where a file has none", value=stated.lot or "", placeholder="the file's name"
+            )
         pressed = st.form_submit_button("Read again", help="Makes a new lot beside this one; nothing is overwritten.")
     if not pressed:
         return
     chosen = ReadingOptions(
         pass_bins=_bins(bins) or None,
-        cells=None if cells == ASKED_OF_ALL else cells,
+        cells=cells,
         lot=name.strip() or None,
         orientation=turn,
     )
@@ -167,6 +162,10 @@ def _options(lot: Lot, again: Callable[[ReadingOptions], None]) -> None:
         st.info("That is how it was read.")
     else:
         again(chosen)
+
+
+def _cells(name: Cells | None) -> str:
+    return CELLS[name] if name else "what the file's own rules say"
 
 
 def _bins(text: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import streamlit as st
@@ -17,8 +18,8 @@ from wafer_core.ui.comparison import benchmark_exact
 from wafer_core.ui.words import count, human_bytes, human_count, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
 
-STUDENTS: dict[str, tuple[int, int]] = {"tiny": (12_204, 17_500), "small": (28_664, 36_700), "base": (69_968, 81_200)}
-"""Every student size with its parameters and the bytes of its int8 file; a test holds them to the networks."""
+STUDENTS: dict[str, tuple[int, int]] = {"tiny": (13_488, 20_000), "small": (31_144, 42_000), "base": (75_992, 92_000)}
+"""Every student size with its parameters and about what its int8 file takes; a test holds them to the networks."""
 
 BUDGETS = {30: "30 s", 60: "1 min", 120: "2 min", 300: "5 min", 600: "10 min", 1800: "30 min", 3600: "1 h"}
 """Seconds a run may take until its last file is written."""
@@ -26,6 +27,8 @@ BUDGETS = {30: "30 s", 60: "1 min", 120: "2 min", 300: "5 min", 600: "10 min", 1
 FIRST_LOOK = 10
 """The step at which a run first counts the held-out wafers; before it, none are counted."""
 
+SPARKS = 120
+"""Points of a live curve, the latest ones."""
 PAGE = 8
 PLAIN = {"displayModeBar": False}
 BADGES = {
@@ -124,7 +127,8 @@ def draw_run(job: JobRow) -> None:
     def live() -> None:
         now = state.workspace().job(job.id)
         if now is None or now.over:
-            st.rerun()
+            if not state.left_behind():
+                st.rerun()
         else:
             with st.container(border=True):
                 _running(now)
@@ -151,7 +155,7 @@ def _running(job: JobRow) -> None:
     spent = time.time() - (job.started or time.time())
     left = f"about {duration(budget - spent)} left" if spent < budget else "writing the last files"
     st.progress(min(spent / budget, 1.0), text=f"{left} · you may close this page, it goes on")
-    _curves(points, budget, job.id)
+    _live_curves(Curves.of(points))
 
 
 def headline(job: JobRow, now: float) -> str:
@@ -165,29 +169,65 @@ def headline(job: JobRow, now: float) -> str:
     return f"Running · {spent} of {duration(_budget(job))}{stage}"
 
 
-def _curves(points: Sequence[ProgressPoint], budget: float, run: int) -> None:
-    """Draw agreement and loss so far, each with its latest value in words."""
-    known = [point for point in points if point.held_out and (point.agreement or point.step >= FIRST_LOOK)]
-    agreed = [(point.seconds, (point.agreement or 0) / (point.held_out or 1)) for point in known]
-    losses = [(point.seconds, point.loss) for point in points if point.loss is not None]
+@dataclass(frozen=True)
+class Curves:
+    """A run's curves: (seconds, value) of the agreement, a fraction, and of the loss; and the latest count."""
+
+    agreement: tuple[tuple[float, float], ...]
+    loss: tuple[tuple[float, float], ...]
+    counted: str
+
+    @classmethod
+    def of(cls, points: Sequence[ProgressPoint]) -> Curves:
+        """Return the curves of a run's points."""
+        known = [point for point in points if point.held_out and (point.agreement or point.step >= FIRST_LOOK)]
+        return cls(
+            tuple((point.seconds, (point.agreement or 0) / (point.held_out or 1)) for point in known),
+            tuple((point.seconds, point.loss) for point in points if point.loss is not None),
+            f"{known[-1].agreement or 0:,} of {known[-1].held_out:,}" if known else "not counted yet",
+        )
+
+
+def _live_curves(curves: Curves) -> None:
+    """Draw the curves small and light, for they are drawn again every second."""
+    agreed, losses = [100 * value for _, value in curves.agreement], [value for _, value in curves.loss]
+    left, right = st.columns(2)
+    left.metric(
+        "Agreement on held-out wafers",
+        f"{agreed[-1]:.1f} %" if agreed else "–",
+        curves.counted,
+        delta_color="off",
+        delta_arrow="off",
+        chart_data=agreed[-SPARKS:],
+        help="Wafers of the lot kept from training on which the student answers as the teacher does. No label is read.",
+    )
+    right.metric(
+        "Loss",
+        f"{losses[-1]:.4f}" if losses else "–",
+        f"began at {losses[0]:.4f}" if losses else "not counted yet",
+        delta_color="off",
+        delta_arrow="off",
+        chart_data=losses[-SPARKS:],
+        help="How far the student's answers are from the teacher's on the batch just learnt from; "
+        "it jumps about while it falls.",
+    )
+
+
+def _curves(curves: Curves, seconds: float, run: int) -> None:
+    """Draw a finished run's curves, each with its last value in words."""
+    agreed = percent(curves.agreement[-1][1]) if curves.agreement else "–"
+    loss = f"{curves.loss[-1][1]:.4f}" if curves.loss else "–"
     left, right = st.columns(2)
     with left:
-        latest = known[-1] if known else None
-        value = f"{percent(agreed[-1][1])}" if agreed else "–"
-        held = f" · {latest.agreement:,} of {latest.held_out:,}" if latest else ""
-        st.markdown(f"Agreement on held-out wafers **{value}**{held}")
-        _curve(agreed, "agreement", budget, f"agreement-{run}", f"Agreement with the teacher so far: {value}")
+        st.markdown(f"Agreement on held-out wafers **{agreed}** · {curves.counted}")
+        figure = learning_curve(curves.agreement, "agreement", seconds, state.theme())
+        st.plotly_chart(
+            figure, config=PLAIN, key=f"agreement-{run}", alt=f"Agreement with the teacher, in the end {agreed}"
+        )
     with right:
-        value = f"{losses[-1][1]:.4f}" if losses else "–"
-        st.markdown(f"Loss **{value}**")
-        _curve(losses, "loss", budget, f"loss-{run}", f"Loss so far: {value}")
-
-
-def _curve(points: Sequence[tuple[float, float]], what: str, budget: float, key: str, alt: str) -> None:
-    seconds, values = [x for x, _ in points], [y for _, y in points]
-    kind = "agreement" if what == "agreement" else "loss"
-    figure = learning_curve(seconds, values, kind, budget, state.theme())
-    st.plotly_chart(figure, config=PLAIN, key=key, alt=alt)
+        st.markdown(f"Loss **{loss}**")
+        figure = learning_curve(curves.loss, "loss", seconds, state.theme())
+        st.plotly_chart(figure, config=PLAIN, key=f"loss-{run}", alt=f"Loss, in the end {loss}")
 
 
 def _ended(job: JobRow) -> None:
@@ -237,13 +277,15 @@ def _done(job: JobRow) -> None:
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
         model_cards.download(student, key="download")
-    _curves(jobs.progress(state.workspace(), job.id), _trained(job), job.id)
+    _curves(Curves.of(jobs.progress(state.workspace(), job.id)), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "
         "It is not accuracy, which needs labels; Compare measures that on the shipped benchmark."
     )
-    with st.expander("Its card", icon=":material/description:"):
-        model_cards.card(student)
+    unfolded = st.expander("Its card", icon=":material/description:", key="run-card", on_change="rerun")
+    if unfolded.open:
+        with unfolded:
+            model_cards.card(student)
 
 
 def _trained(job: JobRow) -> float:
@@ -264,7 +306,7 @@ def _smallest(student: ModelFile) -> int:
 
 # Earlier runs ------------------------------------------------------------------------------------
 
-WIDTHS = (2.6, 1.7, 1.4, 1.3, 1.4, 2.3)
+WIDTHS = (3.1, 1.5, 1.5, 1.5, 2.4)
 
 
 def earlier(runs: Sequence[JobRow]) -> None:
@@ -275,9 +317,7 @@ def earlier(runs: Sequence[JobRow]) -> None:
         return
     pages = -(-len(runs) // PAGE)
     at = min(int(state.address("runs") or 1), pages) if (state.address("runs") or "1").isdigit() else 1
-    for column, title in zip(
-        st.columns(WIDTHS), ("Lot", "Size · time", "Agreement", "Benchmark", "State", ""), strict=True
-    ):
+    for column, title in zip(st.columns(WIDTHS), ("Run", "Agreement", "Benchmark", "State", ""), strict=True):
         column.caption(title)
     for job in runs[(max(at, 1) - 1) * PAGE :][:PAGE]:
         _line(job)
@@ -291,11 +331,11 @@ def earlier(runs: Sequence[JobRow]) -> None:
 
 
 def _line(job: JobRow) -> None:
-    lot, setting, agreement, benchmark, how, actions = st.columns(WIDTHS, vertical_alignment="center")
+    lot, agreement, benchmark, how, actions = st.columns(WIDTHS, vertical_alignment="center")
     student = student_of(job)
     titles = {row.id: row.title for row in state.workspace().lots()}
-    lot.markdown(f"{plain(titles.get(job.lot, 'a lot no longer here'))}  \n:small[:gray[{_when(job.created)}]]")
-    setting.markdown(f"{job.payload['settings'].get('size', '')} · {duration(_budget(job))}")
+    setting = f"{job.payload['settings'].get('size', 'student')} · {duration(_budget(job))} · {_when(job.created)}"
+    lot.markdown(f"{plain(titles.get(job.lot, 'a lot no longer here'))}  \n:small[:gray[{setting}]]")
     told = job.progress
     counted = job.state == "done" and told.get("held_out")
     agreement.markdown(percent(told["agreed"] / told["held_out"]) if counted else "–")
@@ -307,11 +347,12 @@ def _line(job: JobRow) -> None:
         if st.button("Open", key=f"open-{job.id}", type="tertiary"):
             state.put(run=str(job.id))
             st.rerun()
-        if student and st.button(
-            "Use", key=f"use-{job.id}", type="tertiary", help="Make it the student on every page."
-        ):
+        if student is None:
+            return
+        if st.button("Use", key=f"use-{job.id}", type="tertiary", help="Make it the student on every page."):
             state.put(student=student.name)
             st.rerun()
+        model_cards.download(student, key=f"download-{job.id}", quiet=True)
 
 
 def duration(seconds: float) -> str:

@@ -32,9 +32,8 @@ def _model(role: Role, default: str) -> None:
     key, changed = state.bound(role, choices, fallback)
     chosen = choices[st.selectbox(role.capitalize(), list(choices), key=key, on_change=changed)]
     entry = chosen.entry
-    st.caption(
-        f"{count(entry.parameters, 'parameter')} · {human_bytes(entry.bytes)} · {entry.engine} {entry.precision}"
-    )
+    parts = [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]
+    st.caption(" · ".join([*parts, "int8"] if entry.precision == "int8" else parts))
 
 
 def _approved() -> dict[str, ModelFile]:

@@ -40,6 +40,31 @@ DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 """The models a page compares unless the address names others."""
 
 
+def navigation() -> st.Page:
+    """Tell Streamlit the pages and return the one that the address asks for."""
+    st.session_state["entered"] = True
+    _remember()
+    return st.navigation(
+        [
+            # No icon here: it would become the tab's, which a browser fetches from an outside font host.
+            st.Page(script, title=title, url_path=name, default=name == "lot")
+            for name, (script, title, _) in PAGES.items()
+        ],
+        position="hidden",
+    )
+
+
+def _enter() -> None:
+    """Go through `app.py` where a page was run without it.
+
+    Streamlit takes a folder named `pages` for its older kind of app until a server's first
+    `st.navigation`, and until then runs the page of an address alone.
+    """
+    if "entered" not in st.session_state:
+        navigation()
+        st.rerun()
+
+
 # The address -------------------------------------------------------------------------------------
 
 
@@ -55,6 +80,20 @@ def put(**parameters: str | None) -> None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != value:
             st.query_params[name] = value
+    _remember()
+
+
+def _remember() -> None:
+    st.session_state["address"] = st.query_params.to_dict()
+
+
+def left_behind() -> bool:
+    """Return whether this run was asked for by a page that has been left meanwhile.
+
+    A timer in the browser may fire just before the browser hears of a new address. What it then
+    brings, the address and the widgets' values, is the old page's, and must not bring that page back.
+    """
+    return bool(st.session_state.get("address") != st.query_params.to_dict())
 
 
 def carried(page: Page, **changes: str | None) -> dict[str, str]:
@@ -93,8 +132,10 @@ def bound(
     st.session_state[key] = asked if asked in allowed else default
 
     def changed() -> None:
-        chosen = st.session_state[key]
-        put(**{name: None if chosen in (default, None) else str(chosen)}, **dict.fromkeys(resets))
+        chosen = st.session_state[key] or default
+        wanted = None if chosen == default else str(chosen)
+        if chosen in allowed and wanted != address(name) and not left_behind():
+            put(**{name: wanted}, **dict.fromkeys(resets))
 
     return key, changed
 
@@ -143,6 +184,7 @@ def in_hand() -> Hand:
 
     Stops the page with a sentence where one of them cannot be found.
     """
+    _enter()
     store = workspace()
     rows = {row.id: row for row in store.lots()}
     asked = address("lot")

@@ -20,8 +20,9 @@ from wafer_core.workspace import JobRow
 
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
 MAP_HEIGHT = 400
-BARS_HEIGHT = 236
+BARS_HEIGHT = 276
 PLAIN = {"displayModeBar": False}
+UNSURE = "Unsure: its answer is closer to the next best than on 95 % of the wafers it was calibrated on."
 
 
 def position(hand: state.Hand) -> int:
@@ -47,17 +48,18 @@ def position(hand: state.Hand) -> int:
 def header(hand: state.Hand, said: Opinions, here: int) -> None:
     """Draw the wafer's title line and the steps to its neighbours in the order it was found in."""
     wafer = hand.lot.wafers[here]
-    left, right = st.columns([11, 10], vertical_alignment="bottom")
-    with left:
-        st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
-        st.caption(f"of **{plain(hand.row.title)}** · {facts(wafer)}")
     order = [int(i) for i in gallery.chosen_order(said)]
+    found = here in order and len(order) < len(hand.lot)
     if here not in order:
         order = list(range(len(hand.lot)))
     at = order.index(here)
     differing = [i for i in order[at + 1 :] + order[:at] if said.differ[i]]
+    left, right = st.columns([11, 10], vertical_alignment="bottom")
+    with left:
+        st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
+        place = f"{at + 1:,} of {len(order):,}{' found' if found else ''} in"
+        st.caption(f"{place} **{plain(hand.row.title)}** · {facts(wafer)}")
     with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
-        st.caption(f"{at + 1:,} of {len(order):,}", width="content")
         _step(hand, "Previous", order[at - 1] if at else None, ":material/chevron_left:", "Left")
         _step(hand, "Next", order[at + 1] if at + 1 < len(order) else None, ":material/chevron_right:", "Right")
         _step(hand, "Next disagreement", differing[0] if differing else None, ":material/difference:", "D")
@@ -124,19 +126,10 @@ def wafer_card(wafer: Wafer) -> None:
 def verdict_card(one: Opinion, here: int) -> None:
     """Draw what one model says of the wafer: its answer, then every probability against its threshold."""
     entry, role = one.model.entry, one.model.role
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
-            width="content",
-            help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
-        )
-        st.space("stretch")
-        if one.verdicts.unsure[here]:
-            st.badge(
-                "unsure",
-                color="orange",
-                help="Its best answer is closer to the next best than on 95 % of the wafers it was calibrated on.",
-            )
+    st.markdown(
+        f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
+        help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
+    )
     if not one.present[here]:
         st.skeleton(height=BARS_HEIGHT + 60)
         return
@@ -144,7 +137,8 @@ def verdict_card(one: Opinion, here: int) -> None:
         st.info("No die of this wafer was tested, so there is nothing to recognise.")
         return
     detected = one.verdicts.detected[here]
-    st.subheader(" + ".join(names(detected)) or NORMAL, anchor=False)
+    doubt = " :orange-badge[unsure]" if one.verdicts.unsure[here] else ""
+    st.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
     st.plotly_chart(
         probability_bars(
             one.verdicts.probabilities[here], entry.thresholds, detected, role, state.theme(), BARS_HEIGHT
@@ -191,7 +185,8 @@ def probabilities(one: Opinion, here: int) -> pd.DataFrame:
 def watch(hand: state.Hand, said: Opinions, here: int, asked: Sequence[JobRow]) -> None:
     """Redraw the page when a verdict it still waits for arrives."""
     if not all(one.present[here] for one in said.both):
-        opinions.watch(lambda: _answered(hand, here, asked), every=0.3)
+        drawn = [*(bool(one.present[here]) for one in said.both), [job.state for job in asked]]
+        opinions.watch(lambda: _answered(hand, here, asked), drawn, every=0.3)
 
 
 def _answered(hand: state.Hand, here: int, asked: Sequence[JobRow]) -> list[object]:

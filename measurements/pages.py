@@ -1,0 +1,144 @@
+"""A 1,000-wafer lot in a real Chromium: from the upload to the gallery, paging, the wafer page, reruns.
+
+Goals: the first gallery page within 3 s of the upload's end, paging under 0.5 s, a wafer's page with
+both overlays under 1 s, ordinary reruns under 150 ms. Repeat with `python -m measurements.pages`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Locator, Page
+
+from measurements.dashboard import browser_page, rerun_seconds, server, settle
+from measurements.inputs import in_workspace, maps_file, scratch, untrained_student
+from measurements.timing import say, table, verdict
+from wafer_core import jobs
+from wafer_core.workspace import Workspace
+
+GOALS = {
+    "upload's end to the first gallery page": 3.0,
+    "paging": 0.5,
+    "wafer page with both overlays": 1.0,
+    "ordinary rerun": 0.15,
+}
+"""Seconds that each may take."""
+
+OVERLAYS = """
+() => {
+  const app = document.querySelector("[data-testid=stApp]");
+  const drawn = role => document.querySelectorAll(`[class*=st-key-overlay-${role}] .js-plotly-plot`).length;
+  return app.dataset.testScriptState === "notRunning" && drawn("teacher") > 0 && drawn("teacher") === drawn("student")
+    && !document.querySelector("[data-testid=stSkeleton]");
+}
+"""
+"""Whether a wafer's page is complete: as many overlays of the teacher as of the student, nothing pending."""
+
+
+def main() -> None:
+    """Upload, page, open wafers and rerun, then print medians against the goals."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="an npz of maps instead of simulated ones")
+    parser.add_argument("--student", default="student", help="a shipped name; `untrained` makes one")
+    parser.add_argument("--wafers", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    with scratch() as folder:
+        lot = maps_file(folder, options.wafers, options.data)
+        student = options.student
+        if student == "untrained":
+            student = in_workspace(untrained_student(folder / "student"))
+        with server(folder) as address, browser_page() as page:
+            page.goto(f"{address}/?student={student}")
+            taken = {"upload's end to the first gallery page": [_upload(page, lot)]}
+            _wait_for_verdicts(page, student)
+            taken["paging"] = _paging(page, options.repeats)
+            taken["ordinary rerun"] = rerun_seconds(page, 2 + 2 * options.repeats)[2:]
+            taken["wafer page with both overlays"] = _wafers(page, options.repeats)
+    table(
+        [(what, median(taken[what]), max(taken[what]), goal) for what, goal in GOALS.items()],
+        head=("seconds", "median", "longest", "goal"),
+    )
+    for what, goal in GOALS.items():
+        verdict(f"{what}: {median(taken[what]):.3g} s; the goal is {goal:g} s.", median(taken[what]) <= goal)
+
+
+def _upload(page: Page, lot: Path) -> float:
+    """Return seconds from the end of the upload's request to the sight of the first page of maps."""
+    _cards(page).first.wait_for()
+    settle(page)
+    before = _first(page)
+    page.get_by_role("button", name="Upload a lot").click()
+    chooser = page.locator("input[type=file]")
+    chooser.wait_for(state="attached")
+    say("Uploading")
+    with page.expect_response(lambda answer: "upload_file" in answer.url and answer.request.method == "PUT"):
+        chooser.set_input_files(lot)
+    began = time.perf_counter()
+    _wait_for_others(page, before)
+    return time.perf_counter() - began
+
+
+def _wait_for_verdicts(page: Page, student: str) -> None:
+    say("Waiting for the verdicts")
+    workspace = Workspace()
+    lot = page.evaluate("new URLSearchParams(location.search).get('lot')")
+    while jobs.missing(workspace, lot, "teacher") or jobs.missing(workspace, lot, student):
+        page.wait_for_timeout(500)
+    page.wait_for_timeout(2000)
+    settle(page)
+
+
+def _paging(page: Page, repeats: int) -> list[float]:
+    """Return seconds from a click on the next page to the sight of its maps."""
+    say("Paging")
+    times: list[float] = []
+    for number in range(2, 2 + repeats):
+        before = _first(page)
+        button = page.get_by_role("button", name=f"Page {number}", exact=True)
+        button.scroll_into_view_if_needed()
+        began = time.perf_counter()
+        button.click()
+        _wait_for_others(page, before)
+        times.append(time.perf_counter() - began)
+        settle(page)
+    return times
+
+
+def _wafers(page: Page, repeats: int) -> list[float]:
+    """Return seconds from a click on a wafer never explained before to both models' overlays."""
+    say("Opening wafers")
+    times: list[float] = []
+    for _ in range(repeats):
+        # Wafers that both models find something on; each is opened once, from its place in the gallery.
+        card = _cards(page).filter(has_not_text="Normal").nth(len(times))
+        card.scroll_into_view_if_needed()
+        began = time.perf_counter()
+        card.click()
+        page.wait_for_function(OVERLAYS, polling=10)
+        times.append(time.perf_counter() - began)
+        page.go_back()
+        _cards(page).first.wait_for()
+        settle(page)
+    return times
+
+
+def _cards(page: Page) -> Locator:
+    return page.locator(".gallery .card")
+
+
+def _first(page: Page) -> str:
+    """Return the name of the first wafer in the gallery."""
+    return _cards(page).first.get_attribute("data-id") or ""
+
+
+def _wait_for_others(page: Page, before: str) -> None:
+    """Wait until the gallery begins with another wafer than `before`."""
+    page.locator(f".gallery .card:first-child:not([data-id='{before}'])").wait_for()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A fab engineer brings a lot: it is read, fills with verdicts, is searched, and is found again."""
+
+import csv
+import re
+
+from playwright.sync_api import expect
+from steps import (
+    card,
+    cards,
+    choose,
+    expect_address,
+    hand_over,
+    parameter,
+    path,
+    pick,
+    picked,
+    upload,
+    wait_for_verdicts,
+)
+from wafer_files import CENTRE, QUIET, RING, die_list, grid, mixed_npz, wafer
+
+from wafer_core.lot import FAIL, PASS
+from wafer_core.verdicts_csv import COLUMNS
+
+
+def test_a_lot_is_uploaded_searched_and_found_again(open_page, server, settle, tmp_path):
+    # Two files at once: a lot of three wafers, and one wafer on another grid around the origin.
+    first = die_list(tmp_path / "first.csv", "A7", {"01": wafer(QUIET), "02": wafer(CENTRE), "03": wafer(RING)})
+    second = die_list(tmp_path / "second.csv", "B2", {"11": wafer(RING, size=30)}, first=-15)
+    page = open_page()
+    upload(page, "A7 and 1 more lot", first, second)
+    lot = parameter(page, "lot")
+
+    before = wait_for_verdicts(page, wafers=4)
+    assert re.match(r"Wafer A7 / 02, yield .+ teacher: .*Center.*, student: .+", before[1])
+    assert re.match(r"Wafer B2 / 11, yield .+ teacher: .*Edge-Ring.*, student: .+", before[3])
+    expect(page.get_by_role("figure", name="Wafers per pattern and model")).to_be_visible()
+    expect(page.get_by_role("figure", name="Share of failing wafers at each die")).to_be_visible()
+
+    page.get_by_text("How this lot was read: 4 wafers, 2 grids").click()
+    expect(page.get_by_text("Bin 1 passes and every other bin fails").first).to_be_visible()
+
+    choose(page, "Pattern", "Edge-Ring")
+    expect_address(page, pattern="Edge-Ring")
+    others = page.get_by_role("group", name="Wafers").get_by_role("link", name=re.compile("^(?!.*Edge-Ring)"))
+    expect(others).to_have_count(0)
+    expect(card(page, "A7 / 03")).to_be_visible()
+    choose(page, "Pattern", "Any pattern")
+    choose(page, "Sort", "Lowest yield first")
+    expect_address(page, sort="yield")
+    # The small grid has the largest share of dies at its edge, the quiet wafer hardly a failing one.
+    expect(cards(page).first).to_have_accessible_name(re.compile("^Wafer B2 / 11"))
+    expect(cards(page).last).to_have_accessible_name(re.compile("^Wafer A7 / 01"))
+
+    page.reload()
+    settle(page)
+    expect_address(page, lot=lot, sort="yield")
+    expect(cards(page).first).to_have_accessible_name(re.compile("^Wafer B2 / 11"))
+
+    pick(page, "View", "Table")
+    expect_address(page, view="table")
+    tab = open_page(path(page))
+    expect(tab.get_by_role("heading", name="A7 and 1 more lot", exact=True)).to_be_visible()
+    expect(picked(tab, "View", "Table")).to_be_visible()
+
+    server.kill()
+    server.start()
+    again = open_page(f"/?lot={lot}")
+    assert wait_for_verdicts(again, wafers=4) == before
+    elsewhere = open_page()
+    choose(elsewhere, "Lot in hand", "A7 and 1 more lot")
+    expect_address(elsewhere, lot=lot)
+    assert wait_for_verdicts(elsewhere, wafers=4) == before
+
+
+def test_verdicts_are_taken_along_as_csv(open_page, shelve, tmp_path):
+    lot = shelve(mixed_npz(tmp_path / "C3.npz", [RING, CENTRE, QUIET]))
+    page = open_page(f"/?lot={lot}")
+    wait_for_verdicts(page, wafers=3)
+    page.get_by_role("button", name="Verdicts CSV").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Teacher · teacher").click()
+    with open(download.value.path(), newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == COLUMNS
+    assert len(rows) == 3
+    assert "Edge-Ring" in rows[0][header.index("patterns")].split("+")
+    assert all(0 <= float(value) <= 1 for row in rows for value in row[2:10])
+
+
+def test_a_lot_read_the_wrong_way_is_turned(open_page, shelve, tmp_path):
+    states = wafer(QUIET)
+    states[:, :12] = (states[:, :12] > 0) * FAIL
+    lot = shelve(die_list(tmp_path / "turned.csv", "D4", {"01": states, "02": wafer(CENTRE)}))
+    page = open_page(f"/?lot={lot}")
+    wait_for_verdicts(page, wafers=2)
+    picture = str(card(page, "01").locator("img").get_attribute("src"))
+    page.get_by_text("How this lot was read").click()
+    choose(page, "Turn every wafer", "flip left and right")
+    page.get_by_role("button", name="Read again").click()
+    expect(card(page, "01").locator("img")).not_to_have_attribute("src", picture)
+    expect(page).not_to_have_url(re.compile(lot))
+    wait_for_verdicts(page, wafers=2)
+
+    card(page, "02").click()
+    expect(page.get_by_role("heading", name="Wafer 02")).to_be_visible()
+    expect(page.get_by_role("figure", name=re.compile("^teacher: .* dies speak for Center"))).to_be_visible()
+
+
+def test_what_a_file_does_not_say_is_asked(open_page, settle, tmp_path):
+    cells = grid(tmp_path / "E5_01.csv", wafer(CENTRE), {PASS: "0", FAIL: "1"})
+    page = open_page()
+    dialog = hand_over(page, cells)
+    expect(dialog.get_by_text("are these die states")).to_be_visible()
+
+    page.reload()
+    settle(page)
+    expect(dialog.get_by_text("are these die states")).to_be_visible()
+    dialog.get_by_text("bins", exact=True).click()
+    dialog.get_by_role("button", name="Read it so").click()
+    expect(dialog.get_by_text("which bins pass?")).to_be_visible()
+    dialog.get_by_role("button", name="0", exact=True).click()
+    dialog.get_by_role("button", name="Read it so").click()
+
+    expect(dialog).to_have_count(0)
+    assert "teacher: " in wait_for_verdicts(page, wafers=1)[0]
+    failing = int((wafer(CENTRE) == FAIL).sum())
+    card(page, "01").click()
+    expect(page.get_by_text(f"{failing:,} failing")).to_be_visible()

@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from wafer_core.distill.loss import DistillationLoss
+from wafer_core.models.networks import build
+
+ARCHITECTURE = "separable-4-8-8-8"
+
+
+def network(seed, spread=5.0):
+    torch.manual_seed(seed)
+    made = build(ARCHITECTURE).eval()
+    with torch.no_grad():
+        made.head.weight.mul_(spread)
+    return made
+
+
+def maps():
+    return torch.rand(12, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def test_nothing_is_left_to_learn_from_ones_own_answers():
+    teacher = network(0)
+    soft = DistillationLoss(logits=0.0, maps=0.0)(teacher, teacher, maps())
+    p = teacher(maps()).sigmoid()
+    torch.testing.assert_close(soft, torch.nn.functional.binary_cross_entropy(p, p))
+    assert DistillationLoss(answers=0.0)(teacher, teacher, maps()) == pytest.approx(0.0, abs=1e-9)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.05, 0.1)])
+def test_every_part_says_how_far_a_student_is_off(weights):
+    teacher, other = network(0), network(1)
+    loss = DistillationLoss(*weights)
+    assert loss(teacher, other, maps()) > loss(teacher, teacher, maps())
+
+
+@torch.no_grad()
+def test_saturated_logits_are_alike():
+    teacher, student = network(0), network(0)
+    for one, bias in ((teacher, 50.0), (student, 90.0)):
+        one.head.bias.fill_(bias)
+    assert DistillationLoss(answers=0.0, maps=0.0)(teacher, student, maps()) == 0.0
+
+
+@torch.no_grad()
+def test_class_maps_are_weighed_in_the_teachers_own_spread():
+    teacher, student = network(0), network(1)
+    small = DistillationLoss(answers=0.0, logits=0.0)(teacher, student, maps())
+    for one in (teacher, student):
+        one.head.weight.mul_(10)
+        one.head.bias.mul_(10)
+    torch.testing.assert_close(
+        DistillationLoss(answers=0.0, logits=0.0)(teacher, student, maps()), small, rtol=1e-3, atol=0
+    )
+
+
+def test_only_the_student_is_asked_to_change():
+    teacher, student = network(0), network(1)
+    DistillationLoss()(teacher, student, maps()).backward()
+    assert all(weight.grad is None for weight in teacher.parameters())
+    assert all(weight.grad is not None for weight in student.parameters())

@@ -1,0 +1,28 @@
+import pytest
+
+from wafer_core.distill import Settings
+from wafer_core.distill.settings import LONGEST, SHORTEST
+from wafer_core.errors import UsageError
+from wafer_core.models.networks import STUDENT_SIZES
+
+
+@pytest.mark.parametrize("size", STUDENT_SIZES)
+@pytest.mark.parametrize("changes", [{}, {"budget": SHORTEST}, {"budget": LONGEST}, {"budget": 0.0, "steps": 1}])
+def test_what_can_be_used_is_taken(size, changes):
+    assert Settings(size=size, **changes).size == size
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"size": "huge"}, "no student size 'huge'; the sizes are tiny, small, base"),
+        ({"budget": SHORTEST - 1}, f"A budget of {SHORTEST - 1} seconds is not between {SHORTEST} and"),
+        ({"budget": 10**9}, "is not between"),
+        ({"budget": float("nan")}, "A budget of nan seconds"),
+        ({"steps": 0}, "at least one step"),
+        ({"steps": -3}, "at least one step"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(changes, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        Settings(**changes)

@@ -1,0 +1,64 @@
+"""Pages under test: the whole app on a workspace of its own, with answers laid ready in the store."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.decode import logit
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.patterns import flags
+from wafer_core.recognise import Scores
+from wafer_core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def fresh_server() -> Iterator[None]:
+    """A server keeps its workspace between reruns; a test must not meet another test's."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def store(home: Path) -> Workspace:
+    """The workspace the pages of this test open too."""
+    return Workspace(home)
+
+
+@pytest.fixture
+def visit() -> Callable[..., AppTest]:
+    """Open a page of the app at an address: `visit("wafer", lot=lot_id, wafer="02")`."""
+
+    def open_page(page: str = "lot", /, **address: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        for name, value in address.items():
+            app.query_params[name] = value
+        if page != "lot":
+            app.switch_page(f"pages/{page}.py")
+        return app.run()
+
+    return open_page
+
+
+@pytest.fixture
+def answer(store: Workspace) -> Callable[..., None]:
+    """Lay a model's verdicts on a lot ready: `answer(lot, model, ["Center", "Normal", "Loc+Scratch"])`."""
+
+    def lay(lot: Lot, model: ModelFile, sets: Sequence[str], margin: float = 4.0) -> None:
+        wanted = np.array([flags(name.split("+")) for name in sets])
+        logits = logit(np.array(model.entry.thresholds)) + np.where(wanted, margin, -margin)
+        maps = [wafer.map_hash for wafer in lot]
+        store.put_scores(
+            model.sha256,
+            maps,
+            Scores(logits.astype(np.float32), np.zeros((len(maps), 4), np.float32), model.sha256),
+        )
+
+    return lay

@@ -1,0 +1,183 @@
+"""The Compare page: grounds and models in the address, accuracy and agreement apart, the wafers behind a bar."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.benchmark import BenchmarkSet
+from wafer_core.errors import UnusableLot
+from wafer_core.lot import Lot
+from wafer_core.models.card import Figure
+from wafer_core.models.folder import ModelFile
+from wafer_core.patterns import flags
+from wafer_core.readers.lotfile import write_lot
+from wafer_core.ui import compare_views, comparison, speed
+from wafer_core.workspace import Workspace
+
+Visit = Callable[..., AppTest]
+TRUTH = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
+TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Loc"]
+STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
+
+
+def labelled(lot: Lot, title: str = "labelled") -> Lot:
+    wafers = tuple(replace(wafer, labels=flags(name.split("+"))) for wafer, name in zip(lot, TRUTH, strict=True))
+    return replace(lot, wafers=wafers, title=title)
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, small_lot: Lot, monkeypatch: pytest.MonkeyPatch) -> Sequence[BenchmarkSet]:
+    """A benchmark of six wafers in the place of the shipped sets, and a queue that nobody serves."""
+    turned = replace(small_lot, wafers=tuple(wafer.turned("rotate-180") for wafer in small_lot))
+    path = tmp_path / "singles.npz"
+    path.write_bytes(write_lot(labelled(turned, "six real wafers")))
+    found = (BenchmarkSet(path),)
+    monkeypatch.setattr(comparison, "shipped_sets", lambda: found)
+    monkeypatch.setattr(comparison.jobs, "ensure_worker", lambda store: False)
+    return found
+
+
+@pytest.fixture
+def answered(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str:
+    """The id of a labelled lot that teacher and student have answered on."""
+    lot = labelled(small_lot)
+    answer(lot, store.model("teacher"), TEACHER)
+    answer(lot, store.model("student"), STUDENT)
+    return store.add_lot(lot)
+
+
+def address(page: AppTest, name: str) -> str:
+    value = page.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def table(page: AppTest) -> dict[str, dict[str, str]]:
+    frame = page.table[0].value
+    return {name: dict(row) for name, row in frame.iterrows()}
+
+
+def test_accuracy_and_agreement_stand_in_columns_of_their_own(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student")
+    assert not page.exception
+    rows = table(page)
+    assert rows["teacher"]["Exact match"].startswith("83.3\u00a0%")
+    assert rows["student"]["Exact match"].startswith("66.7\u00a0%")
+    assert rows["student"]["Agrees with teacher"].startswith("50.0\u00a0%")
+    assert rows["teacher"]["Agrees with teacher"] == "–"
+    assert rows["student"]["ms a wafer"] == "–"
+    assert not [element.value for element in page.markdown if "equal" in element.value.lower()]
+
+
+def test_the_answer_says_what_chance_leaves_open(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student")
+    answer = next(element.value for element in page.markdown if "smaller on disk" in element.value)
+    assert "66.7 %" in answer
+    assert "no significant difference" in answer
+    assert "not ruled out" in answer
+
+
+def test_without_labels_there_is_agreement_under_that_name_only(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+):
+    for name, sets in (("teacher", TEACHER), ("student", STUDENT)):
+        answer(small_lot, store.model(name), sets)
+    page = visit("compare", set=store.add_lot(small_lot), students="student")
+    assert not page.exception
+    assert list(table(page)["student"]) == ["Agrees with teacher", "Where either sees a pattern", "Size", "ms a wafer"]
+    assert table(page)["student"]["Agrees with teacher"].startswith("50.0\u00a0%")
+    said = " ".join(element.value for element in (*page.markdown, *page.caption))
+    assert "nothing here says who is right" in said
+    assert "Accuracy against size" not in said
+    assert "Agreement against size" in said
+
+
+def test_the_shipped_benchmark_comes_first_and_is_queued_for_every_model(visit: Visit, store: Workspace, shipped):
+    page = visit("compare", students="student,student-int8")
+    assert page.selectbox(key="address-set").value == store.add_lot(shipped[0].lot)
+    assert [job.payload["model"] for job in reversed(store.jobs("score"))] == ["teacher", "student", "student-int8"]
+    page.run()
+    assert len(store.jobs("score")) == 3
+
+
+def test_models_are_chosen_in_the_address(visit: Visit, store: Workspace, answered: str):
+    page = visit("compare", set=answered, students="student-int8,no such model")
+    chosen = page.multiselect(key="address-students")
+    assert chosen.value == ["student-int8"]
+    assert {"teacher-onnx", "student", "student-onnx"} <= set(chosen.options)
+    assert "teacher" not in chosen.options
+    page.multiselect(key="address-students").set_value(["student", "teacher-onnx"]).run()
+    assert address(page, "students") == "student,teacher-onnx"
+    page.multiselect(key="address-students").set_value([]).run()
+    assert page.multiselect(key="address-students").value == []
+
+
+def test_a_model_that_has_not_answered_shows_its_card(store: Workspace, shipped: Sequence[BenchmarkSet]):
+    model = store.model("student")
+    told = {"exact match": 0.9, "macro F1": 0.8, "F1, Center": 0.7, "recall, Center": 0.6, "precision, Center": 0.5}
+    figures = tuple(
+        Figure(
+            model.file, "singles", shipped[0].sha256, "test", name, value, value - 0.1, value + 0.05, 6, "the command"
+        )
+        for name, value in told.items()
+    )
+    carded = ModelFile(model.name, model.folder, model.file, replace(model.card, figures=figures))
+    ground = comparison.Ground(store.add_lot(shipped[0].lot), "six", 6, labelled=True, benchmark=True)
+    reached, command = comparison._on_card(ground, carded)
+    assert (reached.exact.value, reached.macro_f1.value, command) == (0.9, 0.8, "the command")
+    assert reached.patterns[0].f1.value == 0.7
+    assert not reached.patterns[1].f1.known
+    assert comparison._on_card(replace(ground, lot_id="another"), carded) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "who", "listed"),
+    [("Scratch", "student", 2), ("Center", "student", 0), ("Loc", "teacher", 1)],
+)
+def test_the_wafers_behind_a_bar_are_listed(visit: Visit, answered: str, pattern: str, who: str, listed: int):
+    page = visit("compare", set=answered, students="student", bar=pattern, who=who)
+    assert not page.exception
+    frames = [frame.value for frame in page.dataframe if "wafer" in frame.value.columns]
+    assert sum(len(frame) for frame in frames) == listed
+
+
+def test_a_wafer_behind_a_bar_says_what_is_wrong_with_it(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student", bar="Scratch", who="student")
+    frame = next(frame.value for frame in page.dataframe if "wafer" in frame.value.columns)
+    assert list(frame["wafer"]) == ["L1/03", "L1/04"]
+    assert list(frame["what"]) == ["missed", "missed"]
+    assert list(frame["labelled"]) == ["Scratch", "Center+Scratch"]
+
+
+def test_the_score_of_the_bars_is_in_the_address(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student", score="recall")
+    assert any("Recall per pattern" in element.value for element in page.markdown)
+
+
+def test_speed_is_measured_when_asked_for(visit: Visit, answered: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(speed, "REPEATS", 1)
+    page = visit("compare", set=answered, students="student-int8", teacher="teacher-onnx")
+    next(button for button in page.button if button.label == "Measure speed here").click().run()
+    assert not page.exception
+    for row in table(page).values():
+        assert float(row["ms a wafer"]) > 0
+    assert any("6 wafers one at a time" in element.value for element in page.markdown)
+
+
+def test_timing_a_lot_without_a_tested_die_says_so(store: Workspace, untested_states, lot_of):
+    lot_id = store.add_lot(lot_of([untested_states(10, 10)]))
+    with pytest.raises(UnusableLot, match="has a tested die"):
+        speed.measure(store, lot_id, store.model("student-int8").sha256)
+
+
+def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: str):
+    ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
+    compared = comparison.compare(ground, store.model("teacher"), [store.model("student")])
+    frame = compare_views.figures(compared).set_index(["model", "metric"])
+    assert frame.loc[("student", "agreement with the teacher"), "value"] == pytest.approx(0.5)
+    assert frame.loc[("student", "exact match"), "n"] == 6
+    assert frame.loc[("student", "bytes"), "value"] == store.model("student").entry.bytes
+    assert ("teacher", "agreement with the teacher") not in frame.index
+    assert set(frame["set id"]) == {answered}

@@ -1,0 +1,202 @@
+"""The Distill page: starting a run, watching it, and how each way of ending reads."""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wafer_core import jobs
+from wafer_core.distill import Recipe
+from wafer_core.lot import Lot
+from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.ui import model_cards, runs
+from wafer_core.workspace import ProgressPoint, Workspace
+
+Visit = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that nobody serves: what a run does is not what these tests are about."""
+    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
+
+
+@pytest.fixture
+def lot_id(store: Workspace, small_lot: Lot) -> str:
+    return store.add_lot(small_lot)
+
+
+def submit(store: Workspace, lot_id: str, budget: float = 60.0) -> int:
+    return jobs.submit_distil(store, lot_id, {"size": "tiny", "budget": budget}, "teacher")
+
+
+def address(page: AppTest, name: str) -> str:
+    value = page.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def texts(page: AppTest) -> str:
+    alerts = (*page.info, *page.warning, *page.error)
+    return "\n".join(str(element.value) for element in (*page.markdown, *page.caption, *alerts))
+
+
+def test_start_queues_one_run_and_puts_it_into_the_address(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill", lot=lot_id, size="tiny", time="120")
+    assert "No labels are read." in texts(page)
+    page.button(key="start").click().run()
+    assert not page.exception
+    (job,) = store.jobs("distil")
+    assert (job.lot, job.payload["settings"], job.payload["teacher"]) == (
+        lot_id,
+        {"size": "tiny", "budget": 120.0},
+        "teacher",
+    )
+    assert address(page, "run") == str(job.id)
+    page.button(key="start").click().run()
+    assert len(store.jobs("distil")) == 1
+
+
+def test_an_onnx_teacher_teaches_by_its_trained_weights(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill", lot=lot_id, teacher="teacher-onnx")
+    page.button(key="start").click().run()
+    assert store.jobs("distil")[0].payload["teacher"] == "teacher"
+
+
+def test_the_lot_chosen_on_the_page_is_the_lot_in_hand(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill")
+    page.selectbox(key="distill-lot").select(lot_id).run()
+    assert address(page, "lot") == lot_id
+
+
+def test_a_waiting_run_is_found_without_its_address_and_can_be_cancelled(visit: Visit, store: Workspace, lot_id: str):
+    run = submit(store, lot_id)
+    page = visit("distill", lot=lot_id)
+    assert "Waiting for the worker" in texts(page)
+    page.button(key=f"cancel-{run}").click().run()
+    assert store.job(run).state == "cancelled"
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert "no student was made" in texts(page)
+
+
+def test_a_running_run_shows_agreement_loss_and_the_time_left(visit: Visit, store: Workspace, lot_id: str):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    for step, agreed in ((1, 0), (10, 3), (20, 9)):
+        told = {"step": step, "steps": 40, "seconds": step / 10, "loss": 1 / step, "agreed": agreed, "held_out": 12}
+        store.report(run, told, point=ProgressPoint(step, step / 10, 1 / step, agreed, 12))
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert not page.exception
+    assert {metric.label: metric.value for metric in page.metric} == {
+        "Agreement on held-out wafers": "75.0 %",
+        "Loss": "0.0500",
+    }
+    assert "step 20 of 40" in texts(page)
+    assert "of 1 min" in texts(page)
+
+
+def test_before_the_first_count_there_is_no_agreement():
+    early = runs.Curves.of([ProgressPoint(1, 0.1, 2.0, 0, 12), ProgressPoint(9, 0.9, 1.0, 0, 12)])
+    assert (early.agreement, early.counted, len(early.loss)) == ((), "not counted yet", 2)
+    later = runs.Curves.of([ProgressPoint(1, 0.1, 2.0, 0, 12), ProgressPoint(runs.FIRST_LOOK, 1.0, 1.0, 0, 12)])
+    assert (later.agreement, later.counted) == (((1.0, 0.0),), "0 of 12")
+    assert Recipe(steps=1).evaluate == runs.FIRST_LOOK
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "said"),
+    [
+        ("failed", "The system refused a file (No space left on device).", "No space left"),
+        (
+            "lost",
+            "The worker stopped 5 times in the middle of this; start it again to try once more.",
+            "stopped 5 times",
+        ),
+        ("cancelled", "Cancelled.", "no student was made"),
+    ],
+)
+def test_every_bad_end_is_a_sentence_and_can_be_tried_again(
+    visit: Visit, store: Workspace, lot_id: str, state: str, message: str, said: str
+):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    store.end_job(run, state, message)
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert not page.exception
+    assert said in texts(page)
+    page.button(key=f"again-{run}").click().run()
+    again = store.jobs("distil")[0]
+    assert again.id != run
+    assert again.payload == store.job(run).payload
+    assert address(page, "run") == str(again.id)
+
+
+def test_a_run_of_another_machine_is_named_as_missing(visit: Visit, lot_id: str):
+    page = visit("distill", lot=lot_id, run="4711")
+    assert not page.exception
+    assert "There is no run 4711" in texts(page)
+
+
+@pytest.fixture
+def finished(store: Workspace, lot_id: str, tiny_folder) -> int:
+    """A run that is done: its folder is the untrained model's, under the run's name."""
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    told = {"step": 20, "steps": 20, "seconds": 33.0, "loss": 0.1, "agreed": 2, "held_out": 4}
+    store.report(run, told, point=ProgressPoint(20, 33.0, 0.1, 2, 4))
+    folder = store.student_root / str(store.job(run).name)
+    shutil.copytree(tiny_folder, folder)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "role": "student"}))
+    store.end_job(run, "done", "ready")
+    return run
+
+
+def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Workspace, lot_id: str, finished: int):
+    page = visit("distill", lot=lot_id, run=str(finished))
+    assert not page.exception
+    name = str(store.job(finished).name)
+    assert f"**{name}** is ready" in texts(page)
+    assert "50.0 %" in texts(page)
+    page.button(key=f"use-{finished}").click().run()
+    assert address(page, "student") == name
+    assert {button.label for button in page.get("download_button")} == {"Download"}
+
+
+def test_a_student_whose_folder_is_gone_is_named(visit: Visit, store: Workspace, lot_id: str, finished: int):
+    shutil.rmtree(store.student_root / str(store.job(finished).name))
+    page = visit("distill", lot=lot_id, run=str(finished))
+    assert not page.exception
+    assert "no longer in the workspace" in texts(page)
+
+
+def test_a_zip_holds_the_whole_folder(store: Workspace, finished: int):
+    student = store.model(str(store.job(finished).name))
+    names = zipfile.ZipFile(io.BytesIO(model_cards.zipped(student))).namelist()
+    assert sorted(names) == sorted(f"{student.folder.name}/{path.name}" for path in student.folder.iterdir())
+
+
+def test_more_runs_than_a_page_are_paged(visit: Visit, store: Workspace, lot_id: str):
+    for budget in range(100, 100 + runs.PAGE + 2):
+        store.end_job(submit(store, lot_id, budget), "cancelled", "Cancelled before it began.")
+    first, second = visit("distill", lot=lot_id), visit("distill", lot=lot_id, runs="2")
+    opened = [sum(button.label == "Open" for button in page.button) for page in (first, second)]
+    assert opened == [runs.PAGE, 2]
+
+
+@pytest.mark.parametrize("size", STUDENT_SIZES)
+def test_sizes_say_what_the_networks_weigh(size: str):
+    parameters, int8 = runs.STUDENTS[size]
+    assert parameters == parameter_count(build(STUDENT_SIZES[size]))
+    assert 1.0 * parameters < int8 < 2.0 * parameters
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (38, "38 s"), (60, "1 min"), (90, "1 min 30 s"), (3600, "1 h"), (7500, "2 h 5 min"), (-3, "0 s")],
+)
+def test_durations_read_as_they_are_said(seconds: float, text: str):
+    assert runs.duration(seconds) == text

@@ -1,0 +1,224 @@
+"""The Lot page: lots in and out, what the cards say, filters in the address, reading options."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.lot import Lot
+from wafer_core.ui import gallery, lot_picker, opinions
+from wafer_core.workspace import Workspace
+
+Visit = Callable[..., AppTest]
+TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
+STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
+
+
+@pytest.fixture
+def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str:
+    """The small lot in the workspace, with the answers above."""
+    answer(small_lot, store.model("teacher"), TEACHER)
+    answer(small_lot, store.model("approved"), STUDENT)
+    return store.add_lot(small_lot)
+
+
+def address(app: AppTest, name: str) -> str | None:
+    """A parameter of the address as it stands by now."""
+    value = app.query_params.get(name)
+    return value[-1] if isinstance(value, list) else value
+
+
+def texts(app: AppTest) -> str:
+    """Everything the page says, in one text."""
+    kinds = (app.title, app.caption, app.markdown, app.info, app.error, app.warning)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_without_an_address_a_bundled_lot_opens_and_the_address_names_it(visit: Visit, store: Workspace) -> None:
+    app = visit()
+    assert not app.exception
+    first = store.lots()[0]
+    assert address(app, "lot") == first.id
+    assert app.selectbox(key="address-lot").value == first.id
+
+
+def test_a_lot_is_told_at_a_glance(visit: Visit, lot_id: str) -> None:
+    app = visit(lot=lot_id)
+    assert not app.exception
+    assert app.title[0].value == "small"
+    assert "6 wafers" in texts(app)
+    assert "2 grids" in texts(app)
+    assert (app.metric[0].label, app.metric[0].value) == ("Models agree on", "4 of 6")
+    assert "**Disagree 2**" in texts(app)
+    assert "Wafers called Normal: 2 by the teacher, 3 by the student." in texts(app)
+    assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ({}, "Wafers 1 to 6 of 6 "),
+        ({"show": "differ"}, "Wafers 1 to 2 of 2 found among 6"),
+        ({"pattern": "Center"}, "Wafers 1 to 2 of 2 found among 6"),
+        ({"pattern": "Normal"}, "Wafers 1 to 3 of 3 found among 6"),
+        ({"show": "differ", "pattern": "Center"}, "Wafers 1 to 1 of 1 found among 6"),
+        ({"show": "nonsense", "pattern": "Nope", "sort": "?", "view": "x", "page": "99"}, "Wafers 1 to 6 of 6 "),
+        ({"show": "unsure"}, "No wafer of this lot fits these filters"),
+    ],
+)
+def test_filters_stand_in_the_address(visit: Visit, lot_id: str, address: dict[str, str], found: str) -> None:
+    app = visit(lot=lot_id, **address)
+    assert not app.exception
+    assert found in texts(app)
+
+
+def test_a_filter_turned_on_the_page_is_written_into_the_address(visit: Visit, lot_id: str) -> None:
+    app = visit(lot=lot_id, page="2")
+    app.button(key="see-differ").click().run()
+    assert address(app, "show") == "differ"
+    assert address(app, "page") is None
+    app.selectbox(key="address-pattern").select("Scratch").run()
+    assert address(app, "pattern") == "Scratch"
+    assert "Wafers 1 to 2 of 2" in texts(app)
+    app.selectbox(key="address-pattern").select("any").run()
+    assert address(app, "pattern") is None
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("wafer", [0, 1, 2, 3, 4, 5]), ("yield", [5, 4, 3, 2, 1, 0]), ("best", [0, 1, 2, 3, 4, 5])],
+)
+def test_wafers_come_in_the_order_asked_for(
+    store: Workspace, small_lot: Lot, lot_id: str, sort: str, expected: list[int]
+) -> None:
+    said = opinions.Opinions(
+        small_lot,
+        _opinion(store, small_lot, "teacher"),
+        _opinion(store, small_lot, "approved"),
+    )
+    assert gallery.select(said, "all", gallery.ANY, sort).tolist() == expected
+
+
+def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
+    app = visit(lot=lot_id, view="table")
+    assert not app.exception
+    table = next(frame.value for frame in app.dataframe if "teacher" in frame.value)
+    assert table["teacher"].tolist() == TEACHER
+    assert table["student"].tolist() == STUDENT
+    assert table["agreement"].tolist() == ["agree", "agree", "differ", "differ", "agree", "agree"]
+    assert table["map"].str.startswith("data:image/png;base64,").all()
+
+
+def test_what_is_missing_is_queued_the_student_first(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    app = visit(lot=lot_id)
+    assert not app.exception
+    jobs = store.jobs("score")
+    urgent = sorted(jobs, key=lambda job: (job.urgency, job.id))
+    assert {job.payload["model"] for job in jobs} == {"student", "teacher"}
+    assert urgent[0].payload["model"] == "student"
+    assert jobs[0].first == (0, 1, 2, 3, 4, 5)
+
+
+def test_a_lot_that_is_not_here_gets_a_sentence(visit: Visit) -> None:
+    app = visit(lot="0123456789abcdef")
+    assert not app.exception
+    assert "No lot in this workspace has the id 0123456789abcdef" in app.error[0].value
+
+
+def test_wafers_without_a_tested_die_are_counted_apart(
+    visit: Visit,
+    store: Workspace,
+    disc_states: Callable[..., np.ndarray],
+    untested_states: Callable[..., np.ndarray],
+    lot_of: Callable[..., Lot],
+    answer: Callable[..., None],
+) -> None:
+    lot = lot_of([disc_states(20, 20), untested_states(20, 20)])
+    for name in ("teacher", "approved"):
+        answer(lot, store.model(name), ["Center", "Normal"], margin=np.array([[4.0], [np.nan]]))
+    app = visit(lot=store.add_lot(lot))
+    assert not app.exception
+    assert "1 wafer without a tested die" in texts(app)
+    assert app.metric[0].value == "1 of 1"
+
+
+# Opening files -----------------------------------------------------------------------------------
+
+
+def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
+    """Give files to the dialog that opens lots."""
+    app.button(key="upload").click().run()
+    for name, data in files:
+        app.file_uploader[0].upload(name, data)
+    return app.run()
+
+
+def grid_csv(states: np.ndarray) -> bytes:
+    return "\n".join(",".join(str(cell) for cell in row) for row in states).encode()
+
+
+def test_an_upload_opens_and_the_address_finds_it_again(
+    visit: Visit, lot_id: str, disc_states: Callable[..., np.ndarray], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("files") / "fab7.npz"
+    np.savez(path, arr_0=np.stack([disc_states(26, 26, 0.2, seed=i) for i in range(3)]))
+    app = upload(visit(lot=lot_id), ("fab7.npz", path.read_bytes()))
+    assert not app.exception
+    opened = address(app, "lot")
+    assert opened != lot_id
+    assert address(app, "upload") is None
+    assert app.title[0].value == "fab7"
+    assert visit(lot=opened).title[0].value == "fab7"
+
+
+def test_a_file_that_reads_two_ways_is_asked_about_before_any_verdict(
+    visit: Visit, store: Workspace, lot_id: str, disc_states: Callable[..., np.ndarray]
+) -> None:
+    app = upload(visit(lot=lot_id), ("grid.csv", grid_csv(disc_states(12, 12, 0.3))))
+    assert not app.exception
+    assert address(app, "lot") == lot_id
+    pending = address(app, "upload")
+    assert store.upload(pending) is not None
+    # A refresh comes back to the question.
+    again = visit(lot=lot_id, upload=pending)
+    again.radio[0].set_value("states")
+    next(button for button in again.button if button.label == "Read it so").click().run()
+    assert not again.exception
+    assert again.title[0].value == "grid"
+    assert address(again, "upload") is None
+
+
+def test_a_broken_file_gets_a_sentence_and_nothing_is_lost(visit: Visit, lot_id: str) -> None:
+    app = upload(visit(lot=lot_id), ("broken.npz", b"PK\x03\x04 this is no archive"))
+    assert not app.exception
+    assert "broken.npz" in app.error[0].value
+    assert address(app, "lot") == lot_id
+    assert app.title[0].value == "small"
+
+
+def test_a_lot_is_turned_into_a_new_one(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot) -> None:
+    app = visit(lot=lot_id)
+    turn = next(box for box in app.selectbox if box.label == "Turn every wafer")
+    turn.select("flip-left-right")
+    next(button for button in app.button if button.label == "Read again").click().run()
+    assert not app.exception
+    turned = address(app, "lot")
+    assert turned != lot_id
+    flipped = store.lot(turned).wafers[2].states
+    assert np.array_equal(flipped, small_lot.wafers[2].states[:, ::-1])
+    # Both have one title; the list tells them apart.
+    labels = lot_picker.labels(store.lots())
+    assert len(set(labels.values())) == len(labels)
+
+
+def _opinion(store: Workspace, lot: Lot, name: str) -> opinions.Opinion:
+    from wafer_core.decode import decode_with, verdict_titles
+
+    model = store.model(name)
+    stored = store.scores(model.sha256, [wafer.map_hash for wafer in lot])
+    verdicts = decode_with(model, stored.logits)
+    return opinions.Opinion(model, verdicts, stored.present, verdict_titles(verdicts))

@@ -1,0 +1,184 @@
+"""The Wafer page: the wafer the address names, both verdicts, overlays, and steps to its neighbours."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.lot import NO_DIE, Frame, Lot, Wafer
+from wafer_core.patterns import PATTERNS, flags
+from wafer_core.ui.overlays import die_table
+from wafer_core.workspace import Workspace
+
+Visit = Callable[..., AppTest]
+TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
+STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
+
+
+@pytest.fixture
+def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str:
+    """The small lot in the workspace, with the answers above and DeepLift overlays of the first wafer."""
+    for name, sets in (("teacher", TEACHER), ("approved", STUDENT), ("student-int8", STUDENT)):
+        answer(small_lot, store.model(name), sets)
+    explain(store, small_lot.wafers[0], "deeplift", "Center")
+    return store.add_lot(small_lot)
+
+
+def explain(
+    store: Workspace, wafer: Wafer, method: str, *patterns: str, models: tuple[str, ...] = ("teacher", "approved")
+) -> None:
+    """Lay attributions ready in which every failing die speaks for the pattern, the teacher's twice as much."""
+    for strength, name in zip((0.2, 0.1), models, strict=False):
+        dies = np.where(wafer.states == 2, strength, 0).astype(np.float32)
+        columns = [PATTERNS.index(pattern) for pattern in patterns]
+        store.put_attributions(
+            store.model(name).sha256, wafer.map_hash, method, columns, np.stack([dies] * len(columns))
+        )
+
+
+def texts(app: AppTest) -> str:
+    """Everything the page says, in one text."""
+    kinds = (app.title, app.subheader, app.caption, app.markdown, app.info, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def address(app: AppTest, name: str) -> str | None:
+    """A parameter of the address as it stands by now."""
+    value = app.query_params.get(name)
+    return value[-1] if isinstance(value, list) else value
+
+
+def charts(app: AppTest) -> list[str]:
+    """The keys of the figures on the page."""
+    return [chart.key for chart in app.get("plotly_chart")]
+
+
+def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(visit: Visit, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert not app.exception
+    assert app.title[0].value == "Wafer 01"
+    assert [heading.value for heading in app.subheader] == ["Center", "Center", "Why"]
+    assert {"die-map", "bars-teacher", "bars-student", "overlay-teacher-0", "overlay-student-0", "scale"} == set(
+        charts(app)
+    )
+    assert "usual suspects" in texts(app)
+
+
+def test_without_a_wafer_in_the_address_the_first_opens(visit: Visit, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id)
+    assert address(app, "wafer") == "L1/01"
+
+
+@pytest.mark.parametrize(
+    ("here", "step", "there"),
+    [
+        ("L1/01", "Next", "L1/02"),
+        ("L1/02", "Previous", "L1/01"),
+        ("L1/01", "Next disagreement", "L1/03"),
+        ("L1/03", "Next disagreement", "L1/04"),
+        ("L1/04", "Next disagreement", "L1/03"),
+        ("03", "Next", "L1/04"),
+    ],
+)
+def test_steps_lead_to_neighbours(visit: Visit, lot_id: str, here: str, step: str, there: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer=here)
+    app.button(key=f"step-{step}").click().run()
+    assert not app.exception
+    assert address(app, "wafer") == there
+    assert app.title[0].value == f"Wafer {there.removeprefix('L1/')}"
+
+
+def test_the_ends_of_a_lot_are_ends(visit: Visit, lot_id: str) -> None:
+    assert visit("wafer", lot=lot_id, wafer="L1/01").button(key="step-Previous").disabled
+    assert visit("wafer", lot=lot_id, wafer="L1/06").button(key="step-Next").disabled
+
+
+def test_steps_follow_the_filters_of_the_lot(visit: Visit, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01", pattern="Center", sort="yield")
+    # By yield the fourth wafer comes before the first.
+    assert "2 of 2 found in" in texts(app)
+    app.button(key="step-Previous").click().run()
+    assert address(app, "wafer") == "L1/04"
+
+
+@pytest.mark.parametrize("method", ["deeplift", "gradcam", "integrated-gradients"])
+def test_an_onnx_student_is_sent_to_occlusion(visit: Visit, lot_id: str, method: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01", student="student-int8", method=method)
+    assert not app.exception
+    assert any("Occlusion explains it" in note.value for note in app.info)
+
+
+def test_a_method_stands_in_the_address(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot) -> None:
+    explain(store, small_lot.wafers[0], "occlusion", "Center")
+    app = visit("wafer", lot=lot_id, wafer="L1/01", method="occlusion")
+    assert not app.exception
+    assert {"overlay-teacher-0", "overlay-student-0"} <= set(charts(app))
+    assert not store.jobs("explain")
+
+
+def test_missing_overlays_are_queued_once_a_model(visit: Visit, store: Workspace, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/04")
+    app.run()
+    assert not app.exception
+    jobs = store.jobs("explain")
+    assert {(job.payload["model"], tuple(job.payload["patterns"])) for job in jobs} == {
+        (name, (PATTERNS.index("Center"), PATTERNS.index("Scratch"))) for name in ("teacher", "student")
+    }
+    assert len(jobs) == 2
+    assert "not named" in texts(app)
+
+
+def test_a_normal_wafer_needs_no_explanation(visit: Visit, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/02")
+    assert "nothing to explain" in texts(app)
+
+
+@pytest.mark.parametrize("name", ["99", "L2/01"])
+def test_a_wafer_that_is_not_there_gets_a_sentence(visit: Visit, lot_id: str, name: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer=name)
+    assert not app.exception
+    assert f"There is no wafer {name!r} in small" in app.error[0].value
+
+
+def test_a_wafer_nobody_tested_is_said_to_be_so(
+    visit: Visit,
+    store: Workspace,
+    untested_states: Callable[..., np.ndarray],
+    lot_of: Callable[..., Lot],
+    answer: Callable[..., None],
+) -> None:
+    lot = lot_of([untested_states(9, 9)])
+    for name in ("teacher", "approved"):
+        answer(lot, store.model(name), ["Normal"], margin=np.nan)
+    app = visit("wafer", lot=store.add_lot(lot))
+    assert not app.exception
+    assert [note.value for note in app.info] == [
+        "No die of this wafer was tested, so there is nothing to recognise."
+    ] * 2
+
+
+def test_bins_are_a_colour_of_their_own_and_labels_are_told(
+    visit: Visit, store: Workspace, disc_states: Callable[..., np.ndarray], answer: Callable[..., None]
+) -> None:
+    states = disc_states(12, 12, 0.3)
+    bins = np.where(states == NO_DIE, -1, states).astype(np.int32)
+    lot = Lot("binned", (Wafer("L1", "01", Frame(12, 12), states, bins=bins, labels=flags(["Donut"]), notch="left"),))
+    for name in ("teacher", "approved"):
+        answer(lot, store.model(name), ["Normal"])
+    app = visit("wafer", lot=store.add_lot(lot), colour="bin")
+    assert not app.exception
+    assert app.segmented_control(key="address-colour").value == "bin"
+    assert "labelled Donut in its file" in texts(app)
+    assert "notch left" in texts(app)
+
+
+def test_the_csv_of_overlays_has_a_row_a_die(small_lot: Lot) -> None:
+    wafer = small_lot.wafers[2]
+    dies = np.arange(wafer.states.size, dtype=np.float32).reshape(wafer.states.shape)
+    table = die_table(wafer, {"teacher": {6: dies, 0: dies}, "student": {0: -dies}})
+    assert list(table) == ["x", "y", "state", "teacher Center", "teacher Scratch", "student Center"]
+    assert len(table) == wafer.dies
+    first = table.iloc[0]
+    assert wafer.states[first.y, first.x] != NO_DIE
+    assert first["teacher Center"] == dies[first.y, first.x] == -first["student Center"]

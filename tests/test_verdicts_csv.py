@@ -1,0 +1,31 @@
+"""Verdicts as CSV: the columns of the command line, a row for every wafer."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.decode import decode
+from wafer_core.lot import Lot
+from wafer_core.verdicts_csv import COLUMNS, verdicts_csv
+
+
+def test_every_wafer_keeps_its_row_and_numbers_read_back(
+    disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot]
+) -> None:
+    lot = lot_of([disc_states(9, 9, seed=i) for i in range(4)], lot="A,1")
+    logits = np.full((4, 8), -3.0, dtype=np.float32)
+    logits[0, [0, 6]] = 2.5
+    logits[2] = np.nan
+    logits[3, [0, 1]] = 4.0, 1.0
+    verdicts = decode(logits, [0.5] * 8, "38")
+    head, *rows = csv.reader(io.StringIO(verdicts_csv(lot, verdicts)))
+    assert tuple(head) == COLUMNS
+    assert [row[:2] for row in rows] == [["A,1", wafer.wafer] for wafer in lot]
+    assert [row[10:12] for row in rows] == [["Center+Scratch", ""], ["Normal", ""], ["", ""], ["Center", "Donut"]]
+    assert rows[2][2:] == [""] * 11
+    for row in (0, 1, 3):
+        assert np.array_equal(np.array(rows[row][2:10], dtype=np.float32), verdicts.probabilities[row])
+        assert np.float32(rows[row][12]) == verdicts.margin[row]

@@ -1,0 +1,82 @@
+import argparse
+import hashlib
+
+import pytest
+
+from wafer_core.models.card import Card
+from wafer_core.models.folder import files_of
+from wafer_core.models.groups import unpack_groups
+from wafer_core.models.weights import load_network
+from wafer_core.training import teacher
+from wafer_core.training.data import native_maps, resized_maps
+
+
+def options(data, out, *more):
+    parser = argparse.ArgumentParser()
+    teacher.add_arguments(parser)
+    few = "--architecture residual-16-1-1 --size 12 --steps 2 --batch 4 --workers 0 --pool 256 --threads 1"
+    return parser.parse_args(["--data", str(data), "--out", str(out), *few.split(), *more])
+
+
+@pytest.fixture(scope="module")
+def taught(fake_data, tmp_path_factory):
+    """The folder of a teacher trained for two steps, and what was said on the way."""
+    out = tmp_path_factory.mktemp("models") / "two-steps"
+    with pytest.MonkeyPatch.context() as patch:
+        # Two thousand overlays and simulated wafers are for figures, and nothing here looks at figures.
+        patch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, constructed=60))
+        teacher.train_teacher(options(fake_data, out))
+    return out
+
+
+teacher_examples = teacher.examples
+
+
+def test_a_teacher_ships_with_its_files_and_nothing_beside_it(taught):
+    files = {"two-steps.safetensors", "two-steps.onnx", "two-steps.int8.onnx", "card.json"}
+    assert {path.name for path in taught.iterdir()} == files
+    assert [path.name for path in taught.parent.iterdir()] == ["two-steps"]
+    assert not load_network(files_of(taught)[0]).training
+
+
+def test_its_card_says_what_it_learned_from(taught, fake_data):
+    card = Card.read(taught)
+    assert (card.role, card.architecture, card.size) == ("teacher", "residual-16-1-1", 12)
+    assert card.decoder in ("38", "free")
+    (data,) = card.made_from["data"]
+    real = resized_maps(fake_data, "train").joined(native_maps(fake_data, "train"))
+    assert (data["name"], data["labels"], data["parts"], data["maps"]) == ("WM-811K", True, ["train"], len(real))
+    assert unpack_groups(data["groups"]) == set(real.groups)
+    assert data["sha256"] == hashlib.sha256((fake_data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest()
+
+
+def test_its_command_repeats_it_and_names_no_place(taught, fake_data):
+    command = Card.read(taught).made_from["command"]
+    expected = "python -m wafer_core train-teacher --data PATH --out two-steps --architecture residual-16-1-1 --size 12"
+    assert command.startswith(expected)
+    assert str(fake_data) not in command
+    parser = argparse.ArgumentParser()
+    teacher.add_arguments(parser)
+    again = parser.parse_args([*command.replace("PATH", str(fake_data)).split()[4:], "--threads", "1"])
+    assert vars(again) == vars(options(fake_data, "two-steps"))
+
+
+def test_its_figures_are_of_the_validation_part(taught):
+    figures = Card.read(taught).figures
+    assert {figure.split for figure in figures} == {"validation"}
+    assert {figure.metric for figure in figures} == {"exact", "macro F1", "false alarms"}
+    assert {figure.set for figure in figures} >= {"WM-811K resized", "WM-811K overlays", "simulated"}
+    assert all(0 <= figure.value <= 1 for figure in figures)
+
+
+def test_a_default_run_is_the_shipped_recipe():
+    parser = argparse.ArgumentParser()
+    teacher.add_arguments(parser)
+    chosen = parser.parse_args(["--data", ".", "--out", "teacher"])
+    assert chosen.architecture == teacher.DEFAULT.architecture
+    assert (chosen.steps, chosen.batch, chosen.rate, chosen.size) == (
+        teacher.DEFAULT.steps,
+        teacher.DEFAULT.batch,
+        teacher.DEFAULT.rate,
+        52,
+    )

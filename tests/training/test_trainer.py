@@ -1,0 +1,110 @@
+import pytest
+import torch
+from torch import nn
+
+from wafer_core.errors import UsageError
+from wafer_core.synthesis.pool import Pool
+from wafer_core.training.trainer import Recipe, train
+
+CPU = torch.device("cpu")
+TASK = Recipe(architecture="residual-16-1-1", steps=60, batch=32, rate=5e-3)
+SHORT = Recipe(architecture="residual-16-1-1", steps=300, batch=4)
+
+
+def chunks(size, rows=32):
+    """Wafers that fail in the middle are Center; nothing else is on any of them."""
+    random = torch.Generator().manual_seed(0)
+    while True:
+        labels = torch.zeros(rows, 8, dtype=torch.bool)
+        labels[:, 0] = torch.rand(rows, generator=random) < 0.5
+        failing = (torch.rand(rows, size, size, generator=random) < 0.1).float()
+        middle = slice(size // 4, -(size // 4))
+        failing[:, middle, middle] = torch.maximum(failing[:, middle, middle], labels[:, :1, None].float())
+        yield (255 * torch.stack([1 - failing, failing], dim=1)).to(torch.uint8), labels
+
+
+def pool_of(size=8):
+    return Pool(chunks(size), 128, CPU)
+
+
+def logits_of(network, size=8):
+    maps, labels = next(chunks(size, 200))
+    with torch.inference_mode():
+        return network(maps.float() / 255), labels
+
+
+@pytest.fixture(scope="module")
+def taught():
+    return train(TASK, pool_of(16), CPU)
+
+
+def test_a_trivial_task_is_learned(taught):
+    logits, labels = logits_of(taught, 16)
+    assert ((logits > 0) == labels).all(dim=1).float().mean() > 0.95
+
+
+def test_what_comes_back_is_ready_to_be_used_and_saved(taught):
+    assert not taught.training
+    assert all(tensor.is_contiguous() for tensor in taught.state_dict().values())
+
+
+def weights(network):
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(tensor, b[name]) for name, tensor in a.items())
+
+
+def test_a_run_repeats_from_its_seed():
+    recipe = Recipe(architecture="residual-16-1-1", steps=5, batch=8, seed=3)
+    once, again = (weights(train(recipe, pool_of(), CPU)) for _ in range(2))
+    other = weights(train(Recipe(architecture="residual-16-1-1", steps=5, batch=8, seed=4), pool_of(), CPU))
+    assert same(once, again)
+    assert not same(once, other)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
+    checkpoint, told = tmp_path / "run.checkpoint", []
+
+    def die(step, loss, seconds):
+        if step == 250:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(SHORT, pool_of(), CPU, report=die, checkpoint=checkpoint)
+    resumed = train(SHORT, pool_of(), CPU, report=lambda step, *_: told.append(step), checkpoint=checkpoint)
+    assert told == [250, 300]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.checkpoint"]
+
+    finished = train(SHORT, pool_of(), CPU, report=lambda step, *_: told.append(step), checkpoint=checkpoint)
+    assert told == [250, 300]
+    assert same(weights(resumed), weights(finished))
+
+    with pytest.raises(UsageError, match=r"run\.checkpoint is left from a run with other options"):
+        train(Recipe(architecture="residual-16-1-1", steps=300, batch=4, seed=1), pool_of(), CPU, checkpoint=checkpoint)
+
+
+def test_a_network_that_would_break_the_heap_is_not_trained():
+    with pytest.raises(UsageError, match="residual-14-1-1 is too narrow to train: the width of a teacher begins at 16"):
+        train(Recipe(architecture="residual-14-1-1", steps=1), pool_of(), CPU)
+
+
+class Sure(nn.Module):
+    """A guide that finds Random on every wafer."""
+
+    def forward(self, maps):
+        answers = torch.full((len(maps), 8), -9.0)
+        answers[:, 7] = 9.0
+        return answers
+
+
+@pytest.mark.parametrize(("guides", "chance"), [([], 0.01), ([Sure()], 0.5)])
+def test_guides_are_believed_by_half(guides, chance):
+    network = train(Recipe(architecture="residual-16-1-1", steps=80, batch=16, rate=1e-2), pool_of(), CPU, guides)
+    logits, _ = logits_of(network)
+    assert logits[:, 7].sigmoid().mean() == pytest.approx(chance, abs=0.15)

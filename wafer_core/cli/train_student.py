@@ -1,0 +1,22 @@
+"""Distil a shipped student from the teacher, on training maps without labels and simulated ones."""
+
+from __future__ import annotations
+
+import argparse
+
+from wafer_core.cli.parser import Parser
+
+NAME = "train-student"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the trainer knows its own arguments, and asking it would import torch."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Hand the arguments that are left over to `wafer_core.distill_shipped`."""
+    from wafer_core import distill_shipped
+
+    parser = Parser(prog=f"python -m wafer_core {NAME}", description=__doc__, allow_abbrev=False)
+    distill_shipped.add_arguments(parser)
+    distill_shipped.distil_shipped(parser.parse_args(arguments.rest))
