@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from wafer_core.benchmark import BenchmarkSet, measure, measure_latency, run, shipped_sets
+from wafer_core.benchmark import BenchmarkSet, keep_in_cards, measure, measure_latency, run, shipped_sets
 from wafer_core.canonical import canonical
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import FAIL, PASS, Frame, Lot, Wafer
@@ -119,6 +119,19 @@ def test_every_figure_says_how_it_was_measured(report):
         "lots": 12,
     }
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_cards_keep_the_figures_of_the_latest_run(report, models):
+    keep_in_cards(report, models)
+    keep_in_cards(report, models)
+    for folder in {model.folder for model in models}:
+        card = Card.read(folder)
+        shas = {entry.sha256 for entry in card.files.values()}
+        expected = [figure for figure in report["figures"] if figure["sha256"] in shas]
+        assert len(card.figures) == len(expected) > 0
+        assert {(figure.file, figure.set, figure.metric, figure.value) for figure in card.figures} == {
+            (each["file"], each["set"], each["metric"], each["value"]) for each in expected
+        }
 
 
 def test_figures_are_what_the_verdicts_say(models, folder):

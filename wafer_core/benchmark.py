@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from wafer_core.compare import Rate, Sets, accuracy, agreement, groups_of, label
 from wafer_core.decode import Verdicts, decode_with
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot, Wafer
-from wafer_core.models.card import Figure
+from wafer_core.models.card import Card, Figure
 from wafer_core.models.folder import ModelFile, shipped_models
 from wafer_core.readers import read_paths
 from wafer_core.recognise import Recognizer, load_recognizer
@@ -174,6 +174,24 @@ def run(
             if (teacher := teachers.get(each.set.name)) and teacher is not each
         ],
     }
+
+
+def keep_in_cards(measured: Mapping[str, Any], models: Sequence[ModelFile] | None = None) -> None:
+    """Put the figures of a run into the cards of the models, in place of older ones of the same sets.
+
+    Args:
+        measured: what `run` returned.
+        models: which files it measured; None means every shipped one.
+    """
+    sets = {each["name"] for each in measured["sets"]}
+    for folder in {model.folder for model in (shipped_models() if models is None else models)}:
+        card = Card.read(folder)
+        kept = [figure for figure in card.figures if figure.set not in sets]
+        ours = {entry.sha256 for entry in card.files.values()}
+        for found in measured["figures"]:
+            if found["sha256"] in ours:
+                kept.append(Figure(**{name: found[name] for name in (field.name for field in fields(Figure))}))
+        replace(card, figures=tuple(kept)).write(folder)
 
 
 def measure_latency(recognizer: Recognizer, wafers: Sequence[Wafer], repeats: int = 5, batch: int = 1) -> float:

@@ -30,6 +30,9 @@ REPLAYED = 768
 SHIPPED_STUDENTS = {"tiny": "tiny", "small": "student", "base": "base"}
 """The shipped model folder of each student size, from which a distillation starts where it exists."""
 
+_MOST_WATCHED = 400
+"""Held-out wafers that are looked at while a student learns; more would take the time it learns in."""
+
 _MOST_CALIBRATION = 400
 """Maps, half of the lot and half simulated, that thresholds are matched on; int8 is calibrated on every other one."""
 
@@ -165,7 +168,7 @@ def distil_lot(
         seed=settings.seed,
     )
     source = LotAndReplay(torch.from_numpy(maps.learned), torch.from_numpy(maps.replay))
-    held = torch.from_numpy(maps.lot[maps.kept])
+    held = torch.from_numpy(maps.lot[maps.kept][:_MOST_WATCHED])
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
     for progress in distil(run.teaching, student, source, recipe, held, cuts):
         run.history.append(progress)

@@ -14,13 +14,17 @@ NAME = "benchmark"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_out(parser, "FILE.json")
+    parser.add_argument("--into-cards", action="store_true", help="write the figures into the shipped cards too")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the figures."""
+    from wafer_core.benchmark import keep_in_cards
     from wafer_core.benchmark import run as measure
 
     check_writable(arguments.out)
     figures = measure()
     with written(arguments.out) as file:
         file.write(json.dumps(figures, indent=2, allow_nan=False).encode() + b"\n")
+    if arguments.into_cards:
+        keep_in_cards(figures)

@@ -7,6 +7,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +115,7 @@ def distil(
     began = time.monotonic()
     steps = recipe.steps or _WARMING
     step, agreed = 0, _agreed(average, held_out, cuts, answers)
+    passed = [0.0]
     while step < steps:
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _rate(step, steps)
@@ -128,8 +131,11 @@ def distil(
         step += 1
         blend(average, student, min(recipe.keep, step / (10 + step)))
         seconds = time.monotonic() - began
+        passed.append(seconds)
         if recipe.steps is None and step == _WARMING:
-            steps = max(int(recipe.seconds / seconds * step), step)
+            # The median, because the first step is cold and a worker may have been called away.
+            pace = median(after - before for before, after in pairwise(passed))
+            steps = step + max(int((recipe.seconds - seconds) / (_SPARE * pace)), 0)
         out_of_time = recipe.steps is None and seconds > recipe.seconds
         if step % recipe.evaluate == 0 or step == steps or out_of_time:
             agreed = _agreed(average, held_out, cuts, answers)
@@ -142,6 +148,9 @@ def distil(
 
 _WARMING = 6
 """Steps by which a run without a number of steps measures how long one takes."""
+
+_SPARE = 1.15
+"""How much longer than the first ones a step may take, looks at the held-out wafers included."""
 
 _GENTLE = 0.05
 """The share of the peak rate that a run begins with."""
