@@ -129,14 +129,11 @@ def difference(student: Standing) -> str:
     if student.against is None:
         return ""
     loss, upper = student.against.loss, student.against.upper
-    points = f"{abs(100 * loss.value):.1f} points"
+    apart = f"{abs(100 * loss.value):.1f} points {'fewer' if loss.value > 0 else 'more'}" if loss.value else "as many"
     if loss.low <= 0 <= loss.high:
-        return (
-            f"{points} {'fewer' if loss.value > 0 else 'more'}, no significant difference; "
-            f"a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
-        )
+        return f"{apart}, no significant difference; a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
     low, high = sorted((abs(100 * loss.low), abs(100 * loss.high)))
-    return f"{points} {'fewer' if loss.value > 0 else 'more'} (95 % interval {low:.1f} to {high:.1f})."
+    return f"{apart} (95 % interval {low:.1f} to {high:.1f})."
 
 
 def size_chart(comparison: Comparison, drawn: Marks) -> None:
