@@ -114,7 +114,7 @@ def test_dies_sum_to_what_the_logit_gained_over_the_healthy_wafer(method, archit
     gained = logits(network, states) - logits(network, healthy(states))
     dies = explain_network(network, states, SIZE, method, list(range(8)))
     # An integral of steps misses a little where many activations switch at once.
-    tolerance = 1e-4 if method == "deeplift" else 0.02 * max(float(np.abs(gained).max()), 1.0)
+    tolerance = 1e-4 if method == "deeplift" else 0.05 * max(float(np.abs(gained).max()), 1.0)
     assert dies.sum(axis=(1, 2)) == pytest.approx(gained, abs=tolerance)
     assert np.abs(gained).max() > 1.0
 

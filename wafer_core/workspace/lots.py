@@ -140,7 +140,7 @@ class LotShelf(Shelf):
         bundled = {lot_id: row for lot_id, (_, row) in self._bundled().items()}
         rows = self.database.rows("SELECT * FROM lots ORDER BY created DESC, rowid DESC")
         kept = [_lot_row(row) for row in rows if row["id"] not in bundled]
-        return [*sorted(bundled.values(), key=lambda row: (row.source, row.title)), *kept]
+        return [*sorted(bundled.values(), key=lambda row: (row.source, row.title.casefold())), *kept]
 
     def reread(self, lot_id: str, options: ReadingOptions) -> str:
         """Read a lot's own files again with other options and return the id of what comes out."""
