@@ -1,6 +1,6 @@
 """How right every shipped model is on one part of WM-811K's split, on overlays of it and on simulated wafers.
 
-python measurements/accuracy.py --data DATA [--part validation|test]
+python -m measurements.accuracy --data DATA [--part validation|test]
 
 DATA holds `wm811k/`; where it holds `mixedwm38/reference_38.npz` too, a row says how many of those 38
 development maps are named exactly. They are no test: the simulator was tuned by looking at them.
