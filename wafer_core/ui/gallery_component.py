@@ -6,6 +6,7 @@ screen reader; a plain click opens the wafer in place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
@@ -149,6 +150,9 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const gallery = parentElement.querySelector(".gallery");
   if (!gallery || !data) return;
+  // While this module loads, the browser may call it for later data first.
+  if (data.drawn < Number(gallery.dataset.drawn || 0)) return;
+  gallery.dataset.drawn = data.drawn;
   const theme = isDark(gallery) ? "dark" : "light";
   gallery.style.setProperty("--teacher", data.colours[theme].teacher);
   gallery.style.setProperty("--student", data.colours[theme].student);
@@ -186,6 +190,7 @@ def cards(wafers: Sequence[Card], key: str) -> str | None:
     """Draw wafers as cards and return the id of the one that was just clicked."""
     data: dict[str, Any] = {
         "cards": list(wafers),
+        "drawn": _drawn(wafers),
         "colours": {
             name: {"teacher": colours.teacher, "student": colours.student}
             for name, colours in (("light", LIGHT), ("dark", DARK))
@@ -193,3 +198,15 @@ def cards(wafers: Sequence[Card], key: str) -> str | None:
     }
     result = _gallery(data=data, key=key, on_opened_change=lambda: None)
     return cast("str | None", result.opened)
+
+
+def _drawn(wafers: Sequence[Card]) -> float:
+    """Return when these cards were first drawn, in seconds since 1970; the same cards keep their time.
+
+    Cards that stay are sent to the browser once.
+    """
+    drawn, before = st.session_state.get("gallery-drawn", (0.0, None))
+    if before != wafers:
+        drawn = time.time()
+        st.session_state["gallery-drawn"] = drawn, wafers
+    return cast("float", drawn)
