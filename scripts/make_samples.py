@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from wafer_core.lot import Frame, Lot, SourceFile, Wafer  # noqa: E402
+from wafer_core.models.groups import pack_groups  # noqa: E402
 from wafer_core.patterns import ALLOWED_SETS, NORMAL, PATTERNS, flags, title  # noqa: E402
 from wafer_core.readers.lotfile import write_lot  # noqa: E402
 from wafer_core.synthesis.outline import MIXED_OUTLINE  # noqa: E402
@@ -221,6 +223,16 @@ def _write(folder: Path, lots: dict[str, Lot], introduction: str, notice: str) -
     return total
 
 
+def held_back(path: Path) -> dict[str, object]:
+    """Return the groups of `splits.csv` that no model may have learned from, and that file's hash."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            groups[row["part"]].add(row["group"])
+    parts = {part: pack_groups(found) for part, found in sorted(groups.items()) if part != "train"}
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "parts": parts}
+
+
 LOTS_INTRODUCTION = """# Bundled lots
 
 Written by `scripts/make_samples.py`; lot files are read by `wafer_core/readers/lotfile.py`. The real
@@ -241,7 +253,10 @@ taken at that grid. Rare classes stay rare: read their figures with their interv
 The overlays lay two of its 64x64 maps over each other: a die fails where either fails, and the outline
 is that of both. Every pair of Center, Donut, Edge-Loc, Edge-Ring, Loc and Scratch is there except
 Center with Donut and Edge-Loc with Edge-Ring; each wafer is named after its two sources (split
-group and row of the 64x64 file). They are made, not found on a wafer: WM-811K has no mixed labels."""
+group and row of the 64x64 file). They are made, not found on a wafer: WM-811K has no mixed labels.
+
+`held_back.json` lists the groups of the split's other parts, packed as in a model card: a card whose
+training groups meet one of them is refused by the tests."""
 
 
 def main() -> None:
@@ -257,6 +272,7 @@ def main() -> None:
     sets = {"singles": benchmark_singles(maps), "overlays": benchmark_overlays(maps)}
     total = _write(arguments.out / "lots", lots, LOTS_INTRODUCTION, notice)
     total += _write(arguments.out / "benchmark", sets, BENCHMARK_INTRODUCTION, notice)
+    (arguments.out / "benchmark" / "held_back.json").write_text(json.dumps(held_back(folder / "splits.csv"), indent=1))
     print(f"{total / 1e6:.2f} MB of lot files in {arguments.out}")
 
 

@@ -67,7 +67,8 @@ def _trained(
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint)
+    start = load_network(resolve(str(options.start))) if options.start else None
+    return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint, start)
 
 
 def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.Namespace) -> None:
@@ -128,6 +129,8 @@ def _repeatable(options: argparse.Namespace) -> list[str]:
     words = ["--data", "PATH", "--out", options.out.name]
     for name in ("architecture", "size", "steps", "batch", "rate", "seed", "workers", "pool"):
         words += [f"--{name}", str(getattr(options, name))]
+    if options.start:
+        words += ["--start", options.start.name]
     return words + [f"--guide {guide.name}" for guide in options.guide]
 
 
@@ -143,5 +146,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
+    parser.add_argument("--start", type=Path, help="a model folder to take the first weights from")
     parser.add_argument("--guide", type=Path, action="append", default=[], help="a model folder whose answers to learn")
     parser.add_argument("--threads", type=int, default=2)
