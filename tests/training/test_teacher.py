@@ -80,3 +80,9 @@ def test_a_default_run_is_the_shipped_recipe():
         teacher.DEFAULT.rate,
         52,
     )
+
+
+def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, constructed=60))
+    teacher.train_teacher(options(fake_data, tmp_path / "further", "--start", str(taught)))
+    assert Card.read(tmp_path / "further").made_from["command"].endswith("--start two-steps")
