@@ -24,7 +24,7 @@ def taught(fake_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("models") / "two-steps"
     with pytest.MonkeyPatch.context() as patch:
         # Two thousand overlays and simulated wafers are for figures, and nothing here looks at figures.
-        patch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, constructed=60))
+        patch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
         teacher.train_teacher(options(fake_data, out))
     return out
 
@@ -83,6 +83,6 @@ def test_a_default_run_is_the_shipped_recipe():
 
 
 def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, constructed=60))
+    monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
     teacher.train_teacher(options(fake_data, tmp_path / "further", "--start", str(taught)))
     assert Card.read(tmp_path / "further").made_from["command"].endswith("--start two-steps")

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from wafer_core.patterns import PATTERNS, flags
-from wafer_core.training.validation import Examples, choose_thresholds, examples, figures, validation_figures
+from wafer_core.training.validation import (
+    Examples,
+    choose_thresholds,
+    examples,
+    figures,
+    interrupted,
+    validation_figures,
+)
 
 NAMES = ("resized", "native", "normals re-gridded", "overlays", "simulated")
 
@@ -96,7 +103,7 @@ def test_a_sets_hash_sees_maps_and_labels():
 
 @pytest.fixture(scope="module")
 def sets(fake_data):
-    return examples(fake_data, "validation", size=12, constructed=25)
+    return examples(fake_data, "validation", size=12, overlays=25, simulated=25)
 
 
 def test_a_part_gives_five_sets(sets):
@@ -117,6 +124,17 @@ def test_sets_hold_what_they_are_called(sets):
 
 
 def test_sets_repeat_and_differ_between_parts(fake_data, sets):
-    again, test = (examples(fake_data, part, size=12, constructed=25) for part in ("validation", "test"))
+    again, test = (examples(fake_data, part, size=12, overlays=25, simulated=25) for part in ("validation", "test"))
     assert [one.sha256 for one in again] == [one.sha256 for one in sets]
     assert not {one.sha256 for one in test} & {one.sha256 for one in sets}
+
+
+def test_an_interrupted_test_leaves_the_last_rows_out(fake_data, sets):
+    whole = next(one for one in sets if one.name == "native")
+    ten, half = interrupted(fake_data, "validation", 12, (0.1, 0.5))
+    assert (ten.name, half.name) == ("native, 10% of rows untested", "native, 50% of rows untested")
+    assert ten.groups == whole.groups
+    assert np.array_equal(half.labels, whole.labels)
+    tested = half.maps.sum(axis=(1, 2, 3)) / whole.maps.sum(axis=(1, 2, 3))
+    assert tested == pytest.approx(0.5, abs=0.1)
+    assert np.allclose(half.maps[:, :, :4], whole.maps[:, :, :4])

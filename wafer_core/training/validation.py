@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from wafer_core.decode import decode
 from wafer_core.models.card import Figure
 from wafer_core.patterns import PATTERNS
 from wafer_core.synthesis.simulator import labelled_maps
-from wafer_core.synthesis.views import regridded
+from wafer_core.synthesis.views import regridded, with_untested_rows
 from wafer_core.training.data import Part, RealMaps, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
 
@@ -25,12 +25,16 @@ TRIED = np.linspace(0.05, 0.95, 91)
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """A labelled set as a network sees it: maps float16 (n, 2, S, S), labels bool (n, 8)."""
+    """A labelled set as a network sees it: maps float16 (n, 2, S, S), labels bool (n, 8).
+
+    `groups` are the wafers' fab lots where the set knows them.
+    """
 
     name: str
     maps: NDArray[np.float16]
     labels: NDArray[np.bool_]
     decoder: str
+    groups: tuple[str, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -43,20 +47,37 @@ class Examples:
         return hashlib.sha256(self.maps.tobytes() + self.labels.tobytes()).hexdigest()
 
 
-def examples(data: Path, part: Part, size: int, constructed: int = 2000) -> list[Examples]:
+def examples(data: Path, part: Part, size: int, overlays: int = 2000, simulated: int = 2000) -> list[Examples]:
     """Return the sets of one part: real singles, their native grids, re-gridded normals, overlays, simulated."""
     resized, native = resized_maps(data, part), native_maps(data, part)
     seed = {"train": 11, "validation": 12, "guard": 13, "test": 14}[part]
     random = np.random.default_rng(seed)
     mixture = Mixture(resized, native, size, seed)
-    overlays = [mixture.labelled_overlay(random, most=2, as_they_are=1.0) for _ in range(constructed)]
-    simulated, labels = labelled_maps(constructed, seed)
+    laid = [mixture.labelled_overlay(random, most=2, as_they_are=1.0) for _ in range(overlays)]
+    mixed, labels = labelled_maps(simulated, seed)
     return [
         _examples("resized", resized.states, resized.labels, size),
-        _examples("native", native.states, native.labels, size),
+        replace(_examples("native", native.states, native.labels, size), groups=native.groups),
         _examples("normals re-gridded", *_regridded_normals(resized, native, random), size),
-        _examples("overlays", [m for m, _ in overlays], np.array([k for _, k in overlays]), size),
-        _examples("simulated", simulated, labels, size, "38"),
+        _examples("overlays", [states for states, _ in laid], np.array([flags for _, flags in laid]), size),
+        _examples("simulated", mixed, labels, size, "38"),
+    ]
+
+
+def interrupted(data: Path, part: Part, size: int, shares: Sequence[float] = (0.1, 0.25, 0.4)) -> list[Examples]:
+    """Return the native set of one part as if each test had stopped early: a set for every share of rows untested."""
+    native = native_maps(data, part)
+    return [
+        replace(
+            _examples(
+                f"native, {share:.0%} of rows untested",
+                [with_untested_rows(states, share) for states in native.states],
+                native.labels,
+                size,
+            ),
+            groups=native.groups,
+        )
+        for share in shares
     ]
 
 

@@ -1,0 +1,171 @@
+"""What a model file asks of the machine it runs on: weights, activations, multiplications, time and memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import onnx
+from onnx import GraphProto, shape_inference
+
+from measurements.timing import ROOT
+from wafer_core.models.folder import ModelFile, files_of
+
+ALIASES = {"Relu", "Flatten", "Reshape", "Squeeze", "Identity"}
+"""Operators that write over their input, as any runtime for small devices does."""
+
+RUNNER = """
+import json, sys, time
+import numpy as np
+import onnxruntime as ort
+path, size, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+options = ort.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+map_ = np.zeros((1, 2, size, size), np.float32)
+feed = {session.get_inputs()[0].name: map_}
+taken = []
+for _ in range(repeats):
+    began = time.perf_counter()
+    session.run(None, feed)
+    taken.append(time.perf_counter() - began)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps([sorted(taken)[len(taken) // 2], 1024 * int(status["VmHWM"].split()[0])]))
+"""
+"""A process that holds nothing but NumPy and ONNX Runtime, one thread, one wafer at a time.
+
+Its peak is the kernel's own figure (Linux): `ru_maxrss` would count the process that started it.
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one file asks.
+
+    Args:
+        parameters: trained numbers.
+        file_bytes: on disk.
+        weight_bytes: of the stored tensors alone.
+        activation_bytes: the most that is alive at once at one byte (int8) or four (fp32) a value,
+            for one wafer, each operator's inputs and outputs held and nothing tiled.
+        macs: multiplications a wafer.
+        milliseconds: median of one wafer on one thread in ONNX Runtime; None of a torch file.
+        process_bytes: peak memory of a process that holds NumPy, ONNX Runtime and the model; None of a torch file.
+    """
+
+    parameters: int
+    file_bytes: int
+    weight_bytes: int
+    activation_bytes: int
+    macs: int
+    milliseconds: float | None
+    process_bytes: int | None
+
+
+def cost(model: ModelFile, repeats: int = 200) -> Cost:
+    """Measure one model file; a torch file's graph is read from the fp32 ONNX file beside it."""
+    drawn = next(one for one in files_of(model.folder) if one.engine == "onnx" and one.entry.precision == "fp32")
+    graph = shape_inference.infer_shapes(onnx.load(drawn.path)).graph
+    width = 1 if model.entry.precision == "int8" else 4
+    seconds, process = _run(model, repeats) if model.engine == "onnx" else (None, None)
+    return Cost(
+        parameters=model.entry.parameters,
+        file_bytes=model.entry.bytes,
+        weight_bytes=_weight_bytes(model, graph),
+        activation_bytes=width * _most_alive(graph),
+        macs=_macs(graph),
+        milliseconds=None if seconds is None else 1000 * seconds,
+        process_bytes=process,
+    )
+
+
+def _run(model: ModelFile, repeats: int) -> tuple[float, int]:
+    command = [sys.executable, "-c", RUNNER, str(model.path), str(model.card.size), str(repeats)]
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    seconds, process = json.loads(answer.stdout)
+    return float(seconds), int(process)
+
+
+def _weight_bytes(model: ModelFile, graph: GraphProto) -> int:
+    if model.engine == "torch":
+        return 4 * model.entry.parameters
+    stored = graph if model.entry.precision == "fp32" else onnx.load(model.path).graph
+    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in stored.initializer)
+
+
+def _shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every activation for one wafer."""
+    return {
+        value.name: tuple(axis.dim_value or 1 for axis in value.type.tensor_type.shape.dim)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+
+
+def _most_alive(graph: GraphProto) -> int:
+    """Return the largest number of activation values that must be kept at one time."""
+    shapes = _shapes(graph)
+    fixed = {tensor.name for tensor in graph.initializer}
+    owner = {name: name for name in shapes}
+    for node in graph.node:
+        if node.op_type in ALIASES:
+            owner[node.output[0]] = owner[node.input[0]]
+    last: dict[str, int] = {}
+    for step, node in enumerate(graph.node):
+        for name in node.input:
+            if name not in fixed and name in owner:
+                last[owner[name]] = step
+    alive = {value.name for value in graph.input}
+    most = 0
+    for step, node in enumerate(graph.node):
+        alive |= {owner[name] for name in node.output if name in owner}
+        most = max(most, sum(prod(shapes[name]) for name in alive))
+        alive = {name for name in alive if last.get(name, -1) > step}
+    return most
+
+
+def _macs(graph: GraphProto) -> int:
+    shapes = _shapes(graph)
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    total = 0
+    for node in graph.node:
+        if node.op_type == "Conv":
+            total += prod(weights[node.input[1]][1:]) * prod(shapes[node.output[0]])
+        elif node.op_type in ("Gemm", "MatMul") and node.input[1] in weights:
+            total += prod(weights[node.input[1]])
+    return total
+
+
+def fits(of: Cost) -> str:
+    """Return the class of microcontroller that would hold the file and its activations, computed and not tried."""
+    flash, ram = of.file_bytes / 1024, of.activation_bytes / 1024
+    for name, has_flash, has_ram in MICROCONTROLLERS:
+        if flash <= has_flash / 2 and ram <= has_ram / 2:
+            return name
+    return "none of these"
+
+
+MICROCONTROLLERS: tuple[tuple[str, int, int], ...] = (
+    ("Cortex-M0+ class, 256 KiB flash, 36 KiB RAM", 256, 36),
+    ("Cortex-M4 class, 512 KiB flash, 128 KiB RAM", 512, 128),
+    ("Cortex-M4 class, 1 MiB flash, 256 KiB RAM", 1024, 256),
+    ("Cortex-M7 class, 2 MiB flash, 512 KiB RAM", 2048, 512),
+    ("Cortex-M7 class, 2 MiB flash, 1 MiB RAM", 2048, 1024),
+)
+"""Usual sizes in KiB; a model may take half of each, since code and buffers need the rest."""
+
+
+def main() -> None:
+    """Print one file's cost, for a look by hand: `python -m measurements.costs FILE_OR_NAME`."""
+    from wafer_core.models.folder import resolve
+
+    model = resolve(sys.argv[1] if len(sys.argv) > 1 else "student-int8")
+    found = cost(model)
+    print(Path(model.path).name, found, fits(found))
+
+
+if __name__ == "__main__":
+    main()
