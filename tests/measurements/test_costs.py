@@ -1,0 +1,54 @@
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from measurements.costs import MICROCONTROLLERS, Cost, _macs, _most_alive, cost, fits
+from wafer_core.models.folder import resolve
+
+
+def a_residual_graph():
+    """A 3x3 convolution from 2 to 4 channels on 8x8, another of 4, both added, a mean and a head of 8."""
+    value, weight = helper.make_tensor_value_info, helper.make_tensor
+    nodes = [
+        helper.make_node("Conv", ["map", "first"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "second"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["b", "c"], ["d"]),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+        helper.make_node("Flatten", ["e"], ["f"]),
+        helper.make_node("Gemm", ["f", "head"], ["logits"], transB=1),
+    ]
+    weights = [
+        weight("first", TensorProto.FLOAT, (4, 2, 3, 3), [0.0] * 72),
+        weight("second", TensorProto.FLOAT, (4, 4, 3, 3), [0.0] * 144),
+        weight("head", TensorProto.FLOAT, (8, 4), [0.0] * 32),
+    ]
+    maps, logits = (
+        value(name, TensorProto.FLOAT, shape) for name, shape in (("map", (1, 2, 8, 8)), ("logits", (1, 8)))
+    )
+    graph = helper.make_graph(nodes, "residual", [maps], [logits], weights)
+    return onnx.shape_inference.infer_shapes(helper.make_model(graph)).graph
+
+
+def test_multiplications_are_counted_by_hand():
+    assert _macs(a_residual_graph()) == 64 * 4 * 2 * 9 + 64 * 4 * 4 * 9 + 8 * 4
+
+
+def test_a_shortcut_is_kept_until_it_is_added():
+    # When the two are added the shortcut, the second convolution and the sum are there, 4 x 8 x 8 each.
+    assert _most_alive(a_residual_graph()) == 3 * 4 * 64
+
+
+def test_a_shipped_student_is_measured_in_a_process_of_its_own():
+    whole, small = (cost(resolve(name), repeats=3) for name in ("student-onnx", "student-int8"))
+    assert whole.macs == small.macs
+    assert whole.activation_bytes == 4 * small.activation_bytes
+    assert small.weight_bytes < small.file_bytes < whole.weight_bytes
+    assert small.milliseconds > 0
+    assert 20e6 < small.process_bytes < 400e6
+
+
+@pytest.mark.parametrize(("flash", "ram", "name"), [(128, 18, 0), (129, 18, 1), (128, 19, 1), (4096, 18, None)])
+def test_half_of_a_controller_is_left_to_the_rest(flash, ram, name):
+    asked = Cost(1, flash * 1024, 1, ram * 1024, 1, None, None)
+    assert fits(asked) == ("none of these" if name is None else MICROCONTROLLERS[name][0])
