@@ -3,6 +3,7 @@ import hashlib
 
 import pytest
 
+from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
 from wafer_core.models.groups import unpack_groups
@@ -86,3 +87,9 @@ def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake
     monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
     teacher.train_teacher(options(fake_data, tmp_path / "further", "--start", str(taught)))
     assert Card.read(tmp_path / "further").made_from["command"].endswith("--start two-steps")
+
+
+def test_a_teacher_cannot_start_from_another_architecture(taught, fake_data, tmp_path):
+    chosen = options(fake_data, tmp_path / "other", "--start", str(taught), "--architecture", "residual-16-2-1")
+    with pytest.raises(UsageError, match="two-steps is a residual-16-1-1: name that --architecture, or start anew"):
+        teacher.train_teacher(chosen)

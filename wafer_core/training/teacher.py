@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from wafer_core.decode import decode, least_certain
+from wafer_core.errors import UsageError
 from wafer_core.models.folder import resolve
 from wafer_core.models.groups import pack_groups
 from wafer_core.models.learning import pick_device
@@ -67,8 +68,15 @@ def _trained(
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    start = load_network(resolve(str(options.start))) if options.start else None
+    start = _start(options) if options.start else None
     return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint, start)
+
+
+def _start(options: argparse.Namespace) -> Network:
+    model = resolve(str(options.start))
+    if model.card.architecture != options.architecture:
+        raise UsageError(f"{model.name} is a {model.card.architecture}: name that --architecture, or start anew.")
+    return load_network(model)
 
 
 def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.Namespace) -> None:

@@ -65,19 +65,18 @@ def train(
         report: told the steps taken, the last one's loss and the seconds since the start, now and then.
         checkpoint: a file to save the run's state to, now and then. A run that finds it continues
             from it, with newly drawn wafers.
-        start: a network of the recipe's architecture to take the first weights from.
+        start: the network to begin with, which stays as it is; one of the recipe's architecture with
+            random weights unless given.
 
     Raises:
-        UsageError: the checkpoint is one of another recipe, the architecture is too narrow to train, or
-            `start` is of another.
+        UsageError: the checkpoint is one of another recipe, or the architecture is too narrow to train.
     """
     torch.manual_seed(recipe.seed)
     random = torch.Generator().manual_seed(recipe.seed)
-    network = channels_last(build(recipe.architecture).to(device))
+    network = build(recipe.architecture) if start is None else copy.deepcopy(start)
+    network = channels_last(network.to(device).train().requires_grad_())
     if _too_narrow(network):
         raise UsageError(f"{recipe.architecture} is too narrow to train: the width of a teacher begins at 16.")
-    if start is not None:
-        _take_weights(network, start)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
     first = _resume(checkpoint, recipe, network, average, optimiser)
@@ -108,13 +107,6 @@ def _too_narrow(network: Network) -> bool:
     """Whether oneDNN 3.12 would break the heap, as in the gradient of strided 1x1 convolutions of under 8 channels."""
     strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and one.stride > (1, 1))
     return any(one.kernel_size == (1, 1) and one.in_channels < 8 for one in strided)
-
-
-def _take_weights(network: Network, start: Network) -> None:
-    try:
-        network.load_state_dict(start.state_dict())
-    except RuntimeError:
-        raise UsageError("The model to start from has another architecture: name that one, or start anew.") from None
 
 
 def _loss(
