@@ -1,10 +1,11 @@
 """One table of what every model reaches and asks, on real, re-gridded and constructed wafers, measured in this run.
 
-python -m measurements.table --data DATA [--part validation|test] [--models NAME ...] [--out FILE.json]
+python -m measurements.table --data DATA [--part validation|test] [--models NAME ...] [--rivals DIR] [--out FILE.json]
 
 DATA holds `wm811k/`; where it holds `mixedwm38/reference_38.npz` too, a row counts those 38 development
 maps. They are no test: the simulator was tuned by looking at them. Figures come with 95 % intervals,
 over lots where the set knows them. Every later model is compared with the first one, wafer by wafer.
+DIR holds what `python -m rivals` trained: the methods it is compared with, and the controls.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 from measurements.costs import Cost, cost, fits
 from measurements.timing import say
+from rivals.methods import METHODS
+from rivals.shelf import Rival, trained
 from wafer_core.canonical import canonical_states
 from wafer_core.compare import Paired, Rate, accuracy, paired
 from wafer_core.decode import decode
@@ -71,6 +74,8 @@ LINES = (
     Line("38 development maps", "exact match, two patterns or more", note="the same"),
 )
 PAIRED = ("resized", "native", "overlays", "simulated")
+RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[11])
+"""What rivals and controls are compared in."""
 
 
 def main() -> None:
@@ -82,6 +87,7 @@ def main() -> None:
         "--models", nargs="+", help="names or folders, the teacher first; all shipped ones unless given"
     )
     parser.add_argument("--simulated", type=int, default=20_000, help="how many simulated wafers")
+    parser.add_argument("--rivals", type=Path, help="the folder of trained rivals")
     parser.add_argument("--out", type=Path, help="a JSON file with every number")
     options = parser.parse_args()
     models = [resolve(name) for name in options.models] if options.models else list(shipped_models())
@@ -97,6 +103,8 @@ def main() -> None:
         for name in PAIRED
     }
     _print(models, sets, rates, costs, pairs, options.part)
+    if options.rivals:
+        _print_rivals(trained(options.rivals), sets)
     if options.out:
         options.out.write_text(json.dumps(_record(models, sets, rates, costs, pairs, options.part), indent=1))
 
@@ -152,6 +160,31 @@ def _print(
             loss = f"{100 * one.loss.value:.2f} ({100 * one.loss.low:.2f} to {100 * one.loss.high:.2f})"
             bound = f"{loss}, at most {100 * one.upper:.2f}"
             _row([model.name, name, f"{one.n:,}", str(one.teacher_only), str(one.student_only), bound, f"{one.p:.3g}"])
+
+
+def _print_rivals(rivals: dict[str, list[Rival]], sets: dict[str, Examples]) -> None:
+    print()
+    _row(
+        ["method", "reads labels", "steps", "seeds", "parameters", *(f"{line.set}: {line.metric}" for line in RIVALLED)]
+    )
+    _row(["---"] * (5 + len(RIVALLED)))
+    for name, found in rivals.items():
+        reads = "yes" if METHODS[name].reads_labels else "no"
+        if not found:
+            _row([name, reads, *["not trained here"] * (3 + len(RIVALLED))])
+            continue
+        rates = [
+            [line.of(_rival_verdicts(rival, sets[line.set]), sets[line.set]) for rival in found] for line in RIVALLED
+        ]
+        steps = ", ".join(sorted({f"{rival.made.steps:,}" for rival in found}))
+        seeds = ", ".join(str(rival.made.seed) for rival in found)
+        figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each) for each in rates]
+        _row([name, reads, steps, seeds, f"{found[0].parameters:,}", *figures])
+
+
+def _rival_verdicts(rival: Rival, one: Examples) -> Sets:
+    decoder = one.decoder if one.decoder == "38" else rival.made.decoder
+    return decode(rival.logits(one.maps.astype(np.float32)), rival.made.thresholds, decoder).detected
 
 
 def _counted(one: Examples, least: int) -> str:

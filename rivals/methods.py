@@ -1,0 +1,155 @@
+"""Every method by name: how it is trained on the same wafers, and whether it reads labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rivals.features import LogisticRegression, features
+from rivals.networks import RIVALS
+from wafer_core.distill import Recipe as Distillation
+from wafer_core.distill import distil
+from wafer_core.distill_shipped import BASIS, draws_from
+from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.synthesis.pool import Chunk, Pool
+from wafer_core.synthesis.unlabelled import Unlabelled, stream
+from wafer_core.training.data import native_maps, resized_maps, unlabelled_maps
+from wafer_core.training.mixture import Mixture
+from wafer_core.training.trainer import Recipe as Training
+from wafer_core.training.trainer import train
+
+Learns = Literal["labels", "hard decisions", "soft answers", "features"]
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A network and what it learns from: true labels, the teacher's decisions or its soft answers."""
+
+    network: Callable[[], Network]
+    learns: Learns
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether it sees labels in training and in choosing thresholds."""
+        return self.learns in ("labels", "features")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all methods share in one comparison.
+
+    Args:
+        data: the folder that holds wm811k/.
+        teacher: the network that some learn from.
+        size: rows and columns of the canonical map.
+        cuts: the teacher's thresholds as logits (8,).
+        steps: batches that each sees.
+        seed: of weights, data and order.
+        workers: processes that draw maps.
+        pool: maps kept to draw from.
+        report: told the steps done, now and then.
+    """
+
+    data: Path
+    teacher: Network
+    size: int
+    cuts: Tensor
+    steps: int
+    seed: int
+    workers: int = 1
+    pool: int = 24_000
+    report: Callable[[int], None] = lambda step: None
+
+
+def _student() -> Network:
+    return build(STUDENT_SIZES["small"])
+
+
+METHODS: dict[str, Method] = {
+    **{name: Method(network, "labels") for name, network in RIVALS.items()},
+    "logistic-regression": Method(_student, "features"),
+    "student-labels": Method(_student, "labels"),
+    "student-hard": Method(_student, "hard decisions"),
+    "student-soft": Method(_student, "soft answers"),
+    **{f"{name}-soft": Method(network, "soft answers") for name, network in RIVALS.items()},
+}
+"""Rivals on labels; the student's architecture on labels, on hard decisions and as shipped; rivals distilled."""
+
+
+def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
+    """Train one method and return what takes canonical maps and gives logits, in evaluation mode."""
+    torch.manual_seed(setting.seed)
+    if method.learns == "features":
+        return _regression(setting)
+    network = method.network()
+    if method.learns == "soft answers":
+        return _distilled(network, setting, checkpoint)
+    chunks = _labelled(setting) if method.learns == "labels" else _decided(setting)
+    recipe = Training(steps=setting.steps, batch=BASIS.batch, rate=BASIS.rate, seed=setting.seed)
+    pool = Pool(chunks, setting.pool, CPU)
+
+    def report(step: int, loss: float, seconds: float) -> None:
+        setting.report(step)
+
+    return train(recipe, pool, CPU, report=report, checkpoint=checkpoint, start=network)
+
+
+def _labelled(setting: Setting) -> Iterator[Chunk]:
+    resized, native = resized_maps(setting.data, "train"), native_maps(setting.data, "train")
+    return stream(Mixture(resized, native, setting.size, setting.seed), setting.workers)
+
+
+def _unlabelled(setting: Setting) -> Iterator[Chunk]:
+    states = unlabelled_maps(setting.data, "train").states
+    return stream(Unlabelled(states, setting.size, setting.seed), setting.workers)
+
+
+def _decided(setting: Setting) -> Iterator[Chunk]:
+    """Give unlabelled maps with what the teacher decides on them, as if those were labels."""
+    for (maps,) in _unlabelled(setting):
+        # Given away outside: a mode that a generator is in when it pauses is everyone's.
+        with torch.inference_mode():
+            decided = setting.teacher(maps.float() / 255) > setting.cuts
+        yield maps, decided.clone()
+
+
+def _distilled(network: Network, setting: Setting, checkpoint: Path) -> Network:
+    pool = Pool(_unlabelled(setting), setting.pool, CPU)
+    recipe = Distillation(
+        steps=setting.steps,
+        batch=BASIS.batch,
+        rate=BASIS.rate,
+        overlays=BASIS.overlays,
+        noise=BASIS.noise,
+        seed=setting.seed,
+    )
+    nothing = torch.zeros(1, 2, setting.size, setting.size)
+    draws = draws_from(pool)
+    for progress in distil(setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint):
+        if progress.step % 50 == 0:
+            setting.report(progress.step)
+    return network
+
+
+def _regression(setting: Setting, most: int = 20_000) -> LogisticRegression:
+    """Fit the regression on as many wafers as the others see, up to what a plane in 59 dimensions can use."""
+    chunks = _labelled(setting)
+    found: list[NDArray[np.float32]] = []
+    labels: list[NDArray[np.bool_]] = []
+    seen = 0
+    while seen < min(most, setting.steps * BASIS.batch):
+        maps, there = next(chunks)
+        found.append(features(maps.numpy().astype(np.float32) / np.float32(255)))
+        labels.append(there.numpy())
+        seen += len(there)
+    regression = LogisticRegression()
+    regression.fit(np.concatenate(found), np.concatenate(labels))
+    return regression.eval()

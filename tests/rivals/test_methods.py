@@ -1,0 +1,63 @@
+import argparse
+
+import numpy as np
+import pytest
+
+from rivals import __main__ as command
+from rivals.methods import METHODS
+from rivals.shelf import trained
+from wafer_core.models.networks import build
+from wafer_core.models.saving import save_model
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A teacher for maps of 12 x 12 that has learned nothing."""
+    folder = tmp_path_factory.mktemp("models") / "teacher"
+    save_model(
+        folder,
+        build("residual-16-1-1").eval(),
+        name="teacher",
+        role="teacher",
+        architecture="residual-16-1-1",
+        size=16,
+        decoder="38",
+        unsure_below=0.1,
+        thresholds=(0.4,) * 8,
+        calibration=np.random.default_rng(0).random((8, 2, 16, 16), dtype=np.float32),
+        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
+    )
+    return folder
+
+
+def options(data, out, teacher, method):
+    return argparse.Namespace(
+        method=method, data=data, out=out, teacher=str(teacher), steps=2, seed=3, threads=1, workers=0
+    )
+
+
+@pytest.mark.parametrize("method", ["logistic-regression", "wafersegclassnet-like", "student-hard", "student-soft"])
+def test_a_trained_rival_is_found_with_what_it_was_made_from(method, fake_data, teacher, tmp_path, monkeypatch):
+    few, held_out = command.examples, command.held_out_maps
+    monkeypatch.setattr(command, "examples", lambda *given: few(*given, overlays=40, simulated=40))
+    monkeypatch.setattr(command, "held_out_maps", lambda data, size: held_out(data, size, count=40))
+    command.train_rival(options(fake_data, tmp_path, teacher, method))
+    assert [path.name for path in tmp_path.iterdir()] == [f"{method}-3"]
+    (rival,) = trained(tmp_path)[method]
+    assert (rival.made.method, rival.made.seed, rival.made.steps) == (method, 3, 2)
+    assert rival.made.decoder == "38"
+    maps = np.random.default_rng(0).random((3, 2, 16, 16), dtype=np.float32)
+    assert rival.logits(maps).shape == (3, 8)
+    assert all(len(found) == (name == method) for name, found in trained(tmp_path).items())
+
+
+def test_what_was_not_finished_is_not_there(fake_data, teacher, tmp_path):
+    assert trained(tmp_path) == {method: [] for method in METHODS}
+    (tmp_path / "student-soft-0").mkdir()
+    (tmp_path / "student-soft-0" / "weights.safetensors").write_bytes(b"half")
+    assert trained(tmp_path)["student-soft"] == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_what_learns_from_labels_reads_them(method):
+    assert METHODS[method].reads_labels == (not method.endswith(("-soft", "-hard")))
