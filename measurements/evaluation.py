@@ -1,0 +1,194 @@
+"""Models against labelled sets: every figure, every cost and every pair, measured once and then printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from measurements.costs import Cost, cost, fits
+from measurements.timing import say
+from rivals.methods import METHODS
+from rivals.shelf import Rival
+from wafer_core.compare import Paired, Rate, accuracy, paired
+from wafer_core.decode import decode
+from wafer_core.models.folder import ModelFile
+from wafer_core.patterns import PATTERNS
+from wafer_core.recognise import load_recognizer
+from wafer_core.training.validation import Examples
+
+FEW = 10
+"""Native grids hold some patterns hardly ever; a mean over patterns needs this many wafers of each."""
+
+Sets = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure of the table: of which set, which metric, and how few wafers a pattern may have in it."""
+
+    set: str
+    metric: str
+    least: int = 1
+    note: str = ""
+
+    def of(self, detected: Sets, one: Examples) -> Rate:
+        """Return the figure of a model's verdicts on the set."""
+        reached = accuracy(detected, one.labels, one.groups, self.least)
+        return {
+            "macro-F1": reached.macro_f1,
+            "exact match": reached.exact,
+            "exact match, two patterns or more": reached.exact_mixed,
+            "normal wafers called defective": reached.false_alarms,
+        }[self.metric]
+
+
+LINES = (
+    Line("resized", "macro-F1", note="WM-811K 64x64, its own class proportions; real"),
+    Line("resized", "exact match", note="the same"),
+    Line("resized", "normal wafers called defective", note="the same"),
+    Line("normals re-gridded", "normal wafers called defective", note="those normal wafers, re-gridded"),
+    Line("native", "macro-F1", FEW, "native grids, other lots; real, hardly any normal wafer"),
+    Line("native, 10% of rows untested", "macro-F1", FEW, "the same wafers, the test stopped early"),
+    Line("native, 25% of rows untested", "macro-F1", FEW, "the same"),
+    Line("native, 40% of rows untested", "macro-F1", FEW, "the same"),
+    Line("overlays", "exact match", note="two real wafers laid over each other, every fail kept"),
+    Line("simulated", "exact match", note="simulated, the 38 sets of MixedWM38 in equal shares"),
+    Line("simulated", "exact match, two patterns or more", note="the same"),
+    Line("38 development maps", "exact match", note="real MixedWM38, simulator tuned on them: no test"),
+    Line("38 development maps", "exact match, two patterns or more", note="the same"),
+    Line("MixedWM38", "exact match", note="real, its own test part; trained on its own train part"),
+    Line("MixedWM38", "exact match, two patterns or more", note="the same"),
+)
+PAIRED = ("resized", "native", "overlays", "simulated", "MixedWM38")
+RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[11])
+"""What rivals and controls are compared in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What models reach on sets and what they ask; the first model is the teacher the others are held against.
+
+    Args:
+        models: whose figures these are.
+        sets: by name.
+        part: of the split that the sets are of.
+        rates: a figure a model for every line whose set is there.
+        costs: one a model.
+        pairs: for every paired set, one comparison with the first model a later model.
+    """
+
+    models: Sequence[ModelFile]
+    sets: Mapping[str, Examples]
+    part: str
+    rates: Mapping[Line, Sequence[Rate]]
+    costs: Sequence[Cost]
+    pairs: Mapping[str, Sequence[Paired]]
+
+
+def measure(models: Sequence[ModelFile], sets: Mapping[str, Examples], part: str) -> Table:
+    """Ask every model about every set."""
+    detected = [_verdicts(model, sets) for model in models]
+    lines = [line for line in LINES if line.set in sets]
+    rates = {line: [line.of(each[line.set], sets[line.set]) for each in detected] for line in lines}
+    pairs = {
+        name: [paired(detected[0][name], each[name], sets[name].labels, sets[name].groups) for each in detected[1:]]
+        for name in PAIRED
+        if name in sets
+    }
+    return Table(models, sets, part, rates, [cost(model) for model in models], pairs)
+
+
+def _verdicts(model: ModelFile, sets: Mapping[str, Examples]) -> dict[str, Sets]:
+    say(f"Asking {model.name}")
+    recognizer, found = load_recognizer(model), {}
+    for name, one in sets.items():
+        decoder = one.decoder if one.decoder == "38" else model.card.decoder
+        logits = recognizer.score_maps(one.maps.astype(np.float32)).logits
+        found[name] = decode(logits, model.entry.thresholds, decoder).detected
+    return found
+
+
+def print_table(table: Table) -> None:
+    """Print figures and costs, then the comparisons with the first model, as Markdown."""
+    names = [model.name for model in table.models]
+    _row([f"set ({table.part} part)", "figure", "n", *names])
+    _row(["---"] * (3 + len(names)))
+    for line, found in table.rates.items():
+        counted = _counted(table.sets[line.set], line.least) if line.least > 1 else ""
+        _row([f"{line.set}: {line.note}{counted}", line.metric, f"{found[0].n:,}", *map(_percent, found)])
+    for field in asdict(table.costs[0]):
+        _row([field.replace("_", " "), "", "", *(_number(getattr(each, field)) for each in table.costs)])
+    _row(["would fit, as computed", "", "", *map(fits, table.costs)])
+    print()
+    _row([f"against {names[0]}, wafer by wafer", "set", "n", f"only {names[0]} right", "only it right", "loss", "p"])
+    _row(["---"] * 7)
+    for name, compared in table.pairs.items():
+        for model, one in zip(table.models[1:], compared, strict=True):
+            loss = f"{100 * one.loss.value:.2f} ({100 * one.loss.low:.2f} to {100 * one.loss.high:.2f})"
+            bound = f"{loss}, at most {100 * one.upper:.2f}"
+            _row([model.name, name, f"{one.n:,}", str(one.teacher_only), str(one.student_only), bound, f"{one.p:.3g}"])
+
+
+def record(table: Table) -> dict[str, object]:
+    """Return every number as a JSON object."""
+    return {
+        "part": table.part,
+        "sets": {name: {"n": len(one.labels), "sha256": one.sha256} for name, one in table.sets.items()},
+        "models": [
+            {"name": model.name, "sha256": model.sha256, "cost": asdict(each)}
+            for model, each in zip(table.models, table.costs, strict=True)
+        ],
+        "figures": [
+            {"set": line.set, "metric": line.metric, "model": model.name, **asdict(rate)}
+            for line, found in table.rates.items()
+            for model, rate in zip(table.models, found, strict=True)
+        ],
+        "paired": [
+            {"set": name, "model": model.name, **asdict(one)}
+            for name, compared in table.pairs.items()
+            for model, one in zip(table.models[1:], compared, strict=True)
+        ],
+    }
+
+
+def print_rivals(rivals: Mapping[str, Sequence[Rival]], sets: Mapping[str, Examples]) -> None:
+    """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none."""
+    lines = [line for line in RIVALLED if line.set in sets]
+    print()
+    _row(["method", "reads labels", "steps", "seeds", "parameters", *(f"{line.set}: {line.metric}" for line in lines)])
+    _row(["---"] * (5 + len(lines)))
+    for name, found in rivals.items():
+        reads = "yes" if METHODS[name].reads_labels else "no"
+        if not found:
+            _row([name, reads, *["not trained here"] * (3 + len(lines))])
+            continue
+        rates = [[line.of(_rival_verdicts(rival, sets[line.set]), sets[line.set]) for rival in found] for line in lines]
+        steps = ", ".join(sorted({f"{rival.made.steps:,}" for rival in found}))
+        seeds = ", ".join(str(rival.made.seed) for rival in found)
+        figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each) for each in rates]
+        _row([name, reads, steps, seeds, f"{found[0].parameters:,}", *figures])
+
+
+def _rival_verdicts(rival: Rival, one: Examples) -> Sets:
+    decoder = one.decoder if one.decoder == "38" else rival.made.decoder
+    return decode(rival.logits(one.maps.astype(np.float32)), rival.made.thresholds, decoder).detected
+
+
+def _counted(one: Examples, least: int) -> str:
+    support = one.labels.sum(axis=0)
+    return "; " + ", ".join(f"{name} {n}" for name, n in zip(PATTERNS, support, strict=True) if n >= least)
+
+
+def _row(cells: Sequence[str]) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def _percent(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})" if rate.known else "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
