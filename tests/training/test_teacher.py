@@ -6,7 +6,6 @@ import pytest
 from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
-from wafer_core.models.groups import unpack_groups
 from wafer_core.models.weights import load_network
 from wafer_core.training import teacher
 from wafer_core.training.data import native_maps, resized_maps
@@ -44,11 +43,14 @@ def test_its_card_says_what_it_learned_from(taught, fake_data):
     card = Card.read(taught)
     assert (card.role, card.architecture, card.size) == ("teacher", "residual-16-1-1", 12)
     assert card.decoder in ("38", "free")
-    (data,) = card.made_from["data"]
+    resized, native = card.made_from["data"]
+    assert (resized["name"], resized["labels"], resized["parts"]) == ("WM-811K, maps_64x64", True, ["train"])
+    assert resized["maps"] == len(resized_maps(fake_data, "train"))
+    assert native["maps"] == len(native_maps(fake_data, "train"))
+    for data, file in ((resized, "maps_64x64.npz"), (native, "maps_native.npz")):
+        assert data["sha256"] == hashlib.sha256((fake_data / "wm811k" / file).read_bytes()).hexdigest()
     real = resized_maps(fake_data, "train").joined(native_maps(fake_data, "train"))
-    assert (data["name"], data["labels"], data["parts"], data["maps"]) == ("WM-811K", True, ["train"], len(real))
-    assert unpack_groups(data["groups"]) == set(real.groups)
-    assert data["sha256"] == hashlib.sha256((fake_data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest()
+    assert card.training_groups() == set(real.groups)
 
 
 def test_its_command_repeats_it_and_names_no_place(taught, fake_data):

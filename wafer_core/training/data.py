@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,9 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wafer_core.models.groups import pack_groups
 from wafer_core.patterns import flags
 
 Part = Literal["train", "validation", "guard", "test"]
+File = Literal["maps_64x64", "maps_native"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +54,43 @@ class UnlabelledMaps:
     states: tuple[NDArray[np.uint8], ...]
     groups: tuple[str, ...]
 
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def joined(self, other: UnlabelledMaps) -> UnlabelledMaps:
+        """Return these wafers and then those of `other`."""
+        return UnlabelledMaps(self.states + other.states, self.groups + other.groups)
+
+
+def described(data: Path, file: File, maps: RealMaps | UnlabelledMaps, part: Part = "train") -> dict[str, object]:
+    """Return what a model card says of the maps of one file that a model learned from."""
+    return {
+        "name": f"WM-811K, {file}",
+        "sha256": hashlib.sha256((data / "wm811k" / f"{file}.npz").read_bytes()).hexdigest(),
+        "labels": isinstance(maps, RealMaps),
+        "maps": len(maps),
+        "parts": [part],
+        "groups": pack_groups(sorted(set(maps.groups))),
+    }
+
 
 def unlabelled_maps(data: Path, part: Part) -> UnlabelledMaps:
     """Return the 64x64 and native maps of one part; the files' label columns stay unread."""
+    return unlabelled_resized(data, part).joined(unlabelled_native(data, part))
+
+
+def unlabelled_resized(data: Path, part: Part) -> UnlabelledMaps:
+    """Return the 64x64 maps of one part without their labels."""
     rows, groups = _rows(data, "maps_64x64", part)
     with np.load(data / "wm811k" / "maps_64x64.npz", allow_pickle=False) as file:
-        resized = tuple(file["maps"][rows])
-    native_rows, native_groups = _rows(data, "maps_native", part)
+        return UnlabelledMaps(tuple(file["maps"][rows]), groups)
+
+
+def unlabelled_native(data: Path, part: Part) -> UnlabelledMaps:
+    """Return the maps of one part at their own die grids without their labels."""
+    rows, groups = _rows(data, "maps_native", part)
     with np.load(data / "wm811k" / "maps_native.npz", allow_pickle=False) as file:
-        native = _native_states(file["dies"], file["shape"].astype(int), native_rows)
-    return UnlabelledMaps(resized + native, groups + native_groups)
+        return UnlabelledMaps(_native_states(file["dies"], file["shape"].astype(int), rows), groups)
 
 
 def resized_maps(data: Path, part: Part) -> RealMaps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,13 @@ import torch
 from wafer_core.decode import decode, least_certain
 from wafer_core.errors import UsageError
 from wafer_core.models.folder import resolve
-from wafer_core.models.groups import pack_groups
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
 from wafer_core.models.saving import network_logits, save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import stream
-from wafer_core.training.data import RealMaps, native_maps, resized_maps
+from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
 from wafer_core.training.trainer import Recipe, train
 from wafer_core.training.validation import choose_thresholds, examples, figures, validation_figures
@@ -47,7 +46,8 @@ def train_teacher(options: argparse.Namespace) -> None:
     guides = [load_network(resolve(str(guide))) for guide in options.guide]
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
     network = _trained(recipe, resized, native, options, guides, checkpoint)
-    _write(network, recipe, resized.joined(native), options)
+    learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
+    _write(network, recipe, learned, options)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ def _start(options: argparse.Namespace) -> Network:
     return load_network(model)
 
 
-def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.Namespace) -> None:
+def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]], options: argparse.Namespace) -> None:
     sets = examples(options.data, "validation", options.size)
     logits = {one.name: network_logits(network, one.maps.astype(np.float32)) for one in sets}
     chosen = [one for one in sets if one.name in CHOOSING]
@@ -108,7 +108,7 @@ def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.N
         calibration=_spread(sets[0].maps, 200),
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
         made_from={
-            "data": [_data_set(options.data, real)],
+            "data": list(learned),
             "seed": recipe.seed,
             "steps": recipe.steps,
             "command": "python -m wafer_core train-teacher " + " ".join(_repeatable(options)),
@@ -116,17 +116,6 @@ def _write(network: Network, recipe: Recipe, real: RealMaps, options: argparse.N
         figures=validation_figures(f"{stem}.safetensors", sets, logits, cuts, "python -m wafer_core train-teacher"),
     )
     print(f"The teacher is in {options.out}; decoder {decoder}.")
-
-
-def _data_set(data: Path, real: RealMaps) -> dict[str, object]:
-    return {
-        "name": "WM-811K",
-        "sha256": hashlib.sha256((data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest(),
-        "labels": True,
-        "maps": len(real),
-        "parts": ["train"],
-        "groups": pack_groups(sorted(set(real.groups))),
-    }
 
 
 def _spread(maps: np.ndarray, count: int) -> np.ndarray:
