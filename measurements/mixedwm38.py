@@ -174,7 +174,7 @@ def _whole(maps: MixedMaps, size: int, refreshed: int = 256) -> Iterator[Chunk]:
     chunks = torch.from_numpy(found), torch.from_numpy(maps.labels)
     yield chunks
     while True:
-        yield from zip(*(column.split(refreshed) for column in chunks), strict=True)
+        yield from zip(*(torch.split(column, refreshed) for column in chunks), strict=True)
 
 
 def _canonical(maps: MixedMaps, size: int) -> NDArray[np.float16]:

@@ -1,20 +1,24 @@
 import json
+import math
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from wafer_core import distill_lot
-from wafer_core.distill import Settings
-from wafer_core.distill_lot import distil_lot
+from wafer_core.distill import Progress, Settings, loop
+from wafer_core.distill_lot import CHECKPOINT, Stage, distil_lot, maps, plan, run
+from wafer_core.distill_lot.agreement import Agreement
+from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.errors import BrokenModel, UnusableLot, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
 from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.weights import network_bytes
 from wafer_core.recognise import load_recognizer
 
 FILES = {"student.safetensors", "student.onnx", "student.int8.onnx", "card.json", "run.json"}
@@ -28,7 +32,7 @@ def unshipped(tmp_path, monkeypatch):
 
 @pytest.fixture
 def few_replayed(monkeypatch):
-    monkeypatch.setattr(distill_lot, "REPLAYED", 8)
+    monkeypatch.setattr(maps, "REPLAYED", 8)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,12 @@ def ready(tmp_path_factory, teacher, lot_of, disc_states):
     lot = lot_of([*states, states[0]], title="six wafers and one again")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distill_lot, "SHIPPED", out / "nothing-shipped")
-        return out, lot, list(distil_lot([lot], teacher, out, settings()))
+        return out, lot, steps_of(distil_lot([lot], teacher, out, settings()))
+
+
+def steps_of(told):
+    """What a run told of its steps, its stages left out."""
+    return [each for each in told if isinstance(each, Progress)]
 
 
 def test_a_model_folder_is_complete(ready):
@@ -76,7 +85,7 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
     assert (made["seed"], made["steps"]) == (5, 3)
     assert [(data["name"], data["labels"], data["maps"]) for data in made["data"]] == [
         (lot.title, False, 7),
-        ("simulated mixed wafers", False, distill_lot.REPLAYED),
+        ("simulated mixed wafers", False, maps.REPLAYED),
     ]
     assert made["data"][0]["sha256"] == lot.lot_hash
     assert made["command"].endswith("--teacher tiny-untrained --size tiny --seed 5 --steps 3")
@@ -84,13 +93,15 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
 
 def test_the_run_is_told_step_by_step(ready, teacher):
     out, _, told = ready
-    run = json.loads((out / "run.json").read_text())
-    assert run["settings"] == {"size": "tiny", "budget": 60.0, "seed": 5, "steps": 3, "start": None, "fresh": False}
-    assert run["teacher"] == {"name": "tiny-untrained", "sha256": teacher.sha256}
-    assert run["start"] is None
-    assert run["wafers"] == 6
-    assert run["history"] == [progress.to_json() for progress in told]
-    assert run["seconds"] > told[-1].seconds
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"] == {**asdict(settings()), "start": None}
+    assert record["teacher"] == {"name": "tiny-untrained", "sha256": teacher.sha256}
+    assert record["start"] is None
+    assert record["agreement"]["before"] is None
+    assert (record["wafers"], record["held_out"]) == (6, told[-1].held_out)
+    assert (record["plan"]["steps"], record["steps"], record["ended_early"]) == (3, 3, False)
+    assert record["history"] == [progress.to_json() for progress in told]
+    assert record["seconds_until_writing"] >= round(told[-1].seconds, 1)
 
 
 def weights(folder):
@@ -111,15 +122,12 @@ def same(a, b):
 def without_graphs(monkeypatch):
     """Leave the slow export out where only trained weights are asked about."""
 
-    def save(out, network, **card):
-        from safetensors.torch import save_file
+    def write(out, network, **card):
+        yield "write"
+        out.mkdir(parents=True)
+        (out / "student.safetensors").write_bytes(network_bytes(network))
 
-        out.mkdir()
-        save_file(
-            {name: tensor.contiguous() for name, tensor in network.state_dict().items()}, out / "student.safetensors"
-        )
-
-    monkeypatch.setattr(distill_lot, "save_model", save)
+    monkeypatch.setattr(run, "write_model", write)
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
@@ -147,17 +155,31 @@ def test_seed_and_steps_make_the_student(small_lot, teacher, tmp_path, change):
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
 def test_a_spent_budget_ends_after_a_step_and_a_number_of_steps_does_not(small_lot, teacher, tmp_path):
     long_ago = time.monotonic() - 10_000
-    told = list(distil_lot([small_lot], teacher, tmp_path / "a", settings(steps=None, budget=25.0), started=long_ago))
-    assert len(told) == 1
-    told = list(distil_lot([small_lot], teacher, tmp_path / "b", settings(steps=3, budget=25.0), started=long_ago))
-    assert len(told) == 3
+    chosen = settings(steps=None, budget=25.0)
+    assert len(steps_of(distil_lot([small_lot], teacher, tmp_path / "a", chosen, started=long_ago))) == 1
+    chosen = settings(steps=3, budget=25.0)
+    assert len(steps_of(distil_lot([small_lot], teacher, tmp_path / "b", chosen, started=long_ago))) == 3
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_without_a_pool_the_lot_is_learned_alone(small_lot, teacher, tmp_path, monkeypatch):
+    expected = distilled(small_lot, teacher, tmp_path / "alone", settings(pool="none"))
+    assert not same(distilled(small_lot, teacher, tmp_path / "usual", settings()), expected)
+    monkeypatch.setattr(maps, "mixed_map", None)
+    assert same(distilled(small_lot, teacher, tmp_path / "again", settings(pool="none")), expected)
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_augmentation_changes_what_is_learned(small_lot, teacher, tmp_path):
+    usual = distilled(small_lot, teacher, tmp_path / "usual", settings(augmentation=1.0))
+    assert not same(distilled(small_lot, teacher, tmp_path / "none", settings(augmentation=0.0)), usual)
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_lot_of_a_wafer_or_two_will_do(lot_of, disc_states, teacher, tmp_path, count):
     lot = lot_of([disc_states(12, 12, 0.2, i) for i in range(count)])
-    told = list(distil_lot([lot], teacher, tmp_path / "run", settings(steps=2)))
+    told = steps_of(distil_lot([lot], teacher, tmp_path / "run", settings(steps=2)))
     assert told[-1].held_out == count - 1
 
 
@@ -167,7 +189,7 @@ def test_untested_wafers_and_repeated_maps_have_no_say(lot_of, disc_states, unte
     plain = distilled(lot_of(tested), teacher, tmp_path / "plain", settings())
     mixed = lot_of([tested[0], untested_states(18, 18), *tested])
     assert same(distilled(mixed, teacher, tmp_path / "mixed", settings()), plain)
-    two = list(distil_lot([lot_of(tested[:2]), lot_of(tested[2:])], teacher, tmp_path / "two", settings()))
+    two = steps_of(distil_lot([lot_of(tested[:2]), lot_of(tested[2:])], teacher, tmp_path / "two", settings()))
     assert len(two) == 3
     assert same(weights(tmp_path / "two"), plain)
 
@@ -180,7 +202,7 @@ def test_a_student_starts_from_the_shipped_one_unless_told_otherwise(small_lot, 
     assert same(distilled(small_lot, teacher, tmp_path / "start", settings(start=ready[0])), shipped)
     assert not same(distilled(small_lot, teacher, tmp_path / "fresh", settings(fresh=True)), shipped)
     # The shipped student is of another size here, so this one begins anew.
-    assert len(list(distil_lot([small_lot], teacher, tmp_path / "small", settings(size="small", steps=1)))) == 1
+    assert len(steps_of(distil_lot([small_lot], teacher, tmp_path / "small", settings(size="small", steps=1)))) == 1
 
 
 @pytest.mark.usefixtures("few_replayed")
@@ -189,7 +211,11 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     distilled(small_lot, teacher, out, settings(start=ready[0], steps=1))
     names = [data["name"] for data in Card.read(out).made_from["data"]]
     assert names == ["small", "simulated mixed wafers", ready[1].title, "simulated mixed wafers"]
-    assert json.loads((out / "run.json").read_text())["start"]["sha256"] == files_of(ready[0])[0].sha256
+    record = json.loads((out / "run.json").read_text())
+    assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
+    before, after = record["agreement"]["before"], record["agreement"]["after"]
+    assert before["wafers"] == after["wafers"] == record["held_out"]
+    assert 0 < after["logit_difference"] != before["logit_difference"]
 
 
 @pytest.mark.parametrize("size", ["small", "base"])
@@ -215,8 +241,162 @@ def test_a_lot_that_nobody_tested_is_refused(untested_states, lot_of, teacher, t
 
 
 @pytest.mark.usefixtures("few_replayed")
-def test_a_run_that_is_left_leaves_nothing(small_lot, teacher, tmp_path):
-    run = distil_lot([small_lot], teacher, tmp_path / "run", settings())
-    next(run)
-    run.close()
+@pytest.mark.parametrize("stage", ["simulate", "train", "export", "int8 thresholds"])
+def test_a_run_that_is_left_leaves_nothing(small_lot, teacher, tmp_path, stage):
+    going = distil_lot([small_lot], teacher, tmp_path / "run", settings())
+    assert any(isinstance(told, Stage) and told.name == stage for told in going)
+    going.close()
     assert not [path for path in tmp_path.iterdir() if path.name != "home"]
+
+
+# Agreement ---------------------------------------------------------------------------------------
+
+
+def sets(*rows):
+    return np.array([[pattern in row for pattern in range(8)] for row in rows])
+
+
+def test_agreement_tells_wafers_with_a_pattern_from_the_easy_ones():
+    teacher, student = sets([], [], [0], [1], [2]), sets([], [3], [0], [1, 2], [2])
+    found = Agreement.between(teacher, np.zeros((5, 8), np.float32), student, np.full((5, 8), -0.5, np.float32))
+    assert found == Agreement(wafers=5, exact=3, called=4, exact_called=2, logit_difference=0.5)
+
+
+def test_no_held_out_wafers_are_nothing_to_count():
+    none = np.zeros((0, 8), np.float32)
+    assert Agreement.between(none > 0, none, none > 0, none) == Agreement(0, 0, 0, 0, 0.0)
+
+
+# Plans -------------------------------------------------------------------------------------------
+
+
+ALONE = Taken(2.0, 2.0)
+
+
+def test_a_plan_leaves_time_for_looks_and_writing():
+    fitted = Plan.fitted(budget=60.0, prepared=10.0, step=0.2, look=0.1, writing=ALONE)
+    assert fitted.evaluate == 10
+    assert fitted.writing_seconds == 3.0 * (2.0 + 0.5)
+    assert fitted.steps == int((60 - 10 - fitted.writing_seconds) / (0.2 + 0.1 / 10))
+    before_last = fitted.steps - 1
+    assert not fitted.spent_by(Progress(before_last, fitted.steps, before_last * 0.21, 0.1, 0, 0))
+
+
+def test_on_a_crowded_machine_leaving_takes_longer_too():
+    fitted = Plan.fitted(budget=60.0, prepared=10.0, step=0.2, look=0.1, writing=Taken(6.0, 2.0))
+    assert fitted.writing_seconds == 3.0 * (6.0 + 3 * 0.5)
+
+
+def test_dear_looks_are_taken_less_often():
+    fitted = Plan.fitted(budget=600.0, prepared=10.0, step=0.1, look=2.0, writing=ALONE)
+    assert fitted.evaluate == 400
+
+
+@pytest.mark.parametrize("prepared", [55.0, 70.0])
+def test_a_plan_without_time_is_one_step(prepared):
+    assert Plan.fitted(60.0, prepared, 0.2, 0.1, ALONE).steps == 1
+
+
+@pytest.mark.parametrize("slowness", [1.5, 2.0, 3.0])
+def test_a_machine_that_slows_down_ends_early_and_leaves_as_much_more_for_writing(slowness):
+    fitted = Plan.fitted(budget=60.0, prepared=10.0, step=0.2, look=0.0, writing=ALONE)
+    pace = 0.2 * slowness
+    told = (Progress(step, fitted.steps, step * pace, 0.1, 0, 0) for step in range(1, 1000))
+    last = next(each.step for each in told if fitted.spent_by(each))
+    assert last < fitted.steps
+    assert (
+        (last - 1) * pace + slowness * fitted.writing_seconds <= 50.0 < last * pace + slowness * fitted.writing_seconds
+    )
+
+
+def test_a_number_of_steps_has_no_budget():
+    assert not Plan(steps=5).spent_by(Progress(1, 5, 1e9, 0.1, 0, 0))
+
+
+@pytest.mark.parametrize("chosen", [Plan(7), Plan.fitted(60.0, 10.0, 0.2, 0.1, ALONE)])
+def test_a_plan_is_kept_for_whoever_takes_the_run_up_again(tmp_path, chosen):
+    chosen.keep(tmp_path / "run" / "plan.json")
+    assert Plan.kept(tmp_path / "run" / "plan.json") == chosen
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"stops": 3}'])
+def test_what_is_no_plan_is_planned_anew(tmp_path, text):
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    assert Plan.kept(tmp_path / "plan.json") is None
+
+
+def test_only_the_work_is_timed_and_all_of_it(monkeypatch):
+    now = 0.0
+
+    def pass_by(seconds):
+        nonlocal now
+        now += seconds
+
+    def work():
+        pass_by(1.0)
+        yield "half"
+        pass_by(2.0)
+
+    monkeypatch.setattr(plan, "monotonic", lambda: now)
+    monkeypatch.setattr(plan, "process_time", lambda: now / 2)
+    found = []
+    for taken in timed(work()):
+        pass_by(100.0)
+        found.append(taken)
+    assert found == [Taken(1.0, 0.5), Taken(2.0, 1.0)]
+    assert found[0].crowding == 2.0
+    assert Taken(1.0, 0.0).crowding == 1.0
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small_lot, teacher, tmp_path):
+    told = list(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=None, budget=26.0)))
+    names = [each.name for each in told if isinstance(each, Stage)]
+    assert list(dict.fromkeys(names)) == [
+        *("simulate", "ask the teacher", "measure a step", "rehearse the export", "train"),
+        *("thresholds", "export", "int8", "int8 thresholds"),
+    ]
+    assert len({each.steps for each in steps_of(told)}) == 1
+    spent = [each.spent for each in told if isinstance(each, Stage)]
+    assert spent == sorted(spent)
+    recorded = json.loads((tmp_path / "run" / "run.json").read_text())["plan"]
+    assert recorded["steps"] == steps_of(told)[0].steps
+    assert recorded["step_seconds"] > 0
+    assert recorded["writing_seconds"] > 0
+
+
+# Going on ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+@pytest.mark.parametrize("kills", [(1,), (3, 5), (8,)])
+def test_a_run_that_was_stopped_writes_what_an_uninterrupted_one_writes(
+    small_lot, teacher, tmp_path, monkeypatch, kills
+):
+    expected = distilled(small_lot, teacher, tmp_path / "whole", settings(steps=8))
+    monkeypatch.setattr(loop, "SAVING", math.inf)
+    keep = tmp_path / "keep"
+    for kill in kills:
+        going = distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep)
+        next(each for each in going if isinstance(each, Progress) and each.step == kill)
+        # The disk as it is now is what a kill leaves: what a run writes as it is left comes later.
+        killed = shutil.copytree(keep, tmp_path / f"killed-{kill}")
+        going.close()
+        shutil.rmtree(keep)
+        killed.rename(keep)
+    found = distilled(small_lot, teacher, tmp_path / "run", settings(steps=8), keep=keep)
+    assert same(found, expected)
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_a_run_stopped_while_it_writes_takes_no_step_again(small_lot, teacher, tmp_path):
+    keep, out = tmp_path / "keep", tmp_path / "run"
+    going = distil_lot([small_lot], teacher, out, settings(), keep=keep)
+    assert any(isinstance(told, Stage) and told.name == "int8" for told in going)
+    going.close()
+    stamp = (keep / CHECKPOINT).stat().st_mtime_ns
+    told = steps_of(distil_lot([small_lot], teacher, out, settings(), keep=keep))
+    assert [progress.step for progress in told] == [1, 2, 3]
+    assert (keep / CHECKPOINT).stat().st_mtime_ns == stamp
+    assert json.loads((out / "run.json").read_text())["history"] == [progress.to_json() for progress in told]

@@ -8,7 +8,6 @@ import torch
 from wafer_core import distill_shipped
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
-from wafer_core.models.groups import unpack_groups
 from wafer_core.models.networks import STUDENT_SIZES
 from wafer_core.synthesis.pool import Pool
 from wafer_core.training.data import unlabelled_maps
@@ -25,9 +24,9 @@ def options(data, teacher, out):
 def shipped(fake_data, tiny_folder, tmp_path_factory):
     """The folder of a student distilled for two steps."""
     out = tmp_path_factory.mktemp("models") / "two-steps"
-    held_out = distill_shipped._held_out
+    held_out = distill_shipped.held_out_maps
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distill_shipped, "_held_out", lambda data, size: held_out(data, size, count=60))
+        patch.setattr(distill_shipped, "held_out_maps", lambda data, size: held_out(data, size, count=60))
         distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
     return out
 
@@ -44,23 +43,23 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert card.made_from["teacher_sha256"] == files_of(tiny_folder)[0].sha256
     real = unlabelled_maps(fake_data, "train")
     data = card.made_from["data"]
-    assert [one["labels"] for one in data] == [False, False]
-    assert data[0]["maps"] == len(real.states) == 21
-    assert data[0]["parts"] == ["train"]
-    assert unpack_groups(data[0]["groups"]) == set(real.groups)
+    assert [one["labels"] for one in data] == [False, False, False]
+    assert [one["maps"] for one in data] == [18, 3, 0]
+    assert card.training_parts() == {"train"}
+    assert card.training_groups() == set(real.groups)
     assert card.made_from["command"].endswith("--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --seed 0")
 
 
 def test_a_pool_is_refreshed_every_few_draws():
     chunks = ((torch.full((4, 2, 3, 3), i, dtype=torch.uint8),) for i in itertools.count())
     pool = Pool(chunks, 4, torch.device("cpu"))
-    draw, random = distill_shipped._draws(pool, refresh=3), torch.Generator().manual_seed(0)
+    draw, random = distill_shipped.draws_from(pool, refresh=3), torch.Generator().manual_seed(0)
     numbers = [int(255 * draw(5, random).max().item() + 0.5) for _ in range(7)]
     assert numbers == [1, 1, 1, 2, 2, 2, 3]
 
 
 def test_held_out_maps_repeat_and_are_those_of_validation_for_the_first_half(fake_data):
-    maps, again = (distill_shipped._held_out(fake_data, 12, count=60) for _ in range(2))
+    maps, again = (distill_shipped.held_out_maps(fake_data, 12, count=60) for _ in range(2))
     assert np.array_equal(maps, again)
     assert maps.dtype == np.float32
     assert maps.shape[1:] == (2, 12, 12)

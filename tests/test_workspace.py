@@ -72,6 +72,19 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
         Workspace(tmp_path / "file" / "workspace")
 
 
+def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home):
+    first = Workspace()
+    job_id = first.put_job("score", "once", "a" * 64, {}, urgency=1)
+    first.database.write("ALTER TABLE jobs DROP COLUMN pause")
+    first.database.write("PRAGMA user_version = 1")
+    first.close()
+    opened = Workspace()
+    assert opened.job(job_id).pause is False
+    opened.request_pause(job_id)
+    assert opened.job(job_id).state == "paused"
+    opened.close()
+
+
 def test_a_workspace_of_a_newer_version_is_left_alone(workspace):
     workspace.close()
     with sqlite3.connect(workspace.root / "workspace.sqlite") as connection:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +17,13 @@ from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
 from wafer_core.distill import Draw, Progress, Recipe, distil
 from wafer_core.models.folder import ModelFile, resolve
-from wafer_core.models.groups import pack_groups
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.saving import network_logits, save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
-from wafer_core.training.data import UnlabelledMaps, unlabelled_maps
+from wafer_core.training.data import described, unlabelled_maps, unlabelled_native, unlabelled_resized
 
 BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02)
 """The recipe but for what the command line sets."""
@@ -54,18 +52,23 @@ def distil_shipped(options: argparse.Namespace) -> None:
     device = pick_device()
     teaching = load_network(teacher).to(device)
     student = build(STUDENT_SIZES[options.size]).to(device)
-    real = unlabelled_maps(options.data, "train")
-    maps = _held_out(options.data, teacher.card.size)
+    resized, native = unlabelled_resized(options.data, "train"), unlabelled_native(options.data, "train")
+    learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
+    maps = held_out_maps(options.data, teacher.card.size)
     recipe = replace(BASIS, steps=options.steps, batch=options.batch, rate=options.rate, seed=options.seed)
-    chunks = stream(Unlabelled(real.states, teacher.card.size, options.seed), options.workers)
+    chunks = stream(Unlabelled(resized.joined(native).states, teacher.card.size, options.seed), options.workers)
     pool = Pool(chunks, options.pool, device)
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
-    for progress in distil(teaching, student, _draws(pool), recipe, torch.from_numpy(maps[:512]), cuts):
+    held_out = torch.from_numpy(maps[:512])
+    checkpoint = options.out.with_name(options.out.name + ".checkpoint")
+    for progress in distil(teaching, student, draws_from(pool), recipe, held_out, cuts, checkpoint=checkpoint):
         _report(progress, recipe)
-    _write(options, teacher, teaching, student.cpu(), maps, real)
+    _write(options, teacher, teaching, student.cpu(), maps, learned)
+    # Left behind it would answer for the next run of this name.
+    checkpoint.unlink(missing_ok=True)
 
 
-def _draws(pool: Pool, refresh: int = 4) -> Draw:
+def draws_from(pool: Pool, refresh: int = 4) -> Draw:
     """Return what draws maps from a pool and puts a fresh chunk into it every few draws."""
     drawn = itertools.count()
 
@@ -78,7 +81,7 @@ def _draws(pool: Pool, refresh: int = 4) -> Draw:
     return draw
 
 
-def _held_out(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
+def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
     """Return validation maps and views of them and of simulated wafers, without labels, in random order."""
     real = unlabelled_maps(data, "validation")
     views: Iterator[tuple[Tensor]] = iter(Unlabelled(real.states, size, seed=1_000_003))
@@ -104,12 +107,11 @@ def _write(
     teaching: Network,
     student: Network,
     maps: NDArray[np.float32],
-    real: UnlabelledMaps,
+    learned: Sequence[dict[str, object]],
 ) -> None:
     wanted = decode_with(teacher, network_logits(teaching, maps)).detected
     logits = network_logits(student, maps)
     cuts = match_thresholds(wanted, logits)
-    data = hashlib.sha256((options.data / "wm811k" / "maps_64x64.npz").read_bytes()).hexdigest()
     save_model(
         options.out,
         student,
@@ -125,14 +127,7 @@ def _write(
         made_from={
             "teacher_sha256": teacher.sha256,
             "data": [
-                {
-                    "name": "WM-811K",
-                    "sha256": data,
-                    "labels": False,
-                    "maps": len(real.states),
-                    "parts": ["train"],
-                    "groups": pack_groups(sorted(set(real.groups))),
-                },
+                *learned,
                 {"name": "overlays and simulated mixed wafers, drawn as it trains", "labels": False, "maps": 0},
             ],
             "seed": options.seed,

@@ -1,10 +1,13 @@
-from types import SimpleNamespace
+import itertools
+import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from wafer_core.distill import LotAndReplay, Recipe, distil
+from wafer_core.distill import LotAndReplay, Progress, Recipe, distil, loop, rehearsal
+from wafer_core.errors import UsageError
 from wafer_core.models.networks import build
 
 HALF = torch.zeros(8)
@@ -32,11 +35,12 @@ def maps():
     return torch.stack([1 - fails, fails], dim=1)
 
 
-def run(maps, recipe, student=None, held_out=None):
+def run(maps, recipe, student=None, held_out=None, **options):
     """Distil the same teacher into a student; return the student and what was told on the way."""
     student = student or network(1)
     teacher, draw = network(0, spread=20.0), LotAndReplay(maps[:40], maps[:0])
-    told = list(distil(teacher, student, draw, recipe, maps[40:] if held_out is None else held_out, HALF))
+    held_out = maps[40:] if held_out is None else held_out
+    told = list(distil(teacher, student, draw, recipe, held_out, HALF, **options))
     return student, told
 
 
@@ -114,46 +118,112 @@ def test_the_teacher_is_not_trained(maps):
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
-def clock(monkeypatch, ticks):
-    """Let every look at the clock cost the next of `ticks` seconds, the last one from then on."""
-    now, left = 0.0, list(ticks)
-
-    def monotonic():
-        nonlocal now
-        now += left.pop(0) if len(left) > 1 else left[0]
-        return now
-
-    monkeypatch.setattr("wafer_core.distill.loop.time", SimpleNamespace(monotonic=monotonic))
-
-
-def test_a_timed_run_fits_its_steps_into_its_seconds_and_can_be_repeated(maps, monkeypatch):
-    clock(monkeypatch, [1.0])
-    timed, told = run(maps, Recipe(seconds=24.0, batch=4))
-    assert (told[-1].step, told[-1].steps, told[-1].seconds) == (21, 21, 21.0)
-    counted, _ = run(maps, Recipe(steps=21, batch=4))
-    assert same(weights(timed), weights(counted))
+def left_after(steps, maps, recipe, student, checkpoint):
+    """Distil until so many steps are done and leave the run there."""
+    going = distil(
+        network(0, spread=20.0),
+        student,
+        LotAndReplay(maps[:40], maps[:0]),
+        recipe,
+        maps[40:],
+        HALF,
+        checkpoint=checkpoint,
+    )
+    told = list(itertools.islice(going, steps))
+    going.close()
+    return told
 
 
-def test_a_machine_that_slows_down_ends_a_run_early(maps, monkeypatch):
-    clock(monkeypatch, [1.0] * 7 + [10.0])
-    student, told = run(maps, Recipe(seconds=24.0, batch=4))
-    assert told[-1].step == 8
-    assert told[-1].steps == 21
+@pytest.mark.parametrize("left", [[1], [6], [11], [1, 2, 3, 9]])
+def test_a_run_that_was_left_repeats_an_uninterrupted_one(maps, tmp_path, left):
+    recipe = Recipe(steps=12, batch=8, evaluate=5, rate=1e-2)
+    whole, expected = run(maps, recipe)
+    for steps in left:
+        left_after(steps, maps, recipe, network(1), tmp_path / "run")
+    student, told = run(maps, recipe, checkpoint=tmp_path / "run")
+    assert same(weights(student), weights(whole))
+    assert [counted(each) for each in told] == [counted(each) for each in expected]
+    assert [each.seconds for each in told] == sorted(each.seconds for each in told)
+
+
+def counted(progress):
+    return progress.step, progress.loss, progress.agreed
+
+
+def test_a_kill_costs_what_came_after_the_last_checkpoint_and_nothing_else(maps, tmp_path, monkeypatch):
+    recipe, path = Recipe(steps=9, batch=8), tmp_path / "run"
+    monkeypatch.setattr(loop, "SAVING", math.inf)
+    going = distil(
+        network(0, spread=20.0), network(1), LotAndReplay(maps[:40], maps[:0]), recipe, maps[40:], HALF, checkpoint=path
+    )
+    assert [each.step for each in itertools.islice(going, 4)] == [1, 2, 3, 4]
+    # What lies on the disk now is what a kill would leave.
+    shutil.copy(path, tmp_path / "killed")
+    going.close()
+    student, told = run(maps, recipe, checkpoint=tmp_path / "killed")
+    assert [each.step for each in told] == list(range(1, 10))
+    assert same(weights(student), weights(run(maps, recipe)[0]))
+
+
+def test_a_finished_run_is_told_again_without_another_step(maps, tmp_path):
+    recipe, path = Recipe(steps=3, batch=8), tmp_path / "run"
+    once, told = run(maps, recipe, checkpoint=path)
+    draw = Counted(LotAndReplay(maps[:40], maps[:0]))
+    student = network(1)
+    again = list(distil(network(0, spread=20.0), student, draw, recipe, maps[40:], HALF, checkpoint=path))
+    assert again == told
+    assert draw.count == 0
+    assert same(weights(student), weights(once))
+
+
+class Counted:
+    """A source of maps that counts how often it was asked."""
+
+    def __init__(self, source):
+        self.source, self.count = source, 0
+
+    def __call__(self, count, random):
+        self.count += 1
+        return self.source(count, random)
+
+
+@pytest.mark.parametrize("change", [{"steps": 8}, {"rate": 1e-3}, {"seed": 1}])
+def test_a_checkpoint_of_another_recipe_is_refused(maps, tmp_path, change):
+    run(maps, Recipe(**{"steps": 3, "batch": 4}), checkpoint=tmp_path / "run")
+    with pytest.raises(UsageError, match="run is left from a run with other options"):
+        run(maps, Recipe(**{"steps": 3, "batch": 4, **change}), checkpoint=tmp_path / "run")
+
+
+def test_a_run_told_that_it_is_enough_ends_there_and_looks_once_more(maps, tmp_path):
+    recipe, path = Recipe(steps=12, batch=4), tmp_path / "run"
+    student, told = run(maps, recipe, checkpoint=path, enough=lambda progress: progress.step == 7)
+    assert (told[-1].step, told[-1].steps) == (7, 12)
     assert not student.training
+    again, told = run(maps, recipe, checkpoint=path, enough=lambda progress: progress.step == 7)
+    assert told[-1].step == 7
+    assert same(weights(again), weights(student))
 
 
-@pytest.mark.parametrize("seconds", [0.0, -5.0])
-def test_a_run_that_has_no_time_left_takes_one_step(maps, seconds):
-    _, told = run(maps, Recipe(seconds=seconds, batch=4))
-    assert [progress.step for progress in told] == [1]
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_settled_student_keeps_its_statistics_and_learns_all_the_same(maps, settled):
+    student, _ = run(maps, Recipe(steps=5, batch=8, settled=settled, rate=1e-2))
+    came, found = network(1).state_dict(), student.state_dict()
+    statistics = [name for name in came if "running" in name]
+    assert len(statistics) > 4
+    assert all(torch.equal(came[name], found[name]) == settled for name in statistics)
+    assert not torch.equal(came["head.weight"], found["head.weight"])
 
 
-def test_a_number_of_steps_is_kept_whatever_the_clock_says(maps, monkeypatch):
-    clock(monkeypatch, [1000.0])
-    _, told = run(maps, Recipe(steps=9, seconds=1.0, batch=4))
-    assert told[-1].step == 9
+def test_a_long_run_keeps_a_thousand_points():
+    kept = [step for step in range(1, 2501) if Progress(step, 2500, 0.0, 0.0, 0, 0).kept]
+    assert (kept[0], kept[1], kept[-1], len(kept)) == (1, 3, 2500, 835)
+    assert all(Progress(step, 900, 0.0, 0.0, 0, 0).kept for step in range(1, 901))
 
 
-def test_an_endless_recipe_is_refused():
-    with pytest.raises(ValueError, match="a number of steps or of seconds"):
-        Recipe()
+def test_a_rehearsed_step_takes_time_and_leaves_no_trace(maps):
+    teacher, student, draw = network(0), network(1), LotAndReplay(maps, maps[:0])
+    before = weights(student)
+    seconds = list(itertools.islice(rehearsal(teacher, student, draw, Recipe(steps=1, batch=4)), 3))
+    assert all(each > 0 for each in seconds)
+    assert same(weights(student), before)
+    assert not student.training

@@ -21,8 +21,16 @@ def test_what_can_be_used_is_taken(size, changes):
         ({"budget": float("nan")}, "A budget of nan seconds"),
         ({"steps": 0}, "at least one step"),
         ({"steps": -3}, "at least one step"),
+        ({"augmentation": -0.1}, "An augmentation of -0.1 is not between 0 and 2"),
+        ({"augmentation": float("nan")}, "An augmentation of nan"),
+        ({"pool": "all"}, "no pool 'all'; the pools are simulated, none"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(changes, sentence):
     with pytest.raises(UsageError, match=sentence):
         Settings(**changes)
+
+
+def test_what_is_unusual_is_told_as_the_command_line_takes_it():
+    assert Settings().unusual() == {}
+    assert Settings(augmentation=0.5, pool="none").unusual() == {"augmentation": "0.5", "pool": "none"}

@@ -5,15 +5,16 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from wafer_core import jobs
-from wafer_core.distill import Recipe
+from wafer_core.distill import Settings
 from wafer_core.lot import Lot
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
-from wafer_core.ui import model_cards, runs
+from wafer_core.ui import model_cards, run_figures, run_form, runs
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -87,23 +88,71 @@ def test_a_running_run_shows_agreement_loss_and_the_time_left(visit: Visit, stor
     store.begin_job(run)
     for step, agreed in ((1, 0), (10, 3), (20, 9)):
         told = {"step": step, "steps": 40, "seconds": step / 10, "loss": 1 / step, "agreed": agreed, "held_out": 12}
+        told |= {"stage": "train", "spent": 8 + step / 10}
         store.report(run, told, point=ProgressPoint(step, step / 10, 1 / step, agreed, 12))
     page = visit("distill", lot=lot_id, run=str(run))
     assert not page.exception
     assert {metric.label: metric.value for metric in page.metric} == {
-        "Agreement on held-out wafers": "75.0 %",
+        "Agreement on held-out wafers": "9 of 12",
         "Loss": "0.0500",
     }
     assert "step 20 of 40" in texts(page)
-    assert "of 1 min" in texts(page)
+    assert "10 s of 1 min" in texts(page)
 
 
-def test_before_the_first_count_there_is_no_agreement():
-    early = runs.Curves.of([ProgressPoint(1, 0.1, 2.0, 0, 12), ProgressPoint(9, 0.9, 1.0, 0, 12)])
-    assert (early.agreement, early.counted, len(early.loss)) == ((), "not counted yet", 2)
-    later = runs.Curves.of([ProgressPoint(1, 0.1, 2.0, 0, 12), ProgressPoint(runs.FIRST_LOOK, 1.0, 1.0, 0, 12)])
-    assert (later.agreement, later.counted) == (((1.0, 0.0),), "0 of 12")
-    assert Recipe(steps=1).evaluate == runs.FIRST_LOOK
+def test_a_run_is_paused_resumed_and_says_so(visit: Visit, store: Workspace, lot_id: str):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    store.report(run, {"step": 20, "steps": 40, "stage": "train", "spent": 21.0, "agreed": 2, "held_out": 4})
+    page = visit("distill", lot=lot_id, run=str(run))
+    page.button(key=f"pause-{run}").click().run()
+    # Nobody works here, so what was running is a dead worker's and is held at once.
+    assert store.job(run).state == "paused"
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert "Paused · 21 s of 1 min · step 20 of 40" in texts(page)
+    page.button(key=f"resume-{run}").click().run()
+    assert store.job(run).state == "queued"
+
+
+@pytest.mark.parametrize(("stage", "said"), [*runs.STAGES.items(), ("something new", "getting ready")])
+def test_every_stage_has_words(store: Workspace, lot_id: str, stage: str, said: str):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    store.report(run, {"stage": stage, "spent": 3.2})
+    assert runs.headline(store.job(run)) == f"Running · 3 s of 1 min · {said}"
+
+
+def test_few_held_out_wafers_are_told_as_counts():
+    assert run_figures.share(9, 12) == "9 of 12"
+    assert run_figures.share(238, 240) == "99.2 %"
+    assert run_figures.counted(9, 12) == "9 of 12 (6 to 11)"
+    assert run_figures.counted(238, 240) == "238 of 240 · 99.2 % (97.0 to 99.8)"
+    assert run_figures.counted(0, 0) == "none"
+
+
+@pytest.mark.parametrize("name", run_form.PRESETS)
+def test_a_preset_sets_size_and_time(visit: Visit, lot_id: str, name: str):
+    preset = run_form.PRESETS[name]
+    page = visit("distill", lot=lot_id, size="tiny", time="600")
+    page.button(key=f"preset-{name}").click().run()
+    assert not page.exception
+    assert (address(page, "size"), address(page, "time")) == (preset.size, str(preset.seconds))
+    assert page.button(key=f"preset-{name}").disabled
+
+
+def test_the_rarer_settings_stand_in_the_address_and_reach_the_run(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill", lot=lot_id, views="0.5", pool="none", seed="3")
+    page.button(key="start").click().run()
+    settings = store.jobs("distil")[0].payload["settings"]
+    assert settings == {"size": "small", "budget": 60.0, "augmentation": 0.5, "pool": "none", "seed": 3}
+    assert set(settings) <= {field.name for field in fields(Settings)}
+
+
+def test_the_page_says_what_the_lot_allows(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer):
+    assert "6 wafers to learn from. So few teach little" in texts(visit("distill", lot=lot_id))
+    answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
+    said = texts(visit("distill", lot=lot_id))
+    assert "names a pattern on 3 of them (Center, Scratch) and is unsure of 0" in said
 
 
 @pytest.mark.parametrize(
@@ -151,6 +200,11 @@ def finished(store: Workspace, lot_id: str, tiny_folder) -> int:
     shutil.copytree(tiny_folder, folder)
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, "role": "student"}))
+    before = {"wafers": 4, "exact": 1, "called": 2, "exact_called": 0, "logit_difference": 1.234}
+    after = {"wafers": 4, "exact": 3, "called": 2, "exact_called": 1, "logit_difference": 0.5}
+    plan = {"steps": 20, "prepared": 10.0, "step_seconds": 0.2, "writing_seconds": 2.0}
+    record = {"start": {"name": "tiny"}, "agreement": {"before": before, "after": after}, "plan": plan}
+    (folder / "run.json").write_text(json.dumps(record))
     store.end_job(run, "done", "ready")
     return run
 
@@ -160,10 +214,18 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert not page.exception
     name = str(store.job(finished).name)
     assert f"**{name}** is ready" in texts(page)
-    assert "50.0 %" in texts(page)
+    assert "2 of 4" in texts(page)
+    assert "| All held-out wafers | 1 of 4 (0 to 3) | 3 of 4 (1 to 4) |" in texts(page)
+    assert "| Where either names a pattern | 0 of 2 (0 to 1) | 1 of 2 (0 to 2) |" in texts(page)
+    assert "| Mean difference of logits | 1.23 | 0.50 |" in texts(page)
     page.button(key=f"use-{finished}").click().run()
     assert address(page, "student") == name
     assert {button.label for button in page.get("download_button")} == {"Download"}
+
+
+def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, finished: int, lot_id: str):
+    assert "About 240 steps, at the 200 ms a step" in texts(visit("distill", lot=lot_id, size="tiny"))
+    assert "is measured when the run begins" in texts(visit("distill", lot=lot_id, size="base"))
 
 
 def test_a_student_whose_folder_is_gone_is_named(visit: Visit, store: Workspace, lot_id: str, finished: int):
@@ -189,7 +251,7 @@ def test_more_runs_than_a_page_are_paged(visit: Visit, store: Workspace, lot_id:
 
 @pytest.mark.parametrize("size", STUDENT_SIZES)
 def test_sizes_say_what_the_networks_weigh(size: str):
-    parameters, int8 = runs.STUDENTS[size]
+    parameters, int8 = run_form.STUDENTS[size]
     assert parameters == parameter_count(build(STUDENT_SIZES[size]))
     assert 1.0 * parameters < int8 < 2.0 * parameters
 

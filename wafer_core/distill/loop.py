@@ -1,61 +1,25 @@
-"""The distillation loop: teacher and student look at the same view, the student learns the answer."""
+"""The distillation loop: steps, looks at held-out wafers, checkpoints, and an end before its time."""
 
 from __future__ import annotations
 
-import copy
-import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from statistics import median
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import monotonic
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from wafer_core.distill.loss import DistillationLoss
-from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
+from wafer_core.distill.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from wafer_core.distill.lesson import Draw, Lesson, Recipe
+from wafer_core.errors import UsageError
 from wafer_core.models.networks import Network
-from wafer_core.synthesis.batches import noisier, overlaid
 
-Draw = Callable[[int, torch.Generator], Tensor]
-"""Gives that many canonical maps, float32 (n, 2, S, S) in [0, 1]."""
+SAVING = 0.01
+"""The share of a run's time that checkpoints may take: what a kill costs is a hundred times what one of them does."""
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a student is distilled.
-
-    Args:
-        steps: how many batches it sees; None fits them into `seconds`.
-        seconds: wall time that the loop may take.
-        batch: wafers a step.
-        rate: the learning rate's peak.
-        decay: AdamW's weight decay.
-        overlays: the share of a batch that has another wafer's fails laid over it.
-        noise: the most of a wafer's passing cells that are turned to failing.
-        keep: how much of the averaged weights a step keeps.
-        evaluate: steps between two looks at the held-out wafers.
-        seed: of views and order.
-
-    Raises:
-        ValueError: neither `steps` nor `seconds` ends the run.
-    """
-
-    steps: int | None = None
-    seconds: float = math.inf
-    batch: int = 32
-    rate: float = 2e-3
-    decay: float = 0.01
-    overlays: float = 0.2
-    noise: float = 0.03
-    keep: float = 0.998
-    evaluate: int = 10
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.steps is None and self.seconds == math.inf:
-            raise ValueError("a recipe needs a number of steps or of seconds")
+_POINTS = 1000
+"""A run keeps about so many points of its curves, however long it is."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +28,9 @@ class Progress:
 
     Args:
         step: how many steps are done.
-        steps: how many there will be, as far as known; the first few of a timed run say less.
-        seconds: wall time since the first step began.
+        steps: how many there will be.
+        seconds: wall time that the steps took, what came between them included; not the time between
+            a kill or a pause and the run's being taken up again.
         loss: of this step's batch.
         agreed: of how many held-out wafers the averaged student said the same as the teacher, all eight
             patterns above or below the teacher's thresholds, when last looked; before the first look, as
@@ -80,93 +45,104 @@ class Progress:
     agreed: int
     held_out: int
 
+    @property
+    def kept(self) -> bool:
+        """Whether it is one of the points that stand for the whole run in its curves."""
+        return self.step % -(-self.steps // _POINTS) == 0 or self.step in (1, self.steps)
+
     def to_json(self) -> dict[str, float]:
         """Return the fields as a JSON object."""
         return asdict(self)
 
 
 def distil(
-    teacher: Network, student: Network, draw: Draw, recipe: Recipe, held_out: Tensor, cuts: Tensor
+    teacher: Network,
+    student: Network,
+    draw: Draw,
+    recipe: Recipe,
+    held_out: Tensor,
+    cuts: Tensor,
+    *,
+    answers: Tensor | None = None,
+    checkpoint: Path | None = None,
+    enough: Callable[[Progress], bool] = lambda progress: False,
 ) -> Iterator[Progress]:
     """Teach `student` in place, a step for every item taken; its averaged weights are set at the end.
-
-    Teacher and student are fed the same views and no target is kept, for a long and patient match
-    (Beyer et al. 2022, arXiv 2106.05237).
 
     Args:
         teacher: the network to learn from; it is not trained.
         student: the network that learns.
-        draw: where views come from.
-        recipe: how to train. Without `steps` they are fixed from the time the first ones take, so that
-            a run given that many repeats it; a machine that slows down afterwards ends the run early.
+        draw: where views come from. A run that is taken up again repeats an uninterrupted one bit for
+            bit where what is drawn depends on the generator alone.
+        recipe: how to train.
         held_out: canonical maps (n, 2, S, S) that `draw` never gives, for the agreement shown.
         cuts: the teacher's thresholds as logits (8,), for the same.
+        answers: bool (n, 8), what the teacher says of `held_out`; it is asked unless they are given.
+        checkpoint: a file that the run's state is saved to now and then, at its end, and when it is left
+            in the middle. A run that finds it first tells the kept points of what was done, then goes on.
+        enough: asked after every step whether to end before the last one.
+
+    Raises:
+        UsageError: the checkpoint is one of another recipe.
     """
-    device = next(student.parameters()).device
-    random = torch.Generator().manual_seed(recipe.seed)
-    teacher.eval().requires_grad_(False)
-    cuts = cuts.to(device)
-    answers = _answers(teacher, held_out, cuts)
-    channels_last(teacher)
-    channels_last(student)
-    average = copy.deepcopy(student).eval()
-    optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    loss_of = DistillationLoss()
-    began = time.monotonic()
-    steps = recipe.steps or _WARMING
-    step, agreed = 0, _agreed(average, held_out, cuts, answers)
-    passed = [0.0]
-    while step < steps:
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * _rate(step, steps)
-        maps = noisier(overlaid(draw(recipe.batch, random).to(device), random, recipe.overlays), random, recipe.noise)
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        student.train()
-        with lower_precision(device):
-            loss = loss_of(teacher, student, maps)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        blend(average, student, min(recipe.keep, step / (10 + step)))
-        seconds = time.monotonic() - began
-        passed.append(seconds)
-        if recipe.steps is None and step == _WARMING:
-            # The median, because the first step is cold and a worker may have been called away.
-            pace = median(after - before for before, after in pairwise(passed))
-            steps = step + max(int((recipe.seconds - seconds) / (_SPARE * pace)), 0)
-        out_of_time = recipe.steps is None and seconds > recipe.seconds
-        if step % recipe.evaluate == 0 or step == steps or out_of_time:
-            agreed = _agreed(average, held_out, cuts, answers)
-        yield Progress(step, steps, seconds, float(loss.detach()), agreed, len(held_out))
-        if out_of_time:
-            break
-    student.load_state_dict(average.state_dict())
-    student.eval()
+    lesson = Lesson(teacher, student, draw, recipe)
+    cuts = cuts.to(lesson.device)
+    answers = answers_of(teacher, held_out, cuts) if answers is None else answers.to(lesson.device)
+    earlier = [] if checkpoint is None else _resume(lesson, checkpoint)
+    yield from earlier
+    points = [one for one in earlier if one.kept]
+    agreed = earlier[-1].agreed if earlier else _agreed(lesson.average, held_out, cuts, answers)
+    before, ended = (earlier[-1].seconds, enough(earlier[-1])) if earlier else (0.0, False)
+    began = due = monotonic()
+    while lesson.step < recipe.steps and not ended:
+        loss = lesson.advance()
+        now = monotonic()
+        told = Progress(lesson.step, recipe.steps, before + now - began, loss, agreed, len(held_out))
+        ended = enough(told)
+        if lesson.step % recipe.evaluate == 0 or lesson.step == recipe.steps or ended:
+            agreed = _agreed(lesson.average, held_out, cuts, answers)
+            told = replace(told, agreed=agreed)
+        points += [told] if told.kept else []
+        last = lesson.step == recipe.steps or ended
+        if checkpoint and (last or now >= due):
+            due = _save(lesson, checkpoint, points, told)
+        try:
+            yield told
+        except GeneratorExit:
+            if checkpoint:
+                _save(lesson, checkpoint, points, told)
+            raise
+    lesson.end()
 
 
-_WARMING = 6
-"""Steps by which a run without a number of steps measures how long one takes."""
-
-_SPARE = 1.15
-"""How much longer than the first ones a step may take, looks at the held-out wafers included."""
-
-_GENTLE = 0.05
-"""The share of the peak rate that a run begins with."""
-
-
-def _rate(step: int, steps: int) -> float:
-    """Return the share of the peak rate; while steps are timed it cannot depend on how many there will be."""
-    return _GENTLE if step < _WARMING else schedule(step / steps, warm=0.05, least=_GENTLE)
+def answers_of(teacher: Network, maps: Tensor, cuts: Tensor) -> Tensor:
+    """Return which of a network's logits on maps (n, 2, S, S) lie above `cuts` (8,), bool (n, 8)."""
+    with torch.no_grad():
+        return torch.cat([teacher(part.to(cuts.device)) > cuts for part in torch.split(maps, 64)])
 
 
 def _agreed(network: Network, maps: Tensor, cuts: Tensor, answers: Tensor) -> int:
     """Return on how many maps a network gives all eight of the `answers`, bool (n, 8)."""
-    return int((_answers(network, maps, cuts) == answers).all(dim=1).sum())
+    return int((answers_of(network, maps, cuts) == answers).all(dim=1).sum())
 
 
-@torch.no_grad()
-def _answers(network: Network, maps: Tensor, cuts: Tensor) -> Tensor:
-    """Return which logits lie above `cuts` (8,), bool (n, 8)."""
-    return torch.cat([network(part.to(cuts.device)) > cuts for part in torch.split(maps, 64)])
+def _save(lesson: Lesson, path: Path, points: Sequence[Progress], latest: Progress) -> float:
+    """Save where a run stands, and return when it is time to save again."""
+    began = monotonic()
+    told = [*points, *([] if latest in points[-1:] else [latest])]
+    facts = {"recipe": repr(lesson.recipe), "points": [one.to_json() for one in told]}
+    save_checkpoint(path, Checkpoint(lesson.tensors(), facts))
+    now = monotonic()
+    return now + (now - began) / SAVING
+
+
+def _resume(lesson: Lesson, path: Path) -> list[Progress]:
+    """Take up the state a run left at `path`, if any, and return the points it had kept, the latest last."""
+    found = load_checkpoint(path)
+    if found is None:
+        return []
+    if found.facts.get("recipe") != repr(lesson.recipe):
+        raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
+    points = [Progress(**point) for point in found.facts["points"]]
+    lesson.restore(points[-1].step, found.tensors)
+    return points

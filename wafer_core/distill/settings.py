@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import STUDENT_SIZES
+
+Pool = Literal["simulated", "none"]
+"""The wafers that can stand beside a lot."""
+
+STRONGEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,9 @@ class Settings:
         steps: how many steps to train whatever the clock says; None fits them into the budget.
         start: the model folder to start from; None is the shipped student of that size.
         fresh: start from random weights instead.
+        augmentation: how strongly views differ from the wafers they are of: 0 turns and mirrors only,
+            1 as it proved best, 2 twice the noise and twice the overlaid wafers.
+        pool: what is learned beside the lot, so that a small one does not make the student forget.
 
     Raises:
         UsageError: a value that cannot be used.
@@ -31,6 +40,8 @@ class Settings:
     steps: int | None = None
     start: Path | None = None
     fresh: bool = False
+    augmentation: float = 1.0
+    pool: Pool = "simulated"
 
     def __post_init__(self) -> None:
         if self.size not in STUDENT_SIZES:
@@ -39,6 +50,16 @@ class Settings:
             raise UsageError(f"A budget of {self.budget:g} seconds is not between {SHORTEST} and {LONGEST}.")
         if self.steps is not None and self.steps < 1:
             raise UsageError("A distillation needs at least one step.")
+        if not 0 <= self.augmentation <= STRONGEST:
+            raise UsageError(f"An augmentation of {self.augmentation:g} is not between 0 and {STRONGEST:g}.")
+        if self.pool not in get_args(Pool):
+            raise UsageError(f"There is no pool {self.pool!r}; the pools are {', '.join(get_args(Pool))}.")
+
+    def unusual(self) -> dict[str, str]:
+        """Return the options, as the command line takes them, that differ from what is usual."""
+        usual = Settings()
+        chosen = {"augmentation": f"{self.augmentation:g}", "pool": self.pool}
+        return {name: text for name, text in chosen.items() if getattr(self, name) != getattr(usual, name)}
 
 
 SHORTEST, LONGEST = 25, 7 * 24 * 3600

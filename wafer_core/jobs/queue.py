@@ -173,7 +173,22 @@ def submit_distil(
 def cancel(workspace: Workspace, job_id: int) -> None:
     """End a job: at once when it waits, at its next step when it runs."""
     workspace.request_cancel(job_id)
-    # What a dead worker left running has nobody who would end it.
+    _speak_for_the_dead(workspace)
+
+
+def pause(workspace: Workspace, job_id: int) -> None:
+    """Hold a job: at once when it waits, at its next step when it runs; a run keeps what it has done."""
+    workspace.request_pause(job_id)
+    _speak_for_the_dead(workspace)
+
+
+def resume(workspace: Workspace, job_id: int) -> None:
+    """Let a paused job go on where it was."""
+    workspace.resume_job(job_id)
+
+
+def _speak_for_the_dead(workspace: Workspace) -> None:
+    """End or hold what a dead worker left running, for nobody else would."""
     with worker_lock(workspace.root) as held:
         if held:
             workspace.requeue_orphans()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from wafer_core.lot import Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, Workspace
+
+if TYPE_CHECKING:
+    from wafer_core.distill import Progress
+    from wafer_core.distill_lot import Stage
 
 Task = Generator[None, None, str]
 """Yields after every step and returns the sentence its job ends with."""
@@ -47,7 +51,7 @@ def score(bench: Bench, job: JobRow) -> Task:
         waiting = tuple(sorted(ordered[len(step) :]))
         in_view = not wanted.issubset(step)
         told = {"done": len(lot) - len(waiting), "total": len(lot)}
-        workspace.report(job.id, told, score_urgency(model, in_view))
+        workspace.report(job.id, told, score_urgency(model, in_view), kept=True)
         yield
     return f"{model.name} has answered on {_count(len(lot), 'wafer')} of {lot.title}."
 
@@ -80,9 +84,12 @@ def explain(bench: Bench, job: JobRow) -> Task:
 
 
 def distil(bench: Bench, job: JobRow) -> Task:
-    """Distil a student of a lot into a folder of its own, moved among the models once it is complete."""
-    from wafer_core.distill import Settings
-    from wafer_core.distill_lot import distil_lot
+    """Distil a student of a lot into a folder of its own, moved among the models once it is complete.
+
+    What was done is kept in the run's folder; a worker that takes the job up again goes on from there.
+    """
+    from wafer_core.distill import Progress, Settings
+    from wafer_core.distill_lot import CHECKPOINT, distil_lot
 
     began = time.monotonic()
     workspace, name = bench.workspace, str(job.name)
@@ -94,33 +101,71 @@ def distil(bench: Bench, job: JobRow) -> Task:
     # Labels are put away here, before anything that learns begins.
     unlabelled = replace(lot, wafers=tuple(replace(wafer, labels=None) for wafer in lot if scorable(wafer)))
     settings = Settings(**_settings(job.payload["settings"], {field.name for field in fields(Settings)}))
-    staging = staging_root(workspace) / str(job.id)
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    folder = run_folder(workspace, job.id)
+    half = folder / "student"
+    shutil.rmtree(half, ignore_errors=True)
+    workspace.forget_progress(job.id)  # a run that goes on tells it again
+    report = _Report(workspace, job.id, folder / CHECKPOINT)
     teacher = bench.model(job.payload["sha256"])
-    told, latest = -1.0, None
-    try:
-        for latest in distil_lot([unlabelled], teacher, staging / name, settings, started=began):
-            if latest.seconds - told >= max(LEAST_SECONDS, latest.seconds / POINTS):
-                told = latest.seconds
-                _report(workspace, job.id, latest.to_json())
-            yield
-        if latest is not None:
-            _report(workspace, job.id, latest.to_json())
-        os.replace(staging / name, finished)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return _ready(name)
+    for told in distil_lot([unlabelled], teacher, half / name, settings, started=began, keep=folder):
+        if isinstance(told, Progress):
+            report.step(told)
+        else:
+            report.stage(told)
+        yield
+    os.replace(half / name, finished)
+    return _ready(name, report.latest)
 
 
-def staging_root(workspace: Workspace) -> Path:
-    """Return where students are made before they are complete; whatever is left there is half done."""
-    return workspace.root / "staging"
+def runs_root(workspace: Workspace) -> Path:
+    """Return where runs live until they are over: plans, checkpoints, half-made students."""
+    return workspace.root / "runs"
 
 
-def _report(workspace: Workspace, job_id: int, told: Mapping[str, Any]) -> None:
-    point = ProgressPoint(told["step"], told["seconds"], told.get("loss"), told.get("agreed"), told.get("held_out"))
-    workspace.report(job_id, told, point=point)
+def run_folder(workspace: Workspace, job_id: int) -> Path:
+    """Return where one run keeps what it needs to go on after a pause or a kill."""
+    return runs_root(workspace) / str(job_id)
+
+
+class _Report:
+    """Writes into a job's row how far its run is, now and then, and whether a kill would leave it further on."""
+
+    def __init__(self, workspace: Workspace, job_id: int, checkpoint: Path) -> None:
+        self._workspace, self._job, self._checkpoint = workspace, job_id, checkpoint
+        self._found = _stamp(checkpoint)
+        self.latest: Progress | None = None
+        self._stage: Stage | None = None
+        self._told = -1.0
+
+    def stage(self, stage: Stage) -> None:
+        """Report the beginning of a part of the work that takes no steps."""
+        self._flush()
+        fresh = self._stage is None or self._stage.name != stage.name
+        self._stage = stage
+        if fresh:
+            known = self.latest.to_json() if self.latest else {}
+            self._workspace.report(self._job, {**known, "stage": stage.name, "spent": stage.spent})
+
+    def step(self, latest: Progress) -> None:
+        """Report a step, unless one was reported a moment ago."""
+        self.latest = latest
+        if latest.seconds - self._told >= max(LEAST_SECONDS, latest.seconds / POINTS):
+            self._flush()
+
+    def _flush(self) -> None:
+        """Report the latest step, unless it is reported already."""
+        latest, stage = self.latest, self._stage
+        if latest is None or stage is None or latest.seconds == self._told:
+            return
+        self._told = latest.seconds
+        point = ProgressPoint(latest.step, latest.seconds, latest.loss, latest.agreed, latest.held_out)
+        told = {**latest.to_json(), "stage": stage.name, "spent": stage.spent + latest.seconds}
+        self._workspace.report(self._job, told, point=point, kept=_stamp(self._checkpoint) != self._found)
+
+
+def _stamp(path: Path) -> int:
+    """Return when a file was last written, or 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
@@ -131,8 +176,11 @@ def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     return chosen
 
 
-def _ready(name: str) -> str:
-    return f"{name} is ready; choose it by its name on any page."
+def _ready(name: str, last: Progress | None = None) -> str:
+    ready = f"{name} is ready; choose it by its name on any page."
+    if last is None or last.step == last.steps:
+        return ready
+    return f"{ready} The machine slowed down, so it ended at step {last.step:,} of {last.steps:,}."
 
 
 def _count(number: int, thing: str) -> str:

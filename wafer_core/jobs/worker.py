@@ -9,8 +9,8 @@ from pathlib import Path
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.jobs.bench import Bench
-from wafer_core.jobs.tasks import TASKS, Task, staging_root
-from wafer_core.workspace import JobRow, State, Workspace
+from wafer_core.jobs.tasks import TASKS, Task, run_folder, runs_root
+from wafer_core.workspace import WAITING, JobRow, State, Workspace
 
 PAUSE = 0.05
 """Seconds between two looks at an empty queue."""
@@ -27,15 +27,20 @@ class Worker:
         self.tasks: dict[int, Task] = {}
 
     def recover(self) -> None:
-        """Put back what a worker that is gone left running, and clear away its half-made students."""
+        """Put back what a worker that is gone left running, and clear away what runs that are over left."""
         for job_id in self.workspace.requeue_orphans():
             log.warning("job %d lost its worker and is queued again", job_id)
-        shutil.rmtree(staging_root(self.workspace), ignore_errors=True)
+        waiting = {str(job.id) for job in self.workspace.jobs("distil", WAITING)}
+        for folder in runs_root(self.workspace).glob("*"):
+            if folder.name not in waiting:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def turn(self) -> bool:
         """Advance the most urgent job by one step; return False when there is none."""
         for job_id in self.workspace.jobs_to_cancel():
             self._drop(job_id, "cancelled", "Cancelled.")
+        for job_id in self.workspace.jobs_to_pause():
+            self._hold(job_id)
         job = self.workspace.most_urgent()
         if job is None:
             return False
@@ -61,10 +66,20 @@ class Worker:
             log.exception("job %d failed", job.id)
             self._drop(job.id, "failed", _sentence(fault, self.workspace))
 
-    def _drop(self, job_id: int, state: State, message: str) -> None:
+    def _hold(self, job_id: int) -> None:
+        """Leave a task where it is; what it has to keep it keeps as it is closed."""
+        self._leave(job_id)
+        self.workspace.pause_job(job_id)
+        log.info("job %d is paused", job_id)
+
+    def _leave(self, job_id: int) -> None:
         task = self.tasks.pop(job_id, None)
         if task is not None:
             task.close()
+
+    def _drop(self, job_id: int, state: State, message: str) -> None:
+        self._leave(job_id)
+        shutil.rmtree(run_folder(self.workspace, job_id), ignore_errors=True)
         self.workspace.end_job(job_id, state, message)
         log.info("job %d is %s: %s", job_id, state, message)
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from torch import Tensor, nn
+from torch import nn
 
 from wafer_core.canonical import CHANNELS
+from wafer_core.models.drawing import Drawing
 from wafer_core.models.networks import Network
 from wafer_core.models.session import INPUT, OUTPUTS
 from wafer_core.models.slim import slim
@@ -31,20 +28,14 @@ def export_onnx(network: Network, size: int, path: Path) -> None:
 
     The graph takes `map` float32 (n, 2, size, size) and gives `logits` (n, 8) and `embedding` (n, E).
     """
-    both = _Both(_folded(network)).eval()
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            both,
-            (torch.zeros(2, CHANNELS, size, size),),
-            input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    assert program is not None  # only the exporter that this one replaced returned None
-    path.write_bytes(slim(program.model_proto).SerializeToString())
+    logits, embedding = OUTPUTS
+    drawing = Drawing()
+    features = drawing.body(_folded(network).body, INPUT)
+    drawing.node("ReduceMean", [features, drawing.tensor([2, 3])], embedding, keepdims=0)
+    head = [drawing.tensor(network.head.weight), drawing.tensor(network.head.bias)]
+    drawing.node("Gemm", [embedding, *head], logits, transB=1)
+    ends = {logits: [network.head.out_features], embedding: [network.head.in_features]}
+    path.write_bytes(slim(drawing.model({INPUT: [CHANNELS, size, size]}, ends)).SerializeToString())
 
 
 def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None:
@@ -76,17 +67,6 @@ def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None
             extra_options={"QuantizeBias": False},
         )
         path.write_bytes(slim(onnx.load(raw)).SerializeToString())
-
-
-class _Both(nn.Module):
-    """A network that answers with logits and embedding at once."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.logits_and_embedding(maps)
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -126,19 +106,3 @@ def _ends(graph: onnx.ModelProto) -> list[str]:
     first = next(node for node in nodes if node.op_type == "Conv")
     last = max(i for i, node in enumerate(nodes) if node.op_type in ("Conv", "Relu"))
     return [first.name, *(node.name for node in nodes[last + 1 :])]
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep to ourselves what the exporter says about itself and no user can act on."""
-    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = registry.level
-    # It warns of every torchvision operator it cannot offer; torchvision must not be installed.
-    registry.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # torch copies its own deprecated tree type while exporting.
-            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
-            yield
-    finally:
-        registry.setLevel(level)

@@ -6,10 +6,11 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,10 +26,13 @@ from wafer_core.models.weights import network_bytes
 Thresholds = Sequence[float] | Callable[[NDArray[np.float32]], Sequence[float]]
 """Eight probabilities, or what finds them for one file from its logits (n, 8) on the threshold maps."""
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _BATCH = 128
 
 
-def save_model(
+def write_model(
     folder: Path,
     network: Network,
     *,
@@ -45,11 +49,12 @@ def save_model(
     stem: str | None = None,
     figures: Sequence[Figure] = (),
     beside: Mapping[str, str] | None = None,
-) -> tuple[ModelFile, ...]:
+) -> Generator[str, None, tuple[ModelFile, ...]]:
     """Write `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx` and `card.json`; a reader never sees half of it.
 
     Everything is made in a folder beside the target first. A target that exists keeps its other
-    files and gets its card last.
+    files and gets its card last. Each stage is named before it begins, so that a caller can turn to
+    something else in between; one that never comes back leaves nothing behind.
 
     Args:
         folder: where the model will live.
@@ -75,16 +80,21 @@ def save_model(
     maps = calibration if threshold_maps is None else threshold_maps
     with _staged(folder) as stage:
         trained, graph, small = (stage / f"{stem}{ending}" for ending in (".safetensors", ".onnx", ".int8.onnx"))
-        trained.write_bytes(network_bytes(network))
-        # Thresholds before the next export: should they fail, they fail before the slow part.
-        trained_cuts = _cuts(thresholds, network_logits(network, maps))
-        export_onnx(network, size, graph)
-        quantise(graph, small, calibration)
         count = parameter_count(network)
+        trained.write_bytes(network_bytes(network))
+        yield "thresholds"
+        cuts = {trained: _cuts(thresholds, network_logits(network, maps))}
+        yield "export"
+        export_onnx(network, size, graph)
+        cuts[graph] = _cuts(thresholds, _graph_logits(graph, maps))
+        yield "int8"
+        quantise(graph, small, calibration)
+        yield "int8 thresholds"
+        cuts[small] = _cuts(thresholds, _graph_logits(small, maps))
         files = {
-            trained.name: _entry(trained, "torch", "fp32", count, trained_cuts),
-            graph.name: _entry(graph, "onnx", "fp32", count, _cuts(thresholds, _graph_logits(graph, maps))),
-            small.name: _entry(small, "onnx", "int8", count, _cuts(thresholds, _graph_logits(small, maps))),
+            trained.name: _entry(trained, "torch", "fp32", count, cuts[trained]),
+            graph.name: _entry(graph, "onnx", "fp32", count, cuts[graph]),
+            small.name: _entry(small, "onnx", "int8", count, cuts[small]),
         }
         Card(
             name=name,
@@ -100,6 +110,23 @@ def save_model(
         for other, text in (beside or {}).items():
             (stage / other).write_text(text, encoding="utf-8")
     return files_of(folder)
+
+
+def _at_once(stages: Callable[P, Generator[object, None, T]]) -> Callable[P, T]:
+    @wraps(stages)
+    def whole(*given: P.args, **named: P.kwargs) -> T:
+        going = stages(*given, **named)
+        while True:
+            try:
+                next(going)
+            except StopIteration as end:
+                return cast(T, end.value)
+
+    return whole
+
+
+save_model = _at_once(write_model)
+"""`write_model` without a pause between its stages."""
 
 
 def network_logits(network: Network, maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,8 +1,7 @@
-"""Distillations: starting one, watching it, and what came of the earlier ones."""
+"""Distillations: watching one, holding it, and what came of the earlier ones."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,20 +11,11 @@ import streamlit as st
 from wafer_core import jobs
 from wafer_core.charts.figures import learning_curve
 from wafer_core.errors import WaferDistillError
-from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.ui import model_cards, state
+from wafer_core.models.folder import ModelFile
+from wafer_core.ui import model_cards, run_figures, state
 from wafer_core.ui.comparison import benchmark_exact
-from wafer_core.ui.words import count, human_bytes, human_count, percent, plain
+from wafer_core.ui.words import count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
-
-STUDENTS: dict[str, tuple[int, int]] = {"tiny": (13_488, 20_000), "small": (31_144, 42_000), "base": (75_992, 92_000)}
-"""Every student size with its parameters and about what its int8 file takes; a test holds them to the networks."""
-
-BUDGETS = {30: "30 s", 60: "1 min", 120: "2 min", 300: "5 min", 600: "10 min", 1800: "30 min", 3600: "1 h"}
-"""Seconds a run may take until its last file is written."""
-
-FIRST_LOOK = 10
-"""The step at which a run first counts the held-out wafers; before it, none are counted."""
 
 SPARKS = 120
 """Points of a live curve, the latest ones."""
@@ -34,70 +24,25 @@ PLAIN = {"displayModeBar": False}
 BADGES = {
     "queued": ("waiting", ":material/schedule:", "gray"),
     "running": ("running", ":material/progress_activity:", "blue"),
+    "paused": ("paused", ":material/pause:", "orange"),
     "done": ("done", ":material/check:", "green"),
     "failed": ("failed", ":material/error:", "red"),
     "cancelled": ("cancelled", ":material/block:", "gray"),
     "lost": ("lost", ":material/link_off:", "orange"),
 }
 
-
-# Starting ----------------------------------------------------------------------------------------
-
-
-def start_form(hand: state.Hand) -> None:
-    """Draw the choices of a run and the button that starts it."""
-    lots = {row.id: row for row in state.workspace().lots()}
-    st.session_state["distill-lot"] = hand.lot_id
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "Teach a small model on",
-            list(lots),
-            format_func=lambda lot_id: f"{lots[lot_id].title} · {count(lots[lot_id].wafers, 'wafer')}",
-            key="distill-lot",
-            on_change=lambda: state.put(lot=st.session_state["distill-lot"], wafer=None),
-            width=360,
-        )
-        key, changed = state.bound("size", STUDENTS, "small")
-        size = st.selectbox(
-            "Student size", list(STUDENTS), format_func=size_text, key=key, on_change=changed, width=250
-        )
-        key, changed = state.bound("time", [str(seconds) for seconds in BUDGETS], "60")
-        budget = st.selectbox(
-            "Time",
-            [str(seconds) for seconds in BUDGETS],
-            format_func=lambda seconds: BUDGETS[int(seconds)],
-            key=key,
-            on_change=changed,
-            width=120,
-            help="From start to the last file written, export and int8 included.",
-        )
-        if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
-            start(hand, size, float(budget))
-    st.caption("No labels are read. The student learns to answer as the teacher does on wafers like these.")
-
-
-def size_text(size: str) -> str:
-    """Return a student size with what it weighs: `small · 29 k parameters · ~37 kB`."""
-    parameters, size_on_disk = STUDENTS[size]
-    return f"{size} · {human_count(parameters)} parameters · ~{human_bytes(size_on_disk)}"
-
-
-def start(hand: state.Hand, size: str, budget: float) -> None:
-    """Queue a run on the lot in hand and open it; the same run that waits already is opened instead."""
-    store = state.workspace()
-    try:
-        run = jobs.submit_distil(store, hand.lot_id, {"size": size, "budget": budget}, _trainable(hand.teacher))
-    except WaferDistillError as problem:
-        st.error(str(problem), title="This run cannot start")
-        return
-    jobs.ensure_worker(store)
-    state.put(run=str(run))
-    st.rerun()
-
-
-def _trainable(teacher: ModelFile) -> ModelFile:
-    """The torch file of a teacher, whose inner maps a student also learns from."""
-    return next((file for file in files_of(teacher.folder) if file.engine == "torch"), teacher)
+STAGES = {
+    "simulate": "simulating wafers",
+    "ask the teacher": "asking the teacher",
+    "measure a step": "measuring a step",
+    "rehearse the export": "rehearsing the export",
+    "train": "training",
+    "thresholds": "export · thresholds",
+    "export": "export · ONNX",
+    "int8": "export · int8",
+    "int8 thresholds": "export · thresholds of int8",
+}
+"""What a run is doing, by the name it tells."""
 
 
 # The run in the address --------------------------------------------------------------------------
@@ -140,50 +85,75 @@ def _running(job: JobRow) -> None:
     jobs.ensure_worker(state.workspace())
     points = jobs.progress(state.workspace(), job.id)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{headline(job, time.time())}**")
+        st.markdown(f"**{headline(job)}**")
         st.space("stretch")
-        if job.cancel:
-            st.caption("Cancelling …")
-        elif st.button("Cancel", icon=":material/close:", key=f"cancel-{job.id}"):
-            jobs.cancel(state.workspace(), job.id)
-            st.rerun()
+        _controls(job)
     st.caption(_about(job))
     if job.state == "queued":
         st.caption(job.message or "The worker takes it up as soon as it is free. You may close this page.")
+    if not job.progress:
         return
-    budget = _budget(job)
-    spent = time.time() - (job.started or time.time())
+    budget, spent = _budget(job), _spent(job)
     left = f"about {duration(budget - spent)} left" if spent < budget else "writing the last files"
-    st.progress(min(spent / budget, 1.0), text=f"{left} · you may close this page, it goes on")
+    going = f"{left} · you may close this page, it goes on"
+    held = "it keeps what it has learned and waits for you"
+    st.progress(min(spent / budget, 1.0), text=held if job.state == "paused" else going)
     _live_curves(Curves.of(points))
 
 
-def headline(job: JobRow, now: float) -> str:
-    """Return one line on a run that goes on: `Running · 38 s of 1 min · step 410 of 640`."""
+def _controls(job: JobRow) -> None:
+    """Draw what can be done to a run that is not over."""
+    store = state.workspace()
+    if job.cancel or job.pause:
+        st.caption("Cancelling …" if job.cancel else "Pausing …")
+        return
+    if job.state == "paused":
+        if st.button("Resume", icon=":material/play_arrow:", key=f"resume-{job.id}"):
+            jobs.resume(store, job.id)
+            jobs.ensure_worker(store)
+            st.rerun()
+    elif st.button("Pause", icon=":material/pause:", key=f"pause-{job.id}"):
+        jobs.pause(store, job.id)
+        st.rerun()
+    if st.button("Cancel", icon=":material/close:", key=f"cancel-{job.id}"):
+        jobs.cancel(store, job.id)
+        st.rerun()
+
+
+def headline(job: JobRow) -> str:
+    """Return one line on a run that is not over: `Running · 38 s of 1 min · step 410 of 640`."""
     if job.state == "queued":
         return "Waiting for the worker"
     told = job.progress
-    spent = duration(now - (job.started or now))
-    step = f" · step {told['step']:,} of {told['steps']:,}" if told.get("step") else " · getting ready"
-    stage = " · export and int8" if told.get("step") and told["step"] >= told["steps"] else step
-    return f"Running · {spent} of {duration(_budget(job))}{stage}"
+    doing = STAGES.get(str(told.get("stage")), "getting ready")
+    if doing == "training" and told.get("step"):
+        doing = f"step {told['step']:,} of {told['steps']:,}"
+    standing = "Paused" if job.state == "paused" else "Running"
+    return f"{standing} · {duration(_spent(job))} of {duration(_budget(job))} · {doing}"
+
+
+def _spent(job: JobRow) -> float:
+    """Seconds of its budget that a run has used; what lay between a pause or a kill and going on does not count."""
+    return float(job.progress.get("spent", 0.0))
 
 
 @dataclass(frozen=True)
 class Curves:
-    """A run's curves: (seconds, value) of the agreement, a fraction, and of the loss; and the latest count."""
+    """A run's curves: (seconds, value) of the agreement, a fraction, and of the loss; and the latest count in words."""
 
     agreement: tuple[tuple[float, float], ...]
     loss: tuple[tuple[float, float], ...]
+    latest: str
     counted: str
 
     @classmethod
     def of(cls, points: Sequence[ProgressPoint]) -> Curves:
         """Return the curves of a run's points."""
-        known = [point for point in points if point.held_out and (point.agreement or point.step >= FIRST_LOOK)]
+        known = [point for point in points if point.held_out]
         return cls(
             tuple((point.seconds, (point.agreement or 0) / (point.held_out or 1)) for point in known),
             tuple((point.seconds, point.loss) for point in points if point.loss is not None),
+            run_figures.share(known[-1].agreement or 0, known[-1].held_out or 0) if known else "–",
             f"{known[-1].agreement or 0:,} of {known[-1].held_out:,}" if known else "not counted yet",
         )
 
@@ -194,7 +164,7 @@ def _live_curves(curves: Curves) -> None:
     left, right = st.columns(2)
     left.metric(
         "Agreement on held-out wafers",
-        f"{agreed[-1]:.1f} %" if agreed else "–",
+        curves.latest,
         curves.counted,
         delta_color="off",
         delta_arrow="off",
@@ -215,11 +185,11 @@ def _live_curves(curves: Curves) -> None:
 
 def _curves(curves: Curves, seconds: float, run: int) -> None:
     """Draw a finished run's curves, each with its last value in words."""
-    agreed = percent(curves.agreement[-1][1]) if curves.agreement else "–"
+    agreed = curves.latest
     loss = f"{curves.loss[-1][1]:.4f}" if curves.loss else "–"
     left, right = st.columns(2)
     with left:
-        st.markdown(f"Agreement on held-out wafers **{agreed}** · {curves.counted}")
+        st.markdown(f"Agreement on held-out wafers **{agreed}**")
         figure = learning_curve(curves.agreement, "agreement", seconds, state.theme())
         st.plotly_chart(
             figure, config=PLAIN, key=f"agreement-{run}", alt=f"Agreement with the teacher, in the end {agreed}"
@@ -271,12 +241,15 @@ def _done(job: JobRow) -> None:
         f"**{student.name}** is ready: {count(student.entry.parameters, 'parameter')}, "
         f"{human_bytes(_smallest(student))} as int8. Choose it by this name on any page."
     )
+    if "slowed down" in job.message:
+        st.caption(job.message)
     with st.container(horizontal=True):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
         model_cards.download(student, key="download")
+    run_figures.draw(student)
     _curves(Curves.of(jobs.progress(state.workspace(), job.id)), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "
@@ -338,7 +311,7 @@ def _line(job: JobRow) -> None:
     lot.markdown(f"{plain(titles.get(job.lot, 'a lot no longer here'))}  \n:small[:gray[{setting}]]")
     told = job.progress
     counted = job.state == "done" and told.get("held_out")
-    agreement.markdown(percent(told["agreed"] / told["held_out"]) if counted else "–")
+    agreement.markdown(run_figures.share(told["agreed"], told["held_out"]) if counted else "–")
     exact = benchmark_exact(student) if student else None
     benchmark.markdown(percent(exact.value) if exact else "–")
     label, icon, colour = BADGES[job.state]

@@ -11,7 +11,7 @@ from threading import RLock
 
 from wafer_core.errors import UsageError
 
-VERSION = 1
+VERSION = 2
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -40,7 +40,8 @@ CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, state TEXT NOT NULL, urgency INTEGER NOT NULL,
     dedupe TEXT NOT NULL, lot TEXT NOT NULL, name TEXT UNIQUE, payload TEXT NOT NULL, first TEXT NOT NULL,
     progress TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT '', cancel INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, started REAL, ended REAL, heartbeat REAL
+    pause INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    created REAL NOT NULL, started REAL, ended REAL, heartbeat REAL
 );
 CREATE UNIQUE INDEX waiting_once ON jobs (dedupe) WHERE state IN ('queued', 'running');
 CREATE INDEX most_urgent ON jobs (urgency, id) WHERE state IN ('queued', 'running');
@@ -51,6 +52,9 @@ CREATE TABLE progress (
     agreement INTEGER, held_out INTEGER, PRIMARY KEY (job, step)
 ) WITHOUT ROWID;
 """
+
+UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN pause INTEGER NOT NULL DEFAULT 0"}
+"""What makes a file of one version one of the next."""
 
 
 class Database:
@@ -73,8 +77,8 @@ class Database:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         with self.transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in SCHEMA.strip().split(";\n"):
+            if version < VERSION:
+                for statement in _statements(version):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {VERSION}")
         if version > VERSION:
@@ -116,6 +120,13 @@ class Database:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+def _statements(version: int) -> list[str]:
+    """Return what a file of an older version lacks; a new file is version 0."""
+    if version == 0:
+        return SCHEMA.strip().split(";\n")
+    return [UPGRADES[older] for older in range(version, VERSION)]
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

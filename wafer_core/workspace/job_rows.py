@@ -12,12 +12,12 @@ from typing import Any, Literal
 from wafer_core.workspace.shelf import Shelf
 
 Kind = Literal["score", "explain", "distil"]
-State = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
 
-WAITING: tuple[State, ...] = ("queued", "running")
+WAITING: tuple[State, ...] = ("queued", "running", "paused")
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "lost")
 ATTEMPTS = 5
-"""Times a job may lose its worker before it is given up."""
+"""Times a job may lose its worker without having got any further before it is given up."""
 SPARED = 600.0
 """Seconds in which what failed or was cancelled is not started again by a page that merely redraws."""
 
@@ -26,7 +26,8 @@ SPARED = 600.0
 class JobRow:
     """One job. Times are seconds since 1970; `message` is a sentence once it has ended.
 
-    `name` is the student a distillation makes; `first` are wafer positions wanted before others.
+    `name` is the student a distillation makes, none where it came to nothing; `first` are wafer
+    positions wanted before others; `attempts` counts how often it was begun since it last got further.
     """
 
     id: int
@@ -40,6 +41,7 @@ class JobRow:
     progress: dict[str, Any]
     message: str
     cancel: bool
+    pause: bool
     attempts: int
     created: float
     started: float | None
@@ -137,13 +139,28 @@ class JobShelf(Shelf):
             return int(inserted.lastrowid or 0)
 
     def request_cancel(self, job_id: int) -> None:
-        """End a job that has not begun; ask the worker to end one that runs."""
+        """End a job that waits; ask the worker to end one that runs."""
         with self.database.transaction() as connection:
             connection.execute("UPDATE jobs SET cancel = 1 WHERE id = ? AND state = 'running'", (job_id,))
             connection.execute(
-                "UPDATE jobs SET state = 'cancelled', cancel = 1, message = 'Cancelled before it began.', ended = ? "
-                "WHERE id = ? AND state = 'queued'",
+                "UPDATE jobs SET state = 'cancelled', cancel = 1, name = NULL, ended = ?, message = "
+                "CASE WHEN started IS NULL THEN 'Cancelled before it began.' ELSE 'Cancelled.' END "
+                "WHERE id = ? AND state IN ('queued', 'paused')",
                 (time.time(), job_id),
+            )
+
+    def request_pause(self, job_id: int) -> None:
+        """Hold a job that waits; ask the worker to hold one that runs."""
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE jobs SET pause = 1 WHERE id = ? AND state = 'running'", (job_id,))
+            connection.execute("UPDATE jobs SET state = 'paused' WHERE id = ? AND state = 'queued'", (job_id,))
+
+    def resume_job(self, job_id: int) -> None:
+        """Let a paused job wait for the worker again; one that was only asked to pause goes on."""
+        with self.database.transaction() as connection:
+            connection.execute("UPDATE jobs SET pause = 0 WHERE id = ? AND state = 'running'", (job_id,))
+            connection.execute(
+                "UPDATE jobs SET state = 'queued', pause = 0, message = '' WHERE id = ? AND state = 'paused'", (job_id,)
             )
 
     # Working -------------------------------------------------------------------------------------
@@ -159,17 +176,23 @@ class JobShelf(Shelf):
         """Return the running jobs that were asked to end."""
         return [row["id"] for row in self.database.rows("SELECT id FROM jobs WHERE state = 'running' AND cancel = 1")]
 
+    def jobs_to_pause(self) -> list[int]:
+        """Return the running jobs that were asked to stand still."""
+        return [row["id"] for row in self.database.rows("SELECT id FROM jobs WHERE state = 'running' AND pause = 1")]
+
     def begin_job(self, job_id: int) -> bool:
-        """Mark a queued job as running; False when it was cancelled in the meantime."""
+        """Mark a queued job as running; False when it was cancelled or paused in the meantime."""
         now = time.time()
-        with self.database.transaction() as connection:
-            connection.execute("DELETE FROM progress WHERE job = ?", (job_id,))
-            begun = connection.execute(
-                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started = ?, heartbeat = ?, "
-                "progress = '{}', message = '' WHERE id = ? AND state = 'queued'",
-                (now, now, job_id),
-            )
-            return begun.rowcount == 1
+        begun = self.database.write(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, started = coalesce(started, ?), "
+            "heartbeat = ?, message = '' WHERE id = ? AND state = 'queued'",
+            (now, now, job_id),
+        )
+        return begun == 1
+
+    def forget_progress(self, job_id: int) -> None:
+        """Drop the curves of a run, which begins them again."""
+        self.database.write("DELETE FROM progress WHERE job = ?", (job_id,))
 
     def report(
         self,
@@ -177,12 +200,22 @@ class JobShelf(Shelf):
         progress: Mapping[str, object],
         urgency: int | None = None,
         point: ProgressPoint | None = None,
+        kept: bool = False,
     ) -> None:
-        """Write how far a running job is, and that it lives; `point` adds to its curves."""
+        """Write how far a running job is, and that it lives.
+
+        Args:
+            job_id: which job.
+            progress: its latest numbers.
+            urgency: how urgent what is left of it is, where that changes.
+            point: one more point of its curves.
+            kept: whether something of what it did since it began would outlast its worker.
+        """
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET progress = ?, heartbeat = ?, urgency = coalesce(?, urgency) WHERE id = ?",
-                (json.dumps(progress), time.time(), urgency, job_id),
+                "UPDATE jobs SET progress = ?, heartbeat = ?, urgency = coalesce(?, urgency), "
+                "attempts = CASE WHEN ? THEN 1 ELSE attempts END WHERE id = ?",
+                (json.dumps(progress), time.time(), urgency, kept, job_id),
             )
             if point is not None:
                 connection.execute(
@@ -191,34 +224,46 @@ class JobShelf(Shelf):
                 )
 
     def end_job(self, job_id: int, state: State, message: str) -> None:
-        """Write how a job ended, in one sentence."""
+        """Write how a job ended, in one sentence; the name of a student that never was is free again."""
         self.database.write(
-            "UPDATE jobs SET state = ?, message = ?, ended = ? WHERE id = ? AND state IN ('queued', 'running')",
+            "UPDATE jobs SET state = ?1, message = ?2, ended = ?3, name = CASE WHEN ?1 = 'done' THEN name END "
+            "WHERE id = ?4 AND state IN ('queued', 'running', 'paused')",
             (state, message, time.time(), job_id),
+        )
+
+    def pause_job(self, job_id: int) -> None:
+        """Write that a running job stands still until someone resumes it."""
+        self.database.write(
+            "UPDATE jobs SET state = 'paused', pause = 0, attempts = 0, message = '' "
+            "WHERE id = ? AND state = 'running'",
+            (job_id,),
         )
 
     def requeue_orphans(self) -> list[int]:
         """Queue again what a worker that is gone left running, and return the ids.
 
-        Only for the holder of the worker's lock. What was asked to end ends; what lost its worker
-        too often is given up as `lost`.
+        Only for the holder of the worker's lock. What was asked to end ends, what was asked to pause
+        is paused, and what lost its worker too often without getting any further is given up as `lost`.
         """
         now = time.time()
         given_up = f"The worker stopped {ATTEMPTS} times in the middle of this; start it again to try once more."
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = 'cancelled', message = 'Cancelled.', ended = ? "
+                "UPDATE jobs SET state = 'cancelled', message = 'Cancelled.', ended = ?, name = NULL "
                 "WHERE state = 'running' AND cancel = 1",
                 (now,),
             )
+            connection.execute("UPDATE jobs SET state = 'paused', pause = 0 WHERE state = 'running' AND pause = 1")
             connection.execute(
-                "UPDATE jobs SET state = 'lost', message = ?, ended = ? WHERE state = 'running' AND attempts >= ?",
+                "UPDATE jobs SET state = 'lost', message = ?, ended = ?, name = NULL "
+                "WHERE state = 'running' AND attempts >= ?",
                 (given_up, now, ATTEMPTS),
             )
             orphans = connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
             connection.execute(
-                "UPDATE jobs SET state = 'queued', progress = '{}', "
-                "message = 'The worker stopped in the middle of this; it begins again.' WHERE state = 'running'"
+                "UPDATE jobs SET state = 'queued', "
+                "message = 'The worker stopped in the middle of this; it goes on from what was kept.' "
+                "WHERE state = 'running'"
             )
         return [row["id"] for row in orphans]
 
@@ -236,7 +281,8 @@ def _job(row: sqlite3.Row) -> JobRow:
     fields = {name: row[name] for name in row.keys() if name != "dedupe"}  # noqa: SIM118 -- a Row iterates over values
     parsed = {name: json.loads(fields[name]) for name in ("payload", "progress")}
     first = tuple(json.loads(fields["first"]))
-    return JobRow(**{**fields, **parsed, "first": first, "cancel": bool(fields["cancel"])})
+    asked = {name: bool(fields[name]) for name in ("cancel", "pause")}
+    return JobRow(**{**fields, **parsed, "first": first, **asked})
 
 
 def _marks(values: Sequence[object]) -> str:

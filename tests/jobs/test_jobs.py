@@ -1,86 +1,21 @@
-"""The queue and its worker: real processes, real models, killed and cancelled for real."""
+"""The queue and its worker: real processes, real models, killed for real."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import ROOT, SHORT, STUDENT, TEACHER, all_turns, ended, eventually
 
 from wafer_core import jobs
 from wafer_core.canonical import canonical
 from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.jobs import tasks
-from wafer_core.jobs.process import worker_lock
 from wafer_core.jobs.queue import Urgency, readable
-from wafer_core.jobs.worker import Worker
-from wafer_core.lot import Lot
 from wafer_core.recognise import load_recognizer
-from wafer_core.workspace import JobRow, Workspace
-
-ROOT = Path(__file__).resolve().parents[1]
-TEACHER, STUDENT = "tiny-untrained", "tiny-untrained-int8"
-ENDLESS = {"size": "tiny", "budget": 500.0, "steps": 1_000_000}
-"""A distillation that is still running whenever a test looks."""
-SHORT = {"size": "tiny", "budget": 500.0, "steps": 4}
-
-
-@pytest.fixture
-def workspace(home: Path, tiny_folder: Path):
-    """A workspace that holds the untrained teacher; whatever worker it got is ended with it."""
-    opened = Workspace()
-    shutil.copytree(tiny_folder, opened.student_root / TEACHER)
-    yield opened
-    pid = jobs.worker_pid(opened)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-    opened.close()
-
-
-@pytest.fixture
-def worker(workspace: Workspace):
-    """A worker within this process, which does nothing until its turn is taken."""
-    with worker_lock(workspace.root) as held:
-        assert held
-        yield Worker(workspace)
-
-
-@pytest.fixture
-def big_lot(lot_of, disc_states) -> Lot:
-    """Forty wafers: several steps of torch."""
-    return lot_of([disc_states(20, 20, seed=seed) for seed in range(40)], title="Lot 17184")
-
-
-def eventually(condition: Callable[[], object], workspace: Workspace, seconds: float = 240) -> None:
-    """Wait for something, starting workers as a page does at every redraw."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, (
-            f"it never came; {workspace.jobs()}; {(workspace.logs / 'worker.log').read_text()}"
-        )
-        jobs.ensure_worker(workspace)
-        time.sleep(0.05)
-
-
-def ended(workspace: Workspace, job_id: int) -> JobRow:
-    eventually(lambda: workspace.job(job_id).over, workspace)
-    return workspace.job(job_id)
-
-
-def running(workspace: Workspace, job_id: int) -> None:
-    eventually(lambda: len(workspace.progress(job_id)) >= 2, workspace)
-
-
-def all_turns(worker: Worker) -> None:
-    while worker.turn():
-        pass
-
 
 # Score and explain -------------------------------------------------------------------------------
 
@@ -232,136 +167,6 @@ def test_exactly_one_worker_serves_a_workspace(workspace):
 def test_no_worker_starts_without_work(workspace):
     assert not jobs.ensure_worker(workspace)
     assert jobs.worker_pid(workspace) is None
-
-
-# Distillation ------------------------------------------------------------------------------------
-
-
-def test_a_distillation_ends_in_a_student_that_scores(workspace, big_lot):
-    lot_id = workspace.add_lot(big_lot)
-    job_id = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
-    job = ended(workspace, job_id)
-    assert (job.state, job.name) == ("done", "lot17184-tiny-1")
-    student = workspace.model("lot17184-tiny-1")
-    assert student.role == "student"
-    assert {path.name for path in student.folder.iterdir()} >= {"card.json", "run.json"}
-    assert "lot17184-tiny-1-int8" in [model.name for model in workspace.models()]
-    assert not tasks.staging_root(workspace).joinpath(str(job_id)).exists()
-    points = jobs.progress(workspace, job_id)
-    assert points[-1].step == 4
-    assert job.progress["step"] == 4
-    again = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
-    assert workspace.job(again).name == "lot17184-tiny-2"
-    assert ended(workspace, jobs.submit_score(workspace, lot_id, "lot17184-tiny-1-int8")).state == "done"
-
-
-def test_a_second_click_starts_nothing_twice(workspace, big_lot):
-    lot_id = workspace.add_lot(big_lot)
-    first = jobs.submit_distil(workspace, lot_id, ENDLESS, teacher=TEACHER)
-    assert jobs.submit_distil(workspace, lot_id, dict(ENDLESS), teacher=TEACHER) == first
-    assert jobs.submit_distil(workspace, lot_id, {**ENDLESS, "seed": 1}, teacher=TEACHER) != first
-
-
-def test_scores_arrive_between_the_steps_of_a_distillation(workspace, big_lot, small_lot):
-    run = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
-    running(workspace, run)
-    score = jobs.submit_score(workspace, workspace.add_lot(small_lot), TEACHER)
-    explain = jobs.submit_explain(workspace, workspace.add_lot(small_lot), 1, TEACHER, "occlusion", [0])
-    assert ended(workspace, score).state == "done"
-    assert ended(workspace, explain).state == "done"
-    before = workspace.job(run)
-    assert before.state == "running"
-    eventually(lambda: workspace.job(run).progress["step"] > before.progress["step"], workspace)
-
-
-def test_a_running_distillation_is_cancelled(workspace, big_lot):
-    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
-    running(workspace, job_id)
-    jobs.cancel(workspace, job_id)
-    job = ended(workspace, job_id)
-    assert (job.state, job.message) == ("cancelled", "Cancelled.")
-    assert [folder.name for folder in workspace.student_root.iterdir()] == [TEACHER]
-    assert not (tasks.staging_root(workspace) / str(job_id)).exists()
-
-
-def test_a_queued_job_is_cancelled_at_once(workspace, big_lot):
-    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
-    jobs.cancel(workspace, job_id)
-    assert workspace.job(job_id).state == "cancelled"
-    assert not jobs.ensure_worker(workspace)
-
-
-def test_a_killed_worker_loses_no_run(workspace, big_lot):
-    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
-    running(workspace, job_id)
-    killed = jobs.worker_pid(workspace)
-    os.kill(killed, signal.SIGKILL)
-    eventually(lambda: not jobs.worker_alive(workspace) or jobs.worker_pid(workspace) != killed, workspace)
-    eventually(lambda: workspace.job(job_id).attempts == 2, workspace)
-    running(workspace, job_id)
-    assert workspace.job(job_id).state == "running"
-    jobs.cancel(workspace, job_id)
-    assert ended(workspace, job_id).state == "cancelled"
-
-
-def test_cancelling_what_a_dead_worker_left_ends_it(workspace, big_lot):
-    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
-    running(workspace, job_id)
-    killed = jobs.worker_pid(workspace)
-    os.kill(killed, signal.SIGKILL)
-    while jobs.worker_alive(workspace):
-        time.sleep(0.05)
-    jobs.cancel(workspace, job_id)
-    assert workspace.job(job_id).state == "cancelled"
-
-
-def test_a_run_survives_the_server_that_started_it(workspace, big_lot):
-    lot_id = workspace.add_lot(big_lot)
-    server = (
-        "from wafer_core import jobs; from wafer_core.workspace import Workspace; w = Workspace(); "
-        f"print(jobs.submit_distil(w, {lot_id!r}, {SHORT!r}, teacher={TEACHER!r})); jobs.ensure_worker(w); "
-        "import os, signal; print(flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    ran = subprocess.run([sys.executable, "-c", server], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
-    job_id = int(ran.stdout.split()[0])
-    deadline = time.monotonic() + 240
-    while not workspace.job(job_id).over:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert workspace.job(job_id).state == "done"
-    assert workspace.job(job_id).attempts == 1
-
-
-def test_a_student_made_just_before_the_kill_is_not_made_again(workspace, worker, big_lot):
-    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
-    shutil.copytree(workspace.student_root / TEACHER, workspace.student_root / workspace.job(job_id).name)
-    all_turns(worker)
-    assert workspace.job(job_id).state == "done"
-
-
-def test_a_new_worker_clears_half_made_students_away(workspace, worker):
-    half = tasks.staging_root(workspace) / "7" / "half"
-    half.mkdir(parents=True)
-    worker.recover()
-    assert not half.exists()
-
-
-def test_labels_change_nothing_in_the_student(workspace, worker, big_lot):
-    """One lot with true, with shuffled and with no labels: the same weights for the same seed and steps."""
-    true = np.random.default_rng(0).random((len(big_lot), 8)) < 0.3
-    weights = set()
-    for labels in (true, true[::-1], None):
-        marked = [replace(wafer, labels=None if labels is None else labels[i]) for i, wafer in enumerate(big_lot)]
-        lot = replace(big_lot, wafers=tuple(marked))
-        home = Workspace(workspace.root / f"labels-{len(weights)}-{labels is None}")
-        shutil.copytree(workspace.student_root / TEACHER, home.student_root / TEACHER)
-        job_id = jobs.submit_distil(home, home.add_lot(lot), SHORT, teacher=TEACHER)
-        all_turns(Worker(home))
-        assert home.job(job_id).state == "done", home.job(job_id).message
-        weights.add(home.model(home.job(job_id).name).sha256)
-        home.close()
-    assert len(weights) == 1
 
 
 @pytest.mark.parametrize(

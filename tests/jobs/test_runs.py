@@ -1,0 +1,266 @@
+"""Distillations as jobs: cancelled, paused, killed, and what they leave."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually, kill_worker, running, trained
+
+from wafer_core import jobs
+from wafer_core.jobs import tasks
+from wafer_core.jobs.worker import Worker
+from wafer_core.workspace import Workspace
+from wafer_core.workspace.job_rows import ATTEMPTS
+
+# Distillation ------------------------------------------------------------------------------------
+
+
+def test_a_distillation_ends_in_a_student_that_scores(workspace, big_lot):
+    lot_id = workspace.add_lot(big_lot)
+    job_id = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+    job = ended(workspace, job_id)
+    assert (job.state, job.name) == ("done", "lot17184-tiny-1")
+    student = workspace.model("lot17184-tiny-1")
+    assert student.role == "student"
+    assert {path.name for path in student.folder.iterdir()} >= {"card.json", "run.json"}
+    assert "lot17184-tiny-1-int8" in [model.name for model in workspace.models()]
+    assert not tasks.run_folder(workspace, job_id).exists()
+    points = jobs.progress(workspace, job_id)
+    assert points[-1].step == 4
+    assert job.progress["step"] == 4
+    again = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+    assert workspace.job(again).name == "lot17184-tiny-2"
+    assert ended(workspace, jobs.submit_score(workspace, lot_id, "lot17184-tiny-1-int8")).state == "done"
+
+
+def test_a_second_click_starts_nothing_twice(workspace, big_lot):
+    lot_id = workspace.add_lot(big_lot)
+    first = jobs.submit_distil(workspace, lot_id, ENDLESS, teacher=TEACHER)
+    assert jobs.submit_distil(workspace, lot_id, dict(ENDLESS), teacher=TEACHER) == first
+    assert jobs.submit_distil(workspace, lot_id, {**ENDLESS, "seed": 1}, teacher=TEACHER) != first
+
+
+def test_scores_arrive_between_the_steps_of_a_distillation(workspace, big_lot, small_lot):
+    run = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, run)
+    score = jobs.submit_score(workspace, workspace.add_lot(small_lot), TEACHER)
+    explain = jobs.submit_explain(workspace, workspace.add_lot(small_lot), 1, TEACHER, "occlusion", [0])
+    assert ended(workspace, score).state == "done"
+    assert ended(workspace, explain).state == "done"
+    before = workspace.job(run)
+    assert before.state == "running"
+    eventually(lambda: workspace.job(run).progress["step"] > before.progress["step"], workspace)
+
+
+def test_a_running_distillation_is_cancelled(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    jobs.cancel(workspace, job_id)
+    job = ended(workspace, job_id)
+    assert (job.state, job.message) == ("cancelled", "Cancelled.")
+    assert [folder.name for folder in workspace.student_root.iterdir()] == [TEACHER]
+    assert not tasks.run_folder(workspace, job_id).exists()
+
+
+def test_a_queued_job_is_cancelled_at_once(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    jobs.cancel(workspace, job_id)
+    assert workspace.job(job_id).state == "cancelled"
+    assert not jobs.ensure_worker(workspace)
+
+
+def test_a_killed_worker_loses_no_run(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    kill_worker(workspace)
+    eventually(lambda: workspace.job(job_id).attempts == 2, workspace)
+    running(workspace, job_id)
+    assert workspace.job(job_id).state == "running"
+    jobs.cancel(workspace, job_id)
+    assert ended(workspace, job_id).state == "cancelled"
+
+
+def test_a_killed_run_goes_on_and_makes_the_student_it_would_have_made(workspace, big_lot):
+    """A real worker, killed twice in the middle, against one that nobody disturbed."""
+    lot_id = workspace.add_lot(big_lot)
+    steps = 300
+    run = {"size": "tiny", "budget": 500.0, "steps": steps}
+    job_id = jobs.submit_distil(workspace, lot_id, run, teacher=TEACHER)
+    reached = 0
+    for _ in range(2):
+        before = reached
+        eventually(lambda: trained(workspace, job_id) > before + 10, workspace)  # noqa: B023 - called at once
+        reached = trained(workspace, job_id)
+        assert reached < steps, "the run was over before it could be killed"
+        kill_worker(workspace)
+    job = ended(workspace, job_id)
+    assert job.state == "done", job.message
+    whole = jobs.submit_distil(workspace, lot_id, run, teacher=TEACHER)
+    assert ended(workspace, whole).state == "done"
+    students = [workspace.model(workspace.job(each).name) for each in (job_id, whole)]
+    assert students[0].sha256 == students[1].sha256
+    steps_told = [point.step for point in workspace.progress(job_id)]
+    assert steps_told == sorted(set(steps_told))
+    assert steps_told[-1] == steps
+
+
+def test_a_run_that_gets_further_between_kills_is_not_given_up(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    for further in range(2 * ATTEMPTS):
+        assert workspace.begin_job(job_id)
+        workspace.report(job_id, {"step": further}, kept=True)
+        assert workspace.requeue_orphans() == [job_id]
+    for _ in range(ATTEMPTS - 1):
+        assert workspace.job(job_id).state == "queued"
+        assert workspace.begin_job(job_id)
+        workspace.report(job_id, {"step": 0})
+        workspace.requeue_orphans()
+    assert workspace.job(job_id).state == "lost"
+
+
+# Pausing -----------------------------------------------------------------------------------------
+
+
+def test_a_run_is_paused_and_resumed_and_makes_the_student_it_would_have_made(workspace, big_lot):
+    worker, lot_id = Worker(workspace), workspace.add_lot(big_lot)
+    made = []
+    for pauses in (0, 2):
+        job_id = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+        for step in range(1, pauses + 1):
+            while trained(workspace, job_id) < step:
+                worker.turn()
+            jobs.pause(workspace, job_id)
+            worker.turn()
+            assert workspace.job(job_id).state == "paused"
+            assert not worker.turn()
+            jobs.resume(workspace, job_id)
+        all_turns(worker)
+        assert workspace.job(job_id).state == "done", workspace.job(job_id).message
+        made.append(workspace.model(workspace.job(job_id).name).sha256)
+    assert made[0] == made[1]
+
+
+def test_a_paused_run_waits_for_a_person_and_not_for_the_worker(workspace, worker, big_lot, small_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    while not trained(workspace, job_id):
+        worker.turn()
+    workspace.request_pause(job_id)
+    next_run = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
+    worker.turn()
+    assert [workspace.job(each).state for each in (job_id, next_run)] == ["paused", "running"]
+    assert jobs.submit_distil(workspace, workspace.job(job_id).lot, ENDLESS, teacher=TEACHER) == job_id
+    jobs.cancel(workspace, next_run)
+    jobs.cancel(workspace, job_id)
+    assert workspace.job(job_id).state == "cancelled"
+
+
+def test_a_queued_run_is_paused_at_once_and_keeps_its_place_for_later(workspace, worker, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    workspace.request_pause(job_id)
+    assert workspace.job(job_id).state == "paused"
+    assert not worker.turn()
+    jobs.resume(workspace, job_id)
+    all_turns(worker)
+    assert workspace.job(job_id).state == "done"
+
+
+def test_a_pause_that_is_taken_back_in_time_changes_nothing(workspace, worker, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    worker.turn()
+    workspace.request_pause(job_id)
+    jobs.resume(workspace, job_id)
+    worker.turn()
+    assert workspace.job(job_id).state == "running"
+
+
+def test_pausing_what_a_dead_worker_left_pauses_it(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    assert workspace.begin_job(job_id)
+    jobs.pause(workspace, job_id)
+    assert workspace.job(job_id).state == "paused"
+
+
+@pytest.mark.parametrize("stage", ["simulate", "train", "int8"])
+def test_a_run_is_cancelled_in_every_stage(workspace, worker, big_lot, stage):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    while workspace.job(job_id).progress.get("stage") != stage:
+        assert worker.turn()
+    workspace.request_cancel(job_id)
+    all_turns(worker)
+    assert workspace.job(job_id).state == "cancelled"
+    assert [folder.name for folder in workspace.student_root.iterdir()] == [TEACHER]
+    assert not tasks.run_folder(workspace, job_id).exists()
+
+
+def test_a_run_that_came_to_nothing_takes_no_name(workspace, worker, big_lot):
+    lot_id = workspace.add_lot(big_lot)
+    for _ in range(2):
+        job_id = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+        assert workspace.job(job_id).name == "lot17184-tiny-1"
+        worker.turn()
+        workspace.request_cancel(job_id)
+        worker.turn()
+        assert (workspace.job(job_id).state, workspace.job(job_id).name) == ("cancelled", None)
+
+
+def test_cancelling_what_a_dead_worker_left_ends_it(workspace, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    kill_worker(workspace)
+    jobs.cancel(workspace, job_id)
+    assert workspace.job(job_id).state == "cancelled"
+
+
+def test_a_run_survives_the_server_that_started_it(workspace, big_lot):
+    lot_id = workspace.add_lot(big_lot)
+    server = (
+        "from wafer_core import jobs; from wafer_core.workspace import Workspace; w = Workspace(); "
+        f"print(jobs.submit_distil(w, {lot_id!r}, {SHORT!r}, teacher={TEACHER!r})); jobs.ensure_worker(w); "
+        "import os, signal; print(flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run([sys.executable, "-c", server], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    job_id = int(ran.stdout.split()[0])
+    deadline = time.monotonic() + 240
+    while not workspace.job(job_id).over:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert workspace.job(job_id).state == "done"
+    assert workspace.job(job_id).attempts == 1
+
+
+def test_a_student_made_just_before_the_kill_is_not_made_again(workspace, worker, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    shutil.copytree(workspace.student_root / TEACHER, workspace.student_root / workspace.job(job_id).name)
+    all_turns(worker)
+    assert workspace.job(job_id).state == "done"
+
+
+def test_a_new_worker_clears_away_what_runs_that_are_over_left(workspace, worker, big_lot):
+    waiting = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    for job_id in (waiting, waiting + 1):
+        tasks.run_folder(workspace, job_id).mkdir(parents=True)
+    worker.recover()
+    assert [folder.name for folder in tasks.runs_root(workspace).iterdir()] == [str(waiting)]
+
+
+def test_labels_change_nothing_in_the_student(workspace, worker, big_lot):
+    """One lot with true, with shuffled and with no labels: the same weights for the same seed and steps."""
+    true = np.random.default_rng(0).random((len(big_lot), 8)) < 0.3
+    weights = set()
+    for labels in (true, true[::-1], None):
+        marked = [replace(wafer, labels=None if labels is None else labels[i]) for i, wafer in enumerate(big_lot)]
+        lot = replace(big_lot, wafers=tuple(marked))
+        home = Workspace(workspace.root / f"labels-{len(weights)}-{labels is None}")
+        shutil.copytree(workspace.student_root / TEACHER, home.student_root / TEACHER)
+        job_id = jobs.submit_distil(home, home.add_lot(lot), SHORT, teacher=TEACHER)
+        all_turns(Worker(home))
+        assert home.job(job_id).state == "done", home.job(job_id).message
+        weights.add(home.model(home.job(job_id).name).sha256)
+        home.close()
+    assert len(weights) == 1

@@ -1,0 +1,137 @@
+"""A student in the middle of being taught: one batch after another, and its whole state at any moment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+from torch import Tensor, nn
+
+from wafer_core.distill.loss import DistillationLoss
+from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
+from wafer_core.models.networks import Network
+from wafer_core.synthesis.batches import noisier, overlaid
+
+Draw = Callable[[int, torch.Generator], Tensor]
+"""Gives that many canonical maps, float32 (n, 2, S, S) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a student is distilled.
+
+    Args:
+        steps: how many batches it sees; the schedule of the rate spans them.
+        batch: wafers a step.
+        rate: the learning rate's peak.
+        decay: AdamW's weight decay.
+        overlays: the share of a batch that has another wafer's fails laid over it.
+        noise: the most of a wafer's passing cells that are turned to failing.
+        keep: how much of the averaged weights a step keeps.
+        evaluate: steps between two looks at the held-out wafers; it has no part in the result.
+        seed: of views and order.
+        settled: whether normalisations keep the statistics the student came with. One that has learned
+            before is thrown back for hundreds of steps when they begin to follow its batches.
+    """
+
+    steps: int
+    batch: int = 32
+    rate: float = 2e-3
+    decay: float = 0.01
+    overlays: float = 0.2
+    noise: float = 0.03
+    keep: float = 0.998
+    evaluate: int = 10
+    seed: int = 0
+    settled: bool = False
+
+
+class Lesson:
+    """Teacher and student look at the same view and the student learns the answer.
+
+    No target is kept, for a long and patient match (Beyer et al. 2022, arXiv 2106.05237).
+
+    Args:
+        teacher: the network to learn from; it is not trained.
+        student: the network that learns, in place.
+        draw: where views come from.
+        recipe: how to train.
+    """
+
+    def __init__(self, teacher: Network, student: Network, draw: Draw, recipe: Recipe) -> None:
+        self.teacher, self.student, self.draw, self.recipe = teacher, student, draw, recipe
+        self.step = 0
+        self.device = next(student.parameters()).device
+        self.random = torch.Generator().manual_seed(recipe.seed)
+        channels_last(teacher.eval().requires_grad_(False))
+        channels_last(student)
+        self.average = copy.deepcopy(student).eval()
+        self._optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        self._loss = DistillationLoss()
+
+    def advance(self) -> float:
+        """Take one step and return its loss."""
+        recipe, student = self.recipe, self.student
+        for group in self._optimiser.param_groups:
+            group["lr"] = recipe.rate * schedule(self.step / recipe.steps, warm=0.05, least=0.05)
+        drawn = self.draw(recipe.batch, self.random).to(self.device)
+        maps = noisier(overlaid(drawn, self.random, recipe.overlays), self.random, recipe.noise)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        student.train(not recipe.settled)
+        with lower_precision(self.device):
+            loss = self._loss(self.teacher, student, maps)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        self._optimiser.step()
+        self.step += 1
+        blend(self.average, student, min(recipe.keep, self.step / (10 + self.step)))
+        return float(loss.detach())
+
+    def end(self) -> None:
+        """Give the student its averaged weights, for good."""
+        self.student.load_state_dict(self.average.state_dict())
+        self.student.eval()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return everything the next step depends on but the step's number: weights, averages, optimiser, generator."""
+        found = {f"student.{name}": each for name, each in self.student.state_dict().items()}
+        found |= {f"average.{name}": each for name, each in self.average.state_dict().items()}
+        for i, parameter in enumerate(self.student.parameters()):
+            state = self._optimiser.state.get(parameter, {})
+            found |= {f"optimiser.{i}.{name}": torch.as_tensor(each) for name, each in state.items()}
+        return found | {"random": self.random.get_state()}
+
+    def restore(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to the moment at which `tensors` were taken, after `step` steps."""
+        self.step = step
+        self.student.load_state_dict(_under("student.", tensors))
+        self.average.load_state_dict(_under("average.", tensors))
+        self.random.set_state(tensors["random"])
+        for i, parameter in enumerate(self.student.parameters()):
+            state = _under(f"optimiser.{i}.", tensors)
+            self._optimiser.state[parameter] = {name: _laid_out_as(parameter, each) for name, each in state.items()}
+
+
+def rehearsal(teacher: Network, student: Network, draw: Draw, recipe: Recipe) -> Iterator[float]:
+    """Give the seconds of one step after another, endlessly; they leave no trace in the student."""
+    lesson = Lesson(teacher, copy.deepcopy(student), draw, recipe)
+    while True:
+        began = monotonic()
+        lesson.step = 0
+        lesson.advance()
+        yield monotonic() - began
+
+
+def _under(head: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(head): each for name, each in tensors.items() if name.startswith(head)}
+
+
+def _laid_out_as(parameter: Tensor, saved: Tensor) -> Tensor:
+    """Return what was saved with a parameter's own strides: another order of sums would round otherwise."""
+    if saved.shape != parameter.shape or saved.ndim == 0:
+        return saved.clone()
+    return torch.empty_like(parameter, requires_grad=False).copy_(saved)

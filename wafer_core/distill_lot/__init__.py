@@ -1,0 +1,112 @@
+"""Lots and a teacher in, a student's model folder out: what both the page and the command line start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from wafer_core.distill import Progress, Settings
+from wafer_core.distill_lot.maps import gather
+from wafer_core.distill_lot.plan import Plan
+from wafer_core.distill_lot.run import Run
+from wafer_core.distill_lot.stages import Stage, told
+from wafer_core.errors import UsageError
+from wafer_core.lot import Lot
+from wafer_core.models.folder import SHIPPED, ModelFile, files_of
+from wafer_core.models.learning import channels_last
+from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.weights import load_network
+
+__all__ = ["CHECKPOINT", "Progress", "Settings", "Stage", "distil_lot"]
+
+SHIPPED_STUDENTS = {"tiny": "tiny", "small": "student", "base": "base"}
+"""The shipped model folder of each student size, from which a distillation starts where it exists."""
+
+PLAN, CHECKPOINT = "plan.json", "checkpoint.safetensors"
+"""What a run keeps of itself: what it set out to do, and how far it is."""
+
+
+def distil_lot(
+    lots: Sequence[Lot],
+    teacher: ModelFile,
+    out: Path,
+    settings: Settings,
+    started: float | None = None,
+    keep: Path | None = None,
+) -> Iterator[Progress | Stage]:
+    """Distil a student from lots; the last item is taken when `out` is complete.
+
+    A `Progress` is told after every step, a `Stage` before every other part of the work: no part takes
+    longer than a few seconds, so that the caller can turn to something else in between, or leave. The
+    steps are fixed before the first one from what the machine was measured to do, and the student is a
+    function of seed, steps, lots and teacher: torch is held to one thread, as more would round otherwise.
+
+    Labels that a lot may carry are not read. `out` becomes a model folder with `student.safetensors`,
+    `student.onnx`, `student.int8.onnx`, `card.json` and `run.json`.
+
+    Args:
+        lots: whose tested wafers to learn on.
+        teacher: a torch model.
+        out: the folder to write.
+        settings: size, budget and seed.
+        started: `time.monotonic()` when the budget began; now unless given.
+        keep: a folder for the run's state. A run that finds an earlier one's there goes on from it and
+            writes the same student as if it had never stopped.
+
+    Raises:
+        UnusableLot: no wafer has a tested die.
+        UsageError: the student to start from is of another size.
+        BrokenModel: the teacher's or starting student's files contradict their card.
+    """
+    started = time.monotonic() if started is None else started
+    torch.set_num_threads(1)
+    torch.manual_seed(settings.seed)
+    size = teacher.card.size
+    student, start = _student(settings, size)
+    teaching = channels_last(load_network(teacher))
+    clock = _Clock(started)
+    maps = yield from told(gather(lots, teaching, size, settings), clock.spent)
+    run = Run(lots, teacher, teaching, start, student, maps, settings, clock.spent)
+    run.look_before()
+    plan = Plan.kept(keep / PLAN) if keep else None
+    if plan is None:
+        plan = yield from told(run.planned(), clock.spent)
+        if keep:
+            plan.keep(keep / PLAN)
+    yield Stage("train", plan.prepared)
+    for progress in run.train(plan, keep / CHECKPOINT if keep else None):
+        clock.set(plan.prepared + progress.seconds)
+        yield progress
+    yield from told(run.write(out, plan), clock.spent)
+
+
+class _Clock:
+    """Seconds of a budget that are gone; what a run did before it was taken up again counts, the break does not."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+
+    def spent(self) -> float:
+        return time.monotonic() - self._began
+
+    def set(self, spent: float) -> None:
+        self._began = time.monotonic() - spent
+
+
+def _student(settings: Settings, size: int) -> tuple[Network, ModelFile | None]:
+    """Return the network to teach and the student it starts from, if any."""
+    architecture = STUDENT_SIZES[settings.size]
+    folder = settings.start or SHIPPED / SHIPPED_STUDENTS[settings.size]
+    if not settings.fresh and (settings.start or folder.is_dir()):
+        start = files_of(folder)[0]
+        if (start.engine, start.card.architecture, start.card.size) == ("torch", architecture, size):
+            return load_network(start), start
+        if settings.start:
+            raise UsageError(
+                f"{folder.name} is no student to start from: that takes trained weights of size {settings.size} "
+                f"for maps of {size} x {size}."
+            )
+    return build(architecture), None

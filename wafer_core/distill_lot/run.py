@@ -1,0 +1,195 @@
+"""One distillation of lots: what it came from, what it will do, and how its student is written down."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
+from wafer_core.distill import LotAndReplay, Progress, Recipe, Settings, distil, rehearsal
+from wafer_core.distill_lot.agreement import Agreement
+from wafer_core.distill_lot.maps import Maps
+from wafer_core.distill_lot.plan import Plan, Taken, timed
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.models.networks import STUDENT_SIZES, Network, parameter_count
+from wafer_core.models.saving import network_logits, write_model
+
+_COLD, _REHEARSED = 1, 5
+"""Steps rehearsed before and by the stopwatch: the first finds nothing in the caches."""
+
+_REHEARSING = 0.03
+"""The share of the budget after which fewer steps must do, on a machine that is slow or crowded."""
+
+FRESH, GOING_ON = Recipe(steps=1, rate=2e-3), Recipe(steps=1, rate=1.5e-3, settled=True)
+"""How random weights are taught, and weights that have learned before."""
+
+
+@dataclass(eq=False)
+class Run:
+    """Everything one distillation came from and leads to.
+
+    Args:
+        lots: what it learns on.
+        teacher: the model file that teaches.
+        teaching: its network.
+        start: the student it starts from, if any.
+        student: the network that learns.
+        maps: what it looks at.
+        settings: what the user chose.
+        spent: gives the seconds of the budget that are gone.
+        before: how the student agreed with the teacher as it came; None for random weights.
+        history: the kept points of its curves.
+    """
+
+    lots: Sequence[Lot]
+    teacher: ModelFile
+    teaching: Network
+    start: ModelFile | None
+    student: Network
+    maps: Maps
+    settings: Settings
+    spent: Callable[[], float]
+    before: Agreement | None = None
+    history: list[Progress] = field(default_factory=list)
+
+    def look_before(self) -> None:
+        """Count on how many held-out wafers the student agrees with the teacher before it learns."""
+        if self.start is not None:
+            self.before = self._agreement(self.start.entry.thresholds, self.start.card.decoder)
+
+    def planned(self) -> Generator[str, None, Plan]:
+        """Return what the settings afford; a step, a look and the writing are measured by doing each for nothing."""
+        if self.settings.steps is not None:
+            return Plan(self.settings.steps, prepared=self.spent())
+        steps, writing = [], []
+        trial = rehearsal(self.teaching, self.student, self._source(), self._recipe(Plan(1)))
+        for seconds in islice(trial, _COLD + _REHEARSED):
+            steps.append(seconds)
+            yield "measure a step"
+            if len(steps) > _COLD and sum(steps) > _REHEARSING * self.settings.budget:
+                break
+        (look, *_) = timed(network_logits(self.student, maps) for maps in [self.maps.watched])
+        with tempfile.TemporaryDirectory() as scratch:
+            for taken in timed(self.write(Path(scratch, "rehearsal"), Plan(1))):
+                writing.append(taken)
+                yield "rehearse the export"
+        whole = Taken(sum(each.wall for each in writing), sum(each.processor for each in writing))
+        return Plan.fitted(self.settings.budget, self.spent(), median(steps[_COLD:]), look.wall, whole)
+
+    def train(self, plan: Plan, checkpoint: Path | None) -> Iterator[Progress]:
+        """Teach the student, a step for every item taken."""
+        cuts = logit(self.teacher.entry.thresholds).astype(np.float32)
+        for progress in distil(
+            self.teaching,
+            self.student,
+            self._source(),
+            self._recipe(plan),
+            torch.from_numpy(self.maps.watched),
+            torch.from_numpy(cuts),
+            answers=torch.from_numpy(self.maps.watched_logits > cuts),
+            checkpoint=checkpoint,
+            enough=plan.spent_by,
+        ):
+            if progress.kept or plan.spent_by(progress):
+                self.history.append(progress)
+            yield progress
+
+    def write(self, out: Path, plan: Plan) -> Generator[str, None, None]:
+        """Write the model folder of the student as it stands, a stage for every item taken."""
+        card, calibration = self.teacher.card, self.maps.calibration
+        wanted = decode_with(self.teacher, self.maps.calibration_logits).detected
+        logits = network_logits(self.student, calibration)
+        cuts = match_thresholds(wanted, logits)
+
+        def matched(found: NDArray[np.float32]) -> tuple[float, ...]:
+            return match_thresholds(wanted, found)
+
+        yield from write_model(
+            out,
+            self.student,
+            name=out.name,
+            role="student",
+            architecture=STUDENT_SIZES[self.settings.size],
+            size=card.size,
+            decoder=card.decoder,
+            unsure_below=least_certain(decode(logits, cuts, card.decoder).margin),
+            thresholds=matched,
+            calibration=calibration[::2],
+            threshold_maps=calibration,
+            stem="student",
+            made_from=self._made_from(plan),
+            beside={"run.json": json.dumps(self._record(plan, self._agreement(cuts, card.decoder)), indent=1)},
+        )
+
+    def _agreement(self, thresholds: Sequence[float], decoder: str) -> Agreement:
+        logits = network_logits(self.student, self.maps.watched)
+        wanted = decode_with(self.teacher, self.maps.watched_logits).detected
+        found = decode(logits, thresholds, decoder).detected
+        return Agreement.between(wanted, self.maps.watched_logits, found, logits)
+
+    def _source(self) -> LotAndReplay:
+        return LotAndReplay(torch.from_numpy(self.maps.learned), torch.from_numpy(self.maps.replay))
+
+    def _recipe(self, plan: Plan) -> Recipe:
+        recipe = FRESH if self.start is None else GOING_ON
+        recipe = replace(recipe, steps=plan.steps, evaluate=plan.evaluate, seed=self.settings.seed)
+        strength = self.settings.augmentation
+        return replace(recipe, overlays=strength * recipe.overlays, noise=strength * recipe.noise)
+
+    def _pool(self) -> list[dict[str, Any]]:
+        """Return what the card says of the wafers beside the lot."""
+        simulated = {"name": "simulated mixed wafers", "labels": False, "maps": len(self.maps.replay)}
+        return [simulated] if self.settings.pool == "simulated" else []
+
+    def _steps(self) -> int:
+        return self.history[-1].step if self.history else 0
+
+    def _made_from(self, plan: Plan) -> dict[str, Any]:
+        """Return what the card says of the origin; a student brings along what the one it starts from has seen."""
+        seed = self.settings.seed
+        options = f"--teacher {self.teacher.name} --size {self.settings.size} --seed {seed} --steps {plan.steps}"
+        options += "".join(f" --{name} {value}" for name, value in self.settings.unusual().items())
+        return {
+            "teacher_sha256": self.teacher.sha256,
+            "data": [
+                *({"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(lot)} for lot in self.lots),
+                *self._pool(),
+                *(self.start.card.made_from["data"] if self.start else ()),
+            ],
+            "seed": seed,
+            "steps": self._steps(),
+            "command": f"python -m wafer_core distill LOT --out DIR {options}",
+        }
+
+    def _record(self, plan: Plan, after: Agreement) -> dict[str, Any]:
+        """Return what `run.json` holds: settings, models, plan, agreement with the teacher, points of its curves."""
+        settings = asdict(self.settings) | {"start": None if self.settings.start is None else str(self.settings.start)}
+        return {
+            "settings": settings,
+            "teacher": _named(self.teacher),
+            "start": _named(self.start) if self.start else None,
+            "parameters": parameter_count(self.student),
+            "wafers": len(self.maps.learned) + self.maps.held_out,
+            "held_out": self.maps.held_out,
+            "plan": plan.to_json(),
+            "steps": self._steps(),
+            "ended_early": self._steps() < plan.steps,
+            "agreement": {"before": self.before.to_json() if self.before else None, "after": after.to_json()},
+            "seconds_until_writing": round(self.spent(), 1),
+            "history": [progress.to_json() for progress in self.history],
+        }
+
+
+def _named(model: ModelFile) -> dict[str, str]:
+    return {"name": model.name, "sha256": model.sha256}

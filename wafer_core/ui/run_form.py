@@ -1,0 +1,193 @@
+"""Starting a distillation: lot, size, time and the rest, an estimate, and what the lot allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from wafer_core import jobs
+from wafer_core.errors import WaferDistillError
+from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.patterns import PATTERNS
+from wafer_core.ui import run_figures, state
+from wafer_core.ui.opinions import opinion
+from wafer_core.ui.words import count, human_bytes, human_count
+from wafer_core.workspace import JobRow
+
+STUDENTS: dict[str, tuple[int, int]] = {"tiny": (13_488, 20_000), "small": (31_144, 42_000), "base": (75_992, 92_000)}
+"""Every student size with its parameters and about what its int8 file takes; a test holds them to the networks."""
+
+BUDGETS = {
+    30: "30 s",
+    60: "1 min",
+    120: "2 min",
+    300: "5 min",
+    600: "10 min",
+    1800: "30 min",
+    3600: "1 h",
+    28800: "8 h",
+}
+"""Seconds a run may take until its last file is written."""
+
+VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
+"""How strongly views differ from the wafers they are of, and what that is called."""
+
+POOLS = {"simulated": "simulated wafers", "none": "nothing"}
+SEEDS = [str(seed) for seed in range(10)]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A size and a time that go well together."""
+
+    size: str
+    seconds: int
+
+
+PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
+FEW = 100
+"""Wafers under which a lot alone would teach too little."""
+
+
+def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
+    """Draw the choices of a run, what to expect of it, and the button that starts it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _lot(hand)
+        size, seconds = _size_and_time()
+        if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
+            start(hand, {"size": size, "budget": float(seconds), **_unusual()})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name, preset in PRESETS.items():
+            chosen = (size, seconds) == (preset.size, preset.seconds)
+            if st.button(name, key=f"preset-{name}", type="tertiary", disabled=chosen):
+                state.put(size=preset.size, time=str(preset.seconds))
+                st.rerun()
+    st.caption(estimate(size, seconds, runs))
+    st.caption(f"{allowance(hand)} No labels are read.")
+    with st.expander("More settings", icon=":material/tune:"):
+        _expert()
+
+
+def size_text(size: str) -> str:
+    """Return a student size with what it weighs: `small · 29 k parameters · ~37 kB`."""
+    parameters, size_on_disk = STUDENTS[size]
+    return f"{size} · {human_count(parameters)} parameters · ~{human_bytes(size_on_disk)}"
+
+
+def start(hand: state.Hand, settings: dict[str, object]) -> None:
+    """Queue a run on the lot in hand and open it; the same run that waits already is opened instead."""
+    store = state.workspace()
+    try:
+        run = jobs.submit_distil(store, hand.lot_id, settings, _trainable(hand.teacher))
+    except WaferDistillError as problem:
+        st.error(str(problem), title="This run cannot start")
+        return
+    jobs.ensure_worker(store)
+    state.put(run=str(run))
+    st.rerun()
+
+
+def estimate(size: str, seconds: int, runs: Sequence[JobRow]) -> str:
+    """Return how far a run should come, from what the last one of its size measured here."""
+    done = (job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size)
+    for job in done:
+        plan = _plan(job)
+        if plan is not None and plan["step_seconds"]:
+            left = seconds - plan["prepared"] - plan["writing_seconds"]
+            steps = max(int(left / plan["step_seconds"]), 1)
+            pace = 1000 * plan["step_seconds"]
+            return f"About {steps:,} steps, at the {pace:.0f} ms a step that {job.name} measured on this machine."
+    return "How many steps that affords is measured when the run begins, and fixed before the first."
+
+
+def allowance(hand: state.Hand) -> str:
+    """Return what the lot is enough for, from what the teacher said of it."""
+    lot = hand.lot
+    tested = sum(jobs.scorable(wafer) for wafer in lot)
+    words = [f"{count(tested, 'wafer')} to learn from."]
+    said = opinion(hand.teacher, lot)
+    if said.complete and tested:
+        verdicts = said.verdicts
+        named = verdicts.detected.any(axis=1)
+        seen = [name for name, found in zip(PATTERNS, verdicts.detected.T, strict=True) if found.any()]
+        unsure = int((verdicts.unsure & verdicts.scored).sum())
+        words.append(
+            f"The teacher names a pattern on {int(named.sum()):,} of them ({', '.join(seen) or 'none'}) "
+            f"and is unsure of {unsure:,}."
+        )
+    if tested < FEW:
+        words.append("So few teach little by themselves; the shipped student and simulated wafers carry the rest.")
+    words.append("The student learns the teacher's answers, errors included.")
+    return " ".join(words)
+
+
+def _lot(hand: state.Hand) -> None:
+    lots = {row.id: row for row in state.workspace().lots()}
+    st.session_state["distill-lot"] = hand.lot_id
+    st.selectbox(
+        "Teach a small model on",
+        list(lots),
+        format_func=lambda lot_id: f"{lots[lot_id].title} · {count(lots[lot_id].wafers, 'wafer')}",
+        key="distill-lot",
+        on_change=lambda: state.put(lot=st.session_state["distill-lot"], wafer=None),
+        width=360,
+    )
+
+
+def _size_and_time() -> tuple[str, int]:
+    key, changed = state.bound("size", STUDENTS, "small")
+    size = st.selectbox("Student size", list(STUDENTS), format_func=size_text, key=key, on_change=changed, width=250)
+    times = [str(seconds) for seconds in BUDGETS]
+    key, changed = state.bound("time", times, "60")
+    seconds = st.selectbox(
+        "Time",
+        times,
+        format_func=lambda chosen: BUDGETS[int(chosen)],
+        key=key,
+        on_change=changed,
+        width=120,
+        help="From start to the last file written, export and int8 included.",
+    )
+    return size, int(seconds)
+
+
+def _expert() -> None:
+    """Draw what most runs leave alone; each choice stands in the address."""
+    with st.container(horizontal=True):
+        _choice("Variation of the wafers", VIEWS, "views", "1")
+        _choice("Learned beside the lot", POOLS, "pool", "simulated")
+        key, changed = state.bound("seed", SEEDS, "0")
+        st.selectbox("Seed", SEEDS, key=key, on_change=changed, help="The same seed and steps repeat a run.")
+
+
+def _choice(label: str, words: dict[str, str], parameter: str, usual: str) -> None:
+    key, changed = state.bound(parameter, words, usual)
+    st.selectbox(label, list(words), format_func=lambda one: words[one], key=key, on_change=changed)
+
+
+def _unusual() -> dict[str, object]:
+    """Return the settings of the address that differ from what is usual."""
+    chosen: dict[str, object] = {}
+    if (views := state.address("views")) in VIEWS and views != "1":
+        chosen["augmentation"] = float(views)
+    if state.address("pool") == "none":
+        chosen["pool"] = "none"
+    if (seed := state.address("seed")) in SEEDS and seed != "0":
+        chosen["seed"] = int(seed)
+    return chosen
+
+
+def _plan(job: JobRow) -> dict[str, float] | None:
+    try:
+        folder = state.workspace().model(str(job.name)).folder
+    except WaferDistillError:
+        return None
+    plan: dict[str, float] | None = run_figures.record(folder).get("plan")
+    return plan
+
+
+def _trainable(teacher: ModelFile) -> ModelFile:
+    """The torch file of a teacher, whose inner maps a student also learns from."""
+    return next((file for file in files_of(teacher.folder) if file.engine == "torch"), teacher)
