@@ -134,10 +134,10 @@ def test_few_held_out_wafers_are_told_as_counts():
 def test_a_preset_sets_size_and_time(visit: Visit, lot_id: str, name: str):
     preset = run_form.PRESETS[name]
     page = visit("distill", lot=lot_id, size="tiny", time="600")
-    page.button(key=f"preset-{name}").click().run()
+    page.segmented_control(key="preset").set_value(name).run()
     assert not page.exception
     assert (address(page, "size"), address(page, "time")) == (preset.size, str(preset.seconds))
-    assert page.button(key=f"preset-{name}").disabled
+    assert page.segmented_control(key="preset").value == name
 
 
 def test_the_rarer_settings_stand_in_the_address_and_reach_the_run(visit: Visit, store: Workspace, lot_id: str):

@@ -58,12 +58,7 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         size, seconds = _size_and_time()
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
             start(hand, {"size": size, "budget": float(seconds), **_unusual()})
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for name, preset in PRESETS.items():
-            chosen = (size, seconds) == (preset.size, preset.seconds)
-            if st.button(name, key=f"preset-{name}", type="tertiary", disabled=chosen):
-                state.put(size=preset.size, time=str(preset.seconds))
-                st.rerun()
+    _presets(size, seconds)
     st.caption(estimate(size, seconds, runs))
     st.caption(f"{allowance(hand)} No labels are read.")
     with st.expander("More settings", icon=":material/tune:"):
@@ -121,6 +116,19 @@ def allowance(hand: state.Hand) -> str:
         words.append("So few teach little by themselves; the shipped student and simulated wafers carry the rest.")
     words.append("The student learns the teacher's answers, errors included.")
     return " ".join(words)
+
+
+def _presets(size: str, seconds: int) -> None:
+    """Draw the usual pairs of size and time; none of them stands out when another pair is chosen."""
+    pairs = {(preset.size, preset.seconds): name for name, preset in PRESETS.items()}
+    st.session_state["preset"] = pairs.get((size, seconds))
+
+    def changed() -> None:
+        preset = PRESETS.get(st.session_state["preset"])
+        if preset is not None:
+            state.put(size=preset.size, time=str(preset.seconds))
+
+    st.segmented_control("Usual choices", list(PRESETS), key="preset", on_change=changed, label_visibility="collapsed")
 
 
 def _lot(hand: state.Hand) -> None:
