@@ -139,12 +139,12 @@ def _spent(job: JobRow) -> float:
 
 @dataclass(frozen=True)
 class Curves:
-    """A run's curves: (seconds, value) of the agreement, a fraction, and of the loss; and the latest count in words."""
+    """A run's curves, (seconds, value) of the agreement, a fraction, and of the loss; its last and first count."""
 
     agreement: tuple[tuple[float, float], ...]
     loss: tuple[tuple[float, float], ...]
     latest: str
-    counted: str
+    began: str
 
     @classmethod
     def of(cls, points: Sequence[ProgressPoint]) -> Curves:
@@ -154,7 +154,9 @@ class Curves:
             tuple((point.seconds, (point.agreement or 0) / (point.held_out or 1)) for point in known),
             tuple((point.seconds, point.loss) for point in points if point.loss is not None),
             run_figures.share(known[-1].agreement or 0, known[-1].held_out or 0) if known else "–",
-            f"{known[-1].agreement or 0:,} of {known[-1].held_out:,}" if known else "not counted yet",
+            f"began at {run_figures.share(known[0].agreement or 0, known[0].held_out or 0)}"
+            if known
+            else "not counted yet",
         )
 
 
@@ -165,7 +167,7 @@ def _live_curves(curves: Curves) -> None:
     left.metric(
         "Agreement on held-out wafers",
         curves.latest,
-        curves.counted,
+        curves.began,
         delta_color="off",
         delta_arrow="off",
         chart_data=agreed[-SPARKS:],
@@ -241,8 +243,9 @@ def _done(job: JobRow) -> None:
         f"**{student.name}** is ready: {count(student.entry.parameters, 'parameter')}, "
         f"{human_bytes(_smallest(student))} as int8. Choose it by this name on any page."
     )
-    if "slowed down" in job.message:
-        st.caption(job.message)
+    _, slowed, more = job.message.partition("The machine slowed down")
+    if slowed:
+        st.caption(slowed + more)
     with st.container(horizontal=True):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name)
