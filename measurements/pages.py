@@ -30,12 +30,13 @@ GOALS = {
 OVERLAYS = """
 () => {
   const app = document.querySelector("[data-testid=stApp]");
-  const drawn = role => document.querySelectorAll(`[class*=st-key-overlay-${role}] .js-plotly-plot`).length;
-  return app.dataset.testScriptState === "notRunning" && drawn("teacher") > 0 && drawn("teacher") === drawn("student")
-    && !document.querySelector("[data-testid=stSkeleton]");
+  const host = Array.from(document.querySelectorAll(".st-key-overlays *")).find(each => each.shadowRoot);
+  const figures = host ? Array.from(host.shadowRoot.querySelectorAll(".figure")) : [];
+  return app.dataset.testScriptState === "notRunning" && figures.length > 0
+    && figures.every(figure => figure.querySelector("canvas")) && !document.querySelector("[data-testid=stSkeleton]");
 }
 """
-"""Whether a wafer's page is complete: as many overlays of the teacher as of the student, nothing pending."""
+"""Whether a wafer's page is complete: an overlay of both models for every pattern, nothing pending."""
 
 
 def main() -> None:

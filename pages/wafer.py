@@ -8,16 +8,17 @@ hand = state.in_hand()
 here = wafer_view.position(hand)
 said = opinions.opinions(hand)
 asked = opinions.ask(hand, said, first=[here])
+overlays.ask(hand, said, here)  # already here: the worker explains while the page is drawn
 
 wafer_view.header(hand, said, here)
 opinions.problems(asked)
-with st.grid(2, min_column_width=420) as grid:
+with st.grid(2, min_column_width=420):
     with st.container(border=True, height="stretch"):
         wafer_view.wafer_card(hand.lot.wafers[here])
-    with grid.cell():
-        for side, one in zip(st.columns(2), (said.teacher, said.student), strict=True):
-            with side.container(border=True, height="stretch"):
-                wafer_view.verdict_card(one, here)
+    with st.container(border=True, height="stretch"):
+        for side, one in zip(st.columns(2, gap="medium"), (said.teacher, said.student), strict=True):
+            with side:
+                wafer_view.verdict(one, here)
 
 overlays.draw(hand, said, here)
 wafer_view.watch(hand, said, here, asked)

@@ -18,8 +18,8 @@ PACKAGE = "wafer_core"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("readers", "lot", "canonical", "patterns", "errors"),
     ("recognise", "decode", "models", "synthesis"),
-    ("workspace", "compare", "explain", "distill", "training", "verdicts_csv"),
-    ("jobs", "distill_lot", "distill_shipped", "benchmark", "charts"),
+    ("workspace", "compare", "explain", "distill", "training", "verdicts_csv", "kit"),
+    ("jobs", "distill_lot", "distill_shipped", "benchmark", "charts", "trust"),
     ("ui", "cli", "__main__"),
 )
 """The rooms of `wafer_core`, from the ground up. A room rests on lower floors, or on its own without a circle."""

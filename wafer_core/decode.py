@@ -85,7 +85,7 @@ def decode(
     missing = np.asarray(np.isnan(values).any(axis=1), dtype=bool)
     # An infinite logit times a pattern a set does not hold would be NaN.
     above = np.clip(np.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6), -1e6, 1e6) - logit(cuts)
-    sets = _smallest_first(ALLOWED_SETS[allowed])
+    sets = smallest_first(ALLOWED_SETS[allowed])
     worth = above @ sets.T.astype(np.float64)
     best = worth.argmax(axis=1)
     rows = np.arange(len(worth))
@@ -167,6 +167,6 @@ def _match_threshold(called: NDArray[np.bool_], scores: NDArray[np.float64]) -> 
     return float(best[np.abs(best).argmin()])
 
 
-def _smallest_first(sets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def smallest_first(sets: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Order sets by size, because `argmax` takes the first of equals."""
     return sets[np.argsort(sets.sum(axis=1), kind="stable")]

@@ -211,19 +211,19 @@ class Lot:
             digest.update(b"" if wafer.bins is None else np.ascontiguousarray(wafer.bins).tobytes())
         return digest.hexdigest()
 
-    @property
+    @cached_property
     def lots(self) -> tuple[str, ...]:
         """The ids of the fab lots in it, in order of first appearance."""
         return tuple(dict.fromkeys(wafer.lot for wafer in self.wafers))
 
-    @property
+    @cached_property
     def yield_fraction(self) -> float | None:
         """Pass / (pass + fail) over all dies of the lot, or None when no die was tested."""
         passing = sum(wafer.passing for wafer in self.wafers)
         tested = passing + sum(wafer.failing for wafer in self.wafers)
         return passing / tested if tested else None
 
-    @property
+    @cached_property
     def labelled(self) -> bool:
         """Whether every wafer carries labels."""
         return bool(self.wafers) and all(wafer.labels is not None for wafer in self.wafers)

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,12 @@ class GraphRecognizer(Recognizer):
             )
         super().__init__(model, self._session.width, lanes=threads or os.cpu_count() or 1)
 
+    def with_graph(self, data: bytes) -> GraphRecognizer:
+        """Return the same recognizer over another graph of the same ends, given as an ONNX file's bytes."""
+        twin = copy(self)
+        twin._session = GraphSession(data, f"{self.model.folder.name}/{self.model.file}", threads=1)
+        return twin
+
     def _run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return self._session.run(maps)
 
@@ -127,6 +134,12 @@ class NetworkRecognizer(Recognizer):
         self._torch = torch
         self.network = self._network = load_network(model)
         super().__init__(model, self._network.head.in_features)
+
+    def with_network(self, network: Network) -> NetworkRecognizer:
+        """Return the same recognizer over another network of the same architecture, in evaluation mode."""
+        twin = copy(self)
+        twin.network = twin._network = network
+        return twin
 
     def _run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         with self._torch.inference_mode():

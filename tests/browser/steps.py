@@ -24,9 +24,9 @@ def upload(page: Page, title: str, *files: Path) -> None:
 
 
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
-    """Choose an option of a list."""
+    """Choose an option of a list, by its whole name or by a part that a pattern matches."""
     page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option).first.click()
+    page.get_by_role("option", name=option, exact=True).first.click()
 
 
 def pick(page: Page, label: str, option: str) -> None:

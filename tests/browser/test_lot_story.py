@@ -127,3 +127,31 @@ def test_what_a_file_does_not_say_is_asked(open_page, settle, tmp_path):
     failing = int((wafer(CENTRE) == FAIL).sum())
     card(page, "01").click()
     expect(page.get_by_text(f"{failing:,} failing")).to_be_visible()
+
+
+def test_the_lot_page_answers_to_its_own_name_as_well(open_page, settle, shelve, tmp_path):
+    lot = shelve(mixed_npz(tmp_path / "F6.npz", [RING, CENTRE, QUIET]))
+    page = open_page(f"/lot?lot={lot}&sort=yield")
+    expect(page.get_by_role("heading", name="F6", exact=True)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_address(page, lot=lot, sort="yield")
+
+
+def test_a_bar_shows_its_wafers_and_the_links_go_on_from_there(open_page, settle, shelve, tmp_path):
+    lot = shelve(mixed_npz(tmp_path / "G7.npz", [RING, CENTRE, QUIET, RING]))
+    page = open_page(f"/?lot={lot}")
+    wait_for_verdicts(page, wafers=4)
+    settle(page)
+    page.get_by_role("figure", name="Wafers per pattern and model").get_by_role("button", name="Edge-Ring").click()
+    expect_address(page, pattern="Edge-Ring")
+    expect(page.get_by_text("Wafers 1 to 2 of 2 found among 4")).to_be_visible()
+    choose(page, "Sort", "Highest yield first")
+    expect_address(page, pattern="Edge-Ring", sort="best")
+    # What the filters leave is what one steps through, also by way of the side bar.
+    page.get_by_role("link", name="Wafer", exact=True).click()
+    expect(page.get_by_text("of 2 found in")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Wafers 1 to 2 of 2 found among 4")).to_be_visible()
+    page.go_back()
+    expect_address(page, pattern="Edge-Ring")
+    expect(page.get_by_role("combobox", name="Sort", exact=True)).to_have_value("By wafer")

@@ -2,13 +2,30 @@
 
 import re
 
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
 from playwright.sync_api import expect
 from steps import card, choose, expect_address, pick, picked, wait_for_verdicts
 from wafer_files import CENTRE, QUIET, RING, die_list, wafer
 
+from wafer_core.charts import LIGHT
+from wafer_core.explain import DEFAULT, TITLES
+from wafer_core.lot import FAIL
+
 
 def overlay(page, role, pattern):
     return page.get_by_role("figure", name=re.compile(f"^{role}: .* dies speak for {pattern}, .* the strongest is die"))
+
+
+def point_at(page, figure, row, column, size=52):
+    """Point at a die of a figure that shows a whole wafer of `size` rows and columns."""
+    canvas = figure.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    place = [0.04 + (cell + 0.5) / size for cell in (column, row)]
+    page.mouse.move(*(box[side] + share * box["width"] / 1.08 for side, share in zip("xy", place, strict=True)))
 
 
 def test_a_wafer_is_opened_explained_and_left_for_its_neighbours(open_page, settle, shelve, tmp_path):
@@ -54,13 +71,71 @@ def test_an_onnx_student_is_explained_by_occlusion(open_page, shelve, tmp_path):
     page = open_page(f"/wafer?lot={lot}&wafer=O1%2F01")
     choose(page, "Student", "student-int8")
     expect_address(page, student="student-int8")
-    expect(page.get_by_text("DeepLift needs gradients, which an ONNX file does not give").first).to_be_visible()
+    expect(
+        page.get_by_text(f"{TITLES[DEFAULT]} needs gradients, which an ONNX file does not give").first
+    ).to_be_visible()
     expect(overlay(page, "teacher", "Center")).to_be_visible()
     pick(page, "Method", "Occlusion")
     expect(overlay(page, "student", "Center")).to_be_visible()
+
+
+def test_a_die_says_what_it_is_on_every_map(open_page, shelve, tmp_path):
+    states = wafer(CENTRE)
+    lot = shelve(die_list(tmp_path / "h.csv", "H1", {"01": states}))
+    page = open_page(f"/wafer?lot={lot}&wafer=H1%2F01")
+    mine, above = page.get_by_role("figure", name="Die map of wafer H1/01"), overlay(page, "teacher", "Center")
+    expect(above).to_be_visible()
+    row, column = np.argwhere(states == FAIL)[40]
+    point_at(page, mine, row, column)
+    # The file counts its y upwards.
+    expect(mine.get_by_text(f"x {column}, y {51 - row}", exact=True)).to_be_visible()
+    expect(mine.get_by_text("fail · bin 7", exact=True)).to_be_visible()
+    marked = above.locator(".mark").bounding_box()
+    whole = above.locator("canvas").bounding_box()
+    assert (marked["x"] + marked["width"] / 2 - whole["x"]) / whole["width"] * 1.08 == pytest.approx(
+        0.04 + (column + 0.5) / 52, abs=0.01
+    )
+    point_at(page, above, row, column)
+    expect(above.get_by_text(re.compile(r"^attribution [+−]\d\.\d{4}$"))).to_be_visible()
+
+    # A part of one map, seen closer, is that part of all of them, until the whole wafer is wanted again.
+    point_at(page, mine, 20, 20)
+    page.mouse.down()
+    point_at(page, mine, 30, 30)
+    page.mouse.up()
+    expect(above.get_by_role("button", name="Whole wafer")).to_be_visible()
+    mine.get_by_role("button", name="Whole wafer").click()
+    expect(above.get_by_role("button", name="Whole wafer")).to_have_count(0)
+
+
+def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tmp_path):
+    states = wafer(CENTRE, size=26)
+    lot = shelve(die_list(tmp_path / "e.csv", "E1", {"01": states}))
+    page = open_page(f"/wafer?lot={lot}&wafer=E1%2F01&strength=50")
+    expect(overlay(page, "teacher", "Center")).to_be_visible()
+    expect(overlay(page, "student", "Center")).to_be_visible()
+    expect(page.get_by_text("overlay 50 %")).to_be_visible()
+    page.get_by_role("slider", name="Overlay").press("ArrowRight")
+    expect_address(page, strength="60")
+    settle(page)
+
     with page.expect_download() as download:
-        page.get_by_role("button", name="Overlays CSV").click()
-    assert download.value.path().read_text().startswith("x,y,state,bin,teacher ")
+        page.get_by_role("button", name="CSV", exact=False).click()
+    table = pd.read_csv(download.value.path())
+    assert {"x", "y", "state", "bin", "teacher Center", "student Center"} <= set(table)
+    assert len(table) == np.count_nonzero(states)
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG", exact=False).click()
+    assert download.value.suggested_filename == f"E1-01-{DEFAULT}.png"
+    picture = np.asarray(Image.open(download.value.path()).convert("RGB"))
+    assert picture.shape[1] > 1000
+    assert tuple(picture[0, 0]) == (255, 255, 255)
+    # Most dies pass, and two maps at least of them are drawn.
+    passing = np.all(picture == tuple(bytes.fromhex(LIGHT.passing[1:])), axis=-1)
+    assert passing.mean() > 0.1
+    halves = np.array_split(passing, 2, axis=1)
+    assert halves[0].mean() == pytest.approx(halves[1].mean(), rel=0.5)
 
 
 def test_an_address_that_leads_nowhere_says_so(open_page, shelve, tmp_path):

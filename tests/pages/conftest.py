@@ -1,7 +1,9 @@
 """Pages under test: the whole app on a workspace of its own, with answers laid ready in the store."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +47,16 @@ def visit() -> Callable[..., AppTest]:
         return app.run()
 
     return open_page
+
+
+@pytest.fixture
+def drawn() -> Callable[[AppTest], dict[str, dict[str, Any]]]:
+    """What the page's own elements were given to draw: `drawn(app)["overlays"]`."""
+
+    def elements(app: AppTest) -> dict[str, dict[str, Any]]:
+        return {element.key: json.loads(element.proto.json) for element in app.get("bidi_component")}
+
+    return elements
 
 
 @pytest.fixture

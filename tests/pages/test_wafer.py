@@ -1,27 +1,31 @@
 """The Wafer page: the wafer the address names, both verdicts, overlays, and steps to its neighbours."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from wafer_core.explain import DEFAULT, GRADIENT_METHODS
 from wafer_core.lot import NO_DIE, Frame, Lot, Wafer
 from wafer_core.patterns import PATTERNS, flags
 from wafer_core.ui.overlays import die_table
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
+Drawn = Callable[[AppTest], dict[str, Any]]
 TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
+ROLES = ("teacher", "student")
 STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
 
 
 @pytest.fixture
 def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str:
-    """The small lot in the workspace, with the answers above and DeepLift overlays of the first wafer."""
+    """The small lot in the workspace, with the answers above and overlays of the first wafer."""
     for name, sets in (("teacher", TEACHER), ("approved", STUDENT), ("student-int8", STUDENT)):
         answer(small_lot, store.model(name), sets)
-    explain(store, small_lot.wafers[0], "deeplift", "Center")
+    explain(store, small_lot.wafers[0], DEFAULT, "Center")
     return store.add_lot(small_lot)
 
 
@@ -49,20 +53,33 @@ def address(app: AppTest, name: str) -> str | None:
     return value[-1] if isinstance(value, list) else value
 
 
-def charts(app: AppTest) -> list[str]:
-    """The keys of the figures on the page."""
-    return [chart.key for chart in app.get("plotly_chart")]
+def overlays(elements: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """The overlays on the page by pattern and model; None for one that is awaited or cannot be had."""
+    groups = elements["overlays"]["groups"]
+    return {
+        (group["title"], role): each["map"] for group in groups for role, each in zip(ROLES, group["maps"], strict=True)
+    }
 
 
-def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(visit: Visit, lot_id: str) -> None:
+def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
+    visit: Visit, drawn: Drawn, lot_id: str, small_lot: Lot
+) -> None:
     app = visit("wafer", lot=lot_id, wafer="L1/01")
     assert not app.exception
     assert app.title[0].value == "Wafer 01"
     assert [heading.value for heading in app.subheader] == ["Center", "Center", "Why"]
-    assert {"die-map", "bars-teacher", "bars-student", "overlay-teacher-0", "overlay-student-0", "scale"} == set(
-        charts(app)
-    )
-    assert "usual suspects" in texts(app)
+    elements = drawn(app)
+    assert {"die-map", "bars-teacher", "bars-student", "overlays"} == set(elements)
+    assert all(overlays(elements)[pair] for pair in (("Center", "teacher"), ("Center", "student")))
+    (group,) = elements["overlays"]["groups"]
+    assert group["note"].startswith("usual suspects")
+    failing = small_lot.wafers[0].failing
+    assert all(f"{failing} dies speak for Center, 0 against" in each["alt"] for each in group["maps"])
+    # One scale for both, which the stronger of them sets.
+    assert elements["overlays"]["scale"]["high"] == pytest.approx(0.2)
+    assert {each["map"]["layers"][-1]["scale"]["high"] for each in group["maps"]} == {
+        elements["overlays"]["scale"]["high"]
+    }
 
 
 def test_without_a_wafer_in_the_address_the_first_opens(visit: Visit, lot_id: str) -> None:
@@ -102,22 +119,55 @@ def test_steps_follow_the_filters_of_the_lot(visit: Visit, lot_id: str) -> None:
     assert address(app, "wafer") == "L1/04"
 
 
-@pytest.mark.parametrize("method", ["deeplift", "gradcam", "integrated-gradients"])
-def test_an_onnx_student_is_sent_to_occlusion(visit: Visit, lot_id: str, method: str) -> None:
+@pytest.mark.parametrize("method", GRADIENT_METHODS)
+def test_an_onnx_student_is_sent_to_occlusion(visit: Visit, drawn: Drawn, lot_id: str, method: str) -> None:
     app = visit("wafer", lot=lot_id, wafer="L1/01", student="student-int8", method=method)
     assert not app.exception
-    assert any("Occlusion explains it" in note.value for note in app.info)
+    maps = drawn(app)["overlays"]["groups"][0]["maps"]
+    assert "Occlusion explains it" in maps[ROLES.index("student")]["message"]
 
 
-def test_a_method_stands_in_the_address(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot) -> None:
+def test_a_method_stands_in_the_address(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
     explain(store, small_lot.wafers[0], "occlusion", "Center")
     app = visit("wafer", lot=lot_id, wafer="L1/01", method="occlusion")
     assert not app.exception
-    assert {"overlay-teacher-0", "overlay-student-0"} <= set(charts(app))
+    assert all(overlays(drawn(app)).values())
     assert not store.jobs("explain")
 
 
-def test_missing_overlays_are_queued_once_a_model(visit: Visit, store: Workspace, lot_id: str) -> None:
+@pytest.mark.parametrize(("strength", "covers"), [(None, 1.0), ("30", 0.3), ("0", 0.0), ("31", 1.0), ("strong", 1.0)])
+def test_a_strength_stands_in_the_address(
+    visit: Visit, drawn: Drawn, lot_id: str, strength: str | None, covers: float
+) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01", **({} if strength is None else {"strength": strength}))
+    assert not app.exception
+    assert [each["layers"][-1]["strength"] for each in overlays(drawn(app)).values()] == [covers] * 2
+
+
+def test_a_strength_turned_on_the_page_is_written_into_the_address(visit: Visit, drawn: Drawn, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    app.select_slider(key="address-strength").set_value("60").run()
+    assert not app.exception
+    assert address(app, "strength") == "60"
+    assert [each["layers"][-1]["strength"] for each in overlays(drawn(app)).values()] == [0.6] * 2
+    app.select_slider(key="address-strength").set_value("100").run()
+    assert address(app, "strength") is None
+
+
+def test_a_picture_is_asked_for_once(visit: Visit, drawn: Drawn, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert "save" not in drawn(app)["overlays"]
+    app.button(key="save-overlays").click().run()
+    assert not app.exception
+    save = drawn(app)["overlays"]["save"]
+    assert save["file"] == f"L1-01-{DEFAULT}.png"
+    assert "L1/01" in save["title"]
+    assert "save" not in drawn(app.run())["overlays"]
+
+
+def test_missing_overlays_are_queued_once_a_model(visit: Visit, drawn: Drawn, store: Workspace, lot_id: str) -> None:
     app = visit("wafer", lot=lot_id, wafer="L1/04")
     app.run()
     assert not app.exception
@@ -126,7 +176,8 @@ def test_missing_overlays_are_queued_once_a_model(visit: Visit, store: Workspace
         (name, (PATTERNS.index("Center"), PATTERNS.index("Scratch"))) for name in ("teacher", "student")
     }
     assert len(jobs) == 2
-    assert "not named" in texts(app)
+    captions = [each["caption"] for group in drawn(app)["overlays"]["groups"] for each in group["maps"]]
+    assert sum("not named" in caption for caption in captions) == 1
 
 
 def test_a_normal_wafer_needs_no_explanation(visit: Visit, lot_id: str) -> None:

@@ -26,17 +26,17 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"--out {path} cannot be written: permission denied.")
 
 
-def check_folder(path: Path) -> None:
-    """Find out before the work begins whether a folder can be made or filled at `path`.
+def check_folder(path: Path, option: str = "--out") -> None:
+    """Find out before the work begins whether a folder can be made or filled at the `path` of an option.
 
     Raises:
         UsageError: `path` or what should hold it is a file, or closed to us.
     """
     standing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     if not standing.is_dir():
-        raise UsageError(f"--out {path} cannot be a folder because {standing} is a file.")
+        raise UsageError(f"{option} {path} cannot be a folder because {standing} is a file.")
     if not os.access(standing, os.W_OK):
-        raise UsageError(f"--out {path} cannot be written: permission denied.")
+        raise UsageError(f"{option} {path} cannot be written: permission denied.")
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.errors import UnsupportedMethod, UsageError
+from wafer_core.explain.neighbourhood import summed_nearby
 from wafer_core.explain.occlusion import occlude
-from wafer_core.lot import NO_DIE, Wafer
+from wafer_core.lot import FAIL, NO_DIE, Wafer
 from wafer_core.patterns import PATTERNS
 
 if TYPE_CHECKING:
@@ -22,16 +23,26 @@ if TYPE_CHECKING:
     from wafer_core.recognise import Recognizer
 
 TITLES: dict[str, str] = {
-    "gradcam": "Grad-CAM",
+    "focused-deeplift": "Focused DeepLift",
     "deeplift": "DeepLift",
     "integrated-gradients": "Integrated Gradients",
+    "gradcam": "Grad-CAM",
     "occlusion": "Occlusion",
 }
 """What each method is called on the screen."""
 
+MEANINGS: dict[str, str] = {
+    "focused-deeplift": "where the last feature grid holds evidence, carried by the failing dies that DeepLift credits",
+    "deeplift": "compared with the same wafer, every failing die passing; the dies add up to the whole difference",
+    "integrated-gradients": "the same comparison, averaged over steps from the healthy wafer to this one",
+    "gradcam": "where the last feature grid holds evidence; coarse, and over passing dies too",
+    "occlusion": "what the answer loses when failing dies pass, a few neighbours at a time; works for every model",
+}
+"""What each method shows, in the engineer's words."""
+
 METHODS: tuple[str, ...] = tuple(TITLES)
-DEFAULT = "deeplift"
-GRADIENT_METHODS: tuple[str, ...] = ("gradcam", "deeplift", "integrated-gradients")
+DEFAULT = "focused-deeplift"
+GRADIENT_METHODS: tuple[str, ...] = METHODS[:-1]
 """The methods that need a torch network; occlusion needs nothing but answers."""
 
 
@@ -60,10 +71,13 @@ def attribute(recognizer: Recognizer, wafer: Wafer, method: str, patterns: Seque
     """Return how much each die spoke for each pattern, in logits.
 
     DeepLift and Integrated Gradients compare with the same wafer, every failing die passing:
-    their dies sum to logit(wafer) - logit(that healthy wafer). Only failing dies earn credit
-    there and under occlusion, which asks what the logit loses when a failing die passes. Grad-CAM
-    spreads the last feature grid's evidence over all dies below it. One call at a time a model:
-    gradient methods hang hooks on its network while they run.
+    their dies sum to logit(wafer) - logit(that healthy wafer). Grad-CAM spreads the last feature
+    grid's evidence over all dies below it. Focused DeepLift asks the one which place speaks and the
+    other which of its dies: Grad-CAM's evidence, carried by the failing dies that DeepLift credits
+    (`neighbourhood.placed`). Occlusion asks what the logit loses when a failing die and the failing
+    dies around it pass, and credits each die with what its neighbourhood lost
+    (`neighbourhood.summed_nearby`). All but Grad-CAM credit failing dies only. One call at a time a
+    model: gradient methods hang hooks on its network while they run.
 
     Args:
         recognizer: the model to explain.
@@ -93,7 +107,8 @@ def attribute(recognizer: Recognizer, wafer: Wafer, method: str, patterns: Seque
 def _credit(recognizer: Recognizer, wafer: Wafer, method: str, patterns: list[int]) -> NDArray[np.float32]:
     size = recognizer.model.card.size
     if method not in GRADIENT_METHODS:
-        return occlude(lambda maps: recognizer.score_maps(maps).logits, wafer.states, size, patterns)
+        lost = occlude(lambda maps: recognizer.score_maps(maps).logits, wafer.states, size, patterns)
+        return summed_nearby(lost, wafer.states == FAIL)
     from wafer_core.explain.gradients import explain_network
 
     # `check_method` has let only trained weights come so far.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wafer_core.canonical import area_weights, channels
+from wafer_core.explain.neighbourhood import placed
 from wafer_core.lot import FAIL, PASS
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def explain_network(
         network: canonical maps in, logits out, in evaluation mode.
         states: uint8 (rows, columns) die states of one wafer.
         size: the canonical size the network takes.
-        method: `gradcam`, `deeplift` or `integrated-gradients`.
+        method: `focused-deeplift`, `deeplift`, `integrated-gradients` or `gradcam`.
         patterns: columns of the logits to explain, at least one.
 
     Returns:
@@ -74,12 +75,15 @@ def explain_network(
         return _gradcam(explained, network.gradcam_layer, wafers, patterns)
     healthy = _repeated(np.where(states == FAIL, PASS, states), len(patterns)).to(device)
     with _quiet():
-        if method == "deeplift":
-            credit = DeepLift(explained).attribute(wafers, healthy, target=patterns)
-        else:
+        if method == "integrated-gradients":
             credit = _integrated_gradients(explained, wafers, healthy, patterns)
+        else:
+            credit = DeepLift(explained).attribute(wafers, healthy, target=patterns)
     # A die that fails is one channel up and the other down: its credit is both.
-    return _array(credit.sum(dim=1))
+    dies = _array(credit.sum(dim=1))
+    if method == "focused-deeplift":
+        return placed(dies, _places(explained, network, wafers[:1], patterns), states == FAIL)
+    return dies
 
 
 def _integrated_gradients(explained: nn.Module, wafers: Tensor, healthy: Tensor, patterns: list[int]) -> Tensor:
@@ -105,10 +109,21 @@ def _integrated_gradients(explained: nn.Module, wafers: Tensor, healthy: Tensor,
 
 
 def _gradcam(explained: nn.Module, layer: nn.Module, wafers: Tensor, patterns: list[int]) -> NDArray[np.float32]:
-    """Spread the layer's weighted cells over the dies: each has the area-weighted mean of its cells."""
+    """Spread the layer's weighted cells over the dies."""
     cells = _array(LayerGradCam(explained, layer).attribute(wafers, target=patterns).squeeze(1))
-    rows, columns = wafers.shape[-2:]
-    height, width = cells.shape[-2:]
+    return _on_dies(cells, wafers.shape[-2:])
+
+
+def _places(explained: nn.Sequential, network: Network, wafer: Tensor, patterns: list[int]) -> NDArray[np.float32]:
+    """Return each die's share of the class maps, whose mean is the logit without its bias."""
+    with torch.no_grad():
+        cells = network.class_maps(network.features(explained[0](wafer)))[0, patterns]
+    return _on_dies(_array(cells / cells[0].numel()), wafer.shape[-2:])
+
+
+def _on_dies(cells: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
+    """Give each die the area-weighted mean of its cells."""
+    (rows, columns), (height, width) = shape, cells.shape[-2:]
     dies = area_weights(height, rows) @ cells @ area_weights(width, columns).T
     return dies.astype(np.float32, copy=False)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED
+from wafer_core.synthesis.neighbours import failing_neighbours
+
+T = TypeVar("T", bound=np.generic)
 
 GRIDS: tuple[tuple[int, int], ...] = (
     (39, 37), (44, 41), (25, 27), (41, 42), (41, 33), (56, 41), (40, 40), (35, 40), (32, 29), (39, 31),
@@ -22,11 +27,11 @@ def turned(states: NDArray[np.uint8], random: Generator) -> NDArray[np.uint8]:
     return np.ascontiguousarray(view[:, ::-1] if random.random() < 0.5 else view)
 
 
-def regridded(states: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
-    """Return the map on another die grid, each new die taking the state found at its centre."""
+def regridded(states: NDArray[T], rows: int, columns: int) -> NDArray[T]:
+    """Return the map on another die grid, each new die taking what is found at its centre."""
     row = ((np.arange(rows) + 0.5) * states.shape[0] / rows).astype(int)
     column = ((np.arange(columns) + 0.5) * states.shape[1] / columns).astype(int)
-    view: NDArray[np.uint8] = states[row[:, None], column[None]]
+    view: NDArray[T] = states[row[:, None], column[None]]
     return view
 
 
@@ -52,10 +57,7 @@ def thinned(states: NDArray[np.uint8], random: Generator, share: float) -> NDArr
 
     A fail is lonely when at most one of its eight neighbours fails.
     """
-    fails = np.pad(states == FAIL, 1).astype(np.int8)
-    rows, columns = states.shape
-    around = sum(fails[dy : dy + rows, dx : dx + columns] for dy in range(3) for dx in range(3))
-    lonely = (states == FAIL) & (around <= 2)
+    lonely = (states == FAIL) & (failing_neighbours(states) <= 1)
     cleaned = states.copy()
     cleaned[lonely & (random.random(states.shape) < share)] = PASS
     return cleaned

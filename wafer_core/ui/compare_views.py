@@ -24,9 +24,13 @@ from wafer_core.ui.comparison import (
 )
 from wafer_core.ui.opinions import problems, states, watch
 from wafer_core.ui.speed import measure
-from wafer_core.ui.words import human_bytes, human_count, percent
+from wafer_core.ui.words import human_bytes, human_count, percent, shortened
 
 PLAIN = {"displayModeBar": False}
+LABEL_LETTERS = 54
+"""Of a set's name, what its list has room for."""
+HEAD_HEIGHT = 40
+"""Pixels of a card's head that holds buttons; its neighbour's without any is as high."""
 FEW = 3
 """Models whose details fit beside the chart without being unfolded."""
 
@@ -41,7 +45,7 @@ def choose_ground(hand: str) -> Ground:
     chosen = st.selectbox(
         "Compared on",
         list(found),
-        format_func=lambda lot_id: found[lot_id].label,
+        format_func=lambda lot_id: shortened(found[lot_id].label, LABEL_LETTERS),
         key=key,
         on_change=changed,
         help="With labels the page measures accuracy; without, how often a student answers as the teacher does.",
@@ -140,7 +144,8 @@ def size_chart(comparison: Comparison, drawn: Marks) -> None:
     """Draw accuracy against size, or agreement against size where nothing is labelled."""
     labelled = comparison.ground.labelled
     metric = "exact match" if labelled else "agreement with the teacher"
-    st.markdown(f"**{'Accuracy' if labelled else 'Agreement'} against size**")
+    with st.container(height=HEAD_HEIGHT, border=False, vertical_alignment="center"):
+        st.markdown(f"**{'Accuracy' if labelled else 'Agreement'} against size**")
     points = [
         Point(
             one.name,
@@ -197,7 +202,7 @@ def table(comparison: Comparison) -> None:
 
 def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
     waiting = f":gray[{_unbroken(f'{int(one.said.present.sum()):,} read')}]"
-    row = {"Model": one.name}
+    row = {"Model": _whole(one.name)}
     if comparison.ground.labelled:
         row["Exact match"] = _with_interval(one.reached.exact) if one.reached else waiting
         row["F1"] = f"{one.reached.macro_f1.value:.3f}" if one.reached and one.reached.macro_f1.known else "–"
@@ -220,7 +225,11 @@ def _with_interval(rate: Rate) -> str:
 
 
 def _points(loss: Rate) -> str:
-    return _two_lines(f"{100 * loss.value:.1f}", f"{100 * loss.low:.1f} to {100 * loss.high:.1f}")
+    return _two_lines(_signed(loss.value), f"{_signed(loss.low)} to {_signed(loss.high)}")
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:.1f}".replace("-", "−")
 
 
 def _two_lines(first: str, second: str) -> str:
@@ -230,6 +239,11 @@ def _two_lines(first: str, second: str) -> str:
 
 def _unbroken(text: str) -> str:
     return text.replace(" ", "\u00a0")
+
+
+def _whole(name: str) -> str:
+    """Return a model's name with hyphens that no narrow column breaks at."""
+    return name.replace("-", "\u2011")
 
 
 def _how(comparison: Comparison) -> None:
@@ -286,10 +300,10 @@ def losses(comparison: Comparison) -> None:
         return
     rows = [
         {
-            "Model": name,
+            "Model": _whole(name),
             "Only the teacher right": f"{against.teacher_only:,}",
             "Only this model right": f"{against.student_only:,}",
-            "McNemar p": f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
+            _unbroken("McNemar p"): f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
             "Points lost at most": f"{100 * against.upper:.1f}",
         }
         for name, against in known

@@ -17,7 +17,7 @@ from wafer_core.charts.maps import map_pngs
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui import state
-from wafer_core.ui.gallery_component import Card, cards
+from wafer_core.ui.components.gallery import Card, cards
 from wafer_core.ui.opinions import Opinions
 from wafer_core.ui.words import percent
 
@@ -34,13 +34,25 @@ SORTS = {
 VIEWS = {"maps": "Maps", "table": "Table"}
 ANY = "any"
 
+PART = "wafers"
+"""The part of the page with the filters and what they find."""
+
 CARD_PIXELS = 208
 ROW_PIXELS = 72
 
 
 def browse(said: Opinions) -> NDArray[np.intp]:
-    """Draw controls and wafers, and return the positions of the wafers in view."""
-    view, order = _controls(said)
+    """Draw controls and wafers, and return the positions of the wafers in view.
+
+    Once both models have answered, filters and pages redraw this part alone.
+    """
+    if not said.complete:
+        return _browse(said, None)
+    return st.fragment(_browse, key=PART)(said, PART)
+
+
+def _browse(said: Opinions, part: str | None) -> NDArray[np.intp]:
+    view, order = _controls(said, part)
     if not len(order):
         _nothing(said)
         return order
@@ -48,7 +60,7 @@ def browse(said: Opinions) -> NDArray[np.intp]:
         _table(said, order)
         return order[:A_PAGE]
     slot = st.container()
-    shown = _page(said, order)
+    shown = _page(said, order, part)
     with slot:
         opened = cards(_cards(said, shown), key="gallery")
     if opened is not None:
@@ -85,9 +97,9 @@ def chosen_order(said: Opinions) -> NDArray[np.intp]:
 # Controls ----------------------------------------------------------------------------------------
 
 
-def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
+def _controls(said: Opinions, part: str | None) -> tuple[str, NDArray[np.intp]]:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        key, changed = state.bound("show", SHOWS, "all", resets=("page",))
+        key, changed = state.bound("show", SHOWS, "all", resets=("page",), part=part)
         show = st.segmented_control(
             "Show",
             list(SHOWS),
@@ -97,7 +109,7 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
             required=True,
             label_visibility="collapsed",
         )
-        key, changed = state.bound("pattern", [ANY, *PATTERNS, NORMAL], ANY, resets=("page",))
+        key, changed = state.bound("pattern", [ANY, *PATTERNS, NORMAL], ANY, resets=("page",), part=part)
         pattern = st.selectbox(
             "Pattern",
             [ANY, *PATTERNS, NORMAL],
@@ -108,7 +120,7 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
             label_visibility="collapsed",
             help="Wafers on which at least one of the two models names it.",
         )
-        key, changed = state.bound("sort", SORTS, "wafer", resets=("page",))
+        key, changed = state.bound("sort", SORTS, "wafer", resets=("page",), part=part)
         sort = st.selectbox(
             "Sort",
             list(SORTS),
@@ -118,7 +130,7 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
             width=152,
             label_visibility="collapsed",
         )
-        key, changed = state.bound("view", VIEWS, "maps")
+        key, changed = state.bound("view", VIEWS, "maps", part=part)
         view = st.segmented_control(
             "View",
             list(VIEWS),
@@ -131,7 +143,7 @@ def _controls(said: Opinions) -> tuple[str, NDArray[np.intp]]:
     return view or "maps", select(said, show or "all", pattern, sort)
 
 
-def _page(said: Opinions, order: NDArray[np.intp]) -> NDArray[np.intp]:
+def _page(said: Opinions, order: NDArray[np.intp], part: str | None) -> NDArray[np.intp]:
     """Draw the page numbers and return the wafers of the page in view, whatever the address asks for."""
     asked = state.address("page", "1") or "1"
     pages = -(-len(order) // A_PAGE)
@@ -142,6 +154,7 @@ def _page(said: Opinions, order: NDArray[np.intp]) -> NDArray[np.intp]:
     def changed() -> None:
         chosen = st.session_state[key]
         state.put(page=None if chosen == 1 else str(chosen))
+        state.redraw(part)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         found = f"of {len(order):,}" + (f" found among {len(said.lot):,}" if len(order) < len(said.lot) else "")

@@ -12,10 +12,12 @@ from wafer_core.errors import ReadingQuestion, WaferDistillError
 from wafer_core.lot import ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.ui import reading, state
-from wafer_core.ui.words import count, percent
+from wafer_core.ui.words import count, percent, shortened
 from wafer_core.workspace import LotRow
 
 SOURCES = {"sample": "real sample", "upload": "uploaded", "simulated": "simulated"}
+TITLE_LETTERS = 25
+"""Of a lot's title, what the side bar has room for."""
 NEW = "new"
 """What the address says of the upload while its files are being chosen."""
 FILES = "npz and npy arrays, die lists (CSV, TSV, Parquet) and grids in CSV"
@@ -43,12 +45,13 @@ def choose() -> None:
 
 
 def labels(rows: Sequence[LotRow]) -> dict[str, str]:
-    """Name every lot; lots of one title are told apart by when they were opened, then by their id."""
-    titles = Counter(row.title for row in rows)
+    """Name every lot as shortly as a list needs; alike ones are told apart by when they were opened, then by id."""
+    titles = {row.id: shortened(row.title, TITLE_LETTERS) for row in rows}
+    alike = Counter(titles.values())
     named = {
-        row.id: row.title
-        if titles[row.title] == 1 or not row.created
-        else f"{row.title} · {datetime.fromtimestamp(row.created):%d %b %H:%M}"
+        row.id: titles[row.id]
+        if alike[titles[row.id]] == 1 or not row.created
+        else f"{titles[row.id]} · {datetime.fromtimestamp(row.created):%d %b %H:%M}"
         for row in rows
     }
     seen = Counter(named.values())

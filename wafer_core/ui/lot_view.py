@@ -7,23 +7,24 @@ from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from wafer_core.charts import Theme
+from wafer_core.charts import Role
 from wafer_core.charts.bars import pattern_bars
-from wafer_core.charts.maps import Stack, stacked_map, stacks
+from wafer_core.charts.dies import stacked_map, stacked_stage
+from wafer_core.charts.maps import Stack, stacks, worst_dies
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import NORMAL, PATTERNS, SUSPECTS
 from wafer_core.ui import gallery, lot_picker, state
+from wafer_core.ui.components.bars import bars
+from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.opinions import Opinions, opinion
 from wafer_core.ui.words import count, percent, plain
 from wafer_core.verdicts_csv import verdicts_csv
 
-PLAIN = {"displayModeBar": False}
-CARD_HEIGHT = 224
+MAP_WIDTH = 190
 NAMED = 8
 """Wafers a card names before it only counts them."""
 MEANING = (
@@ -93,7 +94,7 @@ def evidence(hand: state.Hand, said: Opinions) -> None:
 
 
 def _contents(said: Opinions) -> None:
-    counts = {"teacher": said.teacher.counts, "student": said.student.counts}
+    counts: dict[Role, dict[str, int]] = {"teacher": said.teacher.counts, "student": said.student.counts}
     seen = [name for name in PATTERNS if any(by_role[name] for by_role in counts.values())]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**What is in it**", width="content")
@@ -107,22 +108,27 @@ def _contents(said: Opinions) -> None:
     else:
         shown = {role: {name: by_role[name] for name in seen} for role, by_role in counts.items()}
         most = max(seen, key=lambda name: counts["teacher"][name])
-        st.plotly_chart(
-            pattern_bars(shown, state.theme(), max(CARD_HEIGHT - 30, 44 + 29 * len(seen))),
-            config=PLAIN,
+        picked = bars(
+            pattern_bars(shown),
             key="pattern-bars",
             alt=f"Wafers per pattern and model; the most frequent is {most} on {counts['teacher'][most]} wafers",
+            pick=True,
         )
+        if picked is not None:
+            state.put(pattern=picked, page=None)
+            st.rerun()
     normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items())
     st.caption(f"Wafers called {NORMAL}: {normal}.")
 
 
-def contents(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+def contents(counts: Mapping[Role, Mapping[str, int]]) -> pd.DataFrame:
     """Return the text twin of the bars: wafers per pattern and model, and where one looks first."""
     named = [*PATTERNS, NORMAL]
-    columns = {role: [by_role[name] for name in named] for role, by_role in counts.items()}
-    suspects = [SUSPECTS.get(name, "") for name in named]
-    return pd.DataFrame({"pattern": named, **columns, "usual suspects": suspects})
+    table = pd.DataFrame({"pattern": named})
+    for role, by_role in counts.items():
+        table[role] = [by_role[name] for name in named]
+    table["usual suspects"] = [SUSPECTS.get(name, "") for name in named]
+    return table
 
 
 @lru_cache(maxsize=16)
@@ -130,25 +136,38 @@ def _stacks(lot: Lot) -> list[Stack]:
     return stacks(lot)
 
 
-@lru_cache(maxsize=64)
-def _stacked_map(stack: Stack, theme: Theme) -> go.Figure:
-    return stacked_map(stack, theme, CARD_HEIGHT)
-
-
 def _where(hand: state.Hand) -> None:
     found = _stacks(hand.lot)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Where it fails**", width="content")
-        stack = _grid(found) if len(found) > 1 else found[0]
+        st.space("stretch")
+        figures = st.popover("Figures", type="tertiary")
+    stack = _grid(found) if len(found) > 1 else found[0]
+    with figures:
+        st.table(failing_dies(stack), hide_index=True, alt="The dies that fail most often")
+        st.caption(f"The dies of {stack.title} that fail most often.")
     share = stack.share
     worst = float(np.nanmax(share)) if np.isfinite(share).any() else 0.0
-    st.plotly_chart(
-        _stacked_map(stack, state.theme()),
-        config=PLAIN,
+    map_, scale = stacked_map(stack)
+    alt = f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)}"
+    dies(
+        stacked_stage(stack),
+        alone(map_, alt),
         key="stacked-map",
-        alt=f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)}",
+        link=stack.title,
+        most=MAP_WIDTH,
+        scale=ScaleBar(**scale, alt="Share of wafers that fail at a die", note=""),
     )
     st.caption(f"Share of {count(stack.wafers, 'wafer')} that fail at each die; {percent(worst, 0)} at the worst.")
+
+
+def failing_dies(stack: Stack) -> pd.DataFrame:
+    """Return the text twin of the stacked map: the dies that fail most often, by the file's coordinates."""
+    dies = [
+        (f"{x}", f"{y}", f"{failing:,} of {tested:,}", percent(failing / tested, 0))
+        for x, y, failing, tested in worst_dies(stack)
+    ]
+    return pd.DataFrame(dies, columns=["x", "y", "fails on", "share"])
 
 
 def _grid(found: list[Stack]) -> Stack:

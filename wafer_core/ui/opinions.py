@@ -156,20 +156,6 @@ def watch(measure: Callable[[], object], drawn: object, every: float = 1.0) -> N
     look()
 
 
-def refreshing(draw: Callable[[], bool], waiting: bool, every: float = 1.0) -> None:
-    """Run `draw` as a fragment that repeats while `waiting`; once it returns False the page settles.
-
-    For pages whose numbers move while they are looked at; `watch` is the lighter one. `draw` returns
-    whether it still waits for something.
-    """
-
-    def body() -> None:
-        if not draw() and waiting:
-            st.rerun()
-
-    st.fragment(body, run_every=every if waiting else None)()
-
-
 def progress(hand: state.Hand, said: Opinions, asked: Sequence[JobRow]) -> None:
     """Say how far the models have come and redraw the page as they go on, until they have finished."""
     if not said.complete:

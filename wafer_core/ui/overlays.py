@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,70 +12,163 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core import jobs
-from wafer_core.charts.maps import STATE_NAMES, overlay, scale_bar, shared_limit
+from wafer_core.charts.dies import STATE_NAMES, Scale, overlay, shared_limit, signed_scale, stage
 from wafer_core.errors import UnsupportedMethod
-from wafer_core.explain import DEFAULT, METHODS, TITLES, methods_for
+from wafer_core.explain import DEFAULT, MEANINGS, METHODS, TITLES, methods_for
 from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.ui import state
+from wafer_core.ui.components.dies import Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
+from wafer_core.ui.words import percent
 
-HEIGHT = 240
-PLAIN = {"displayModeBar": False}
-HOW = {
-    "gradcam": "where the last feature grid holds evidence; coarse, and over passing dies too",
-    "deeplift": "compared with the same wafer, every failing die passing; the dies add up to the whole difference",
-    "integrated-gradients": "the same comparison, averaged over 25 steps from healthy to this wafer",
-    "occlusion": "what the answer loses when dies pass instead of fail; slow, and works for every model",
-}
+PATIENCE = 0.6
+"""Seconds a page waits for the worker at the end of one drawing, because another drawing takes as long."""
+LOOK = 0.01
+"""Seconds between two looks while it waits."""
+
+PART = "why"
+"""The part of the page that methods and strengths redraw."""
+
+WIDTH, WIDTH_ALONE = 250, 400
+STRENGTHS = [str(strength) for strength in range(0, 101, 10)]
 
 Attributions = dict[int, NDArray[np.float32]]
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Which dies made both models name patterns on one wafer, as asked of the worker.
+
+    Args:
+        said: what the models say.
+        here: the wafer's position.
+        method: one of `METHODS`.
+        patterns: what either model names; columns of `PATTERNS`.
+        jobs: the job of each role that misses something.
+        refused: by role, the sentence where a model cannot be explained so.
+    """
+
+    said: Opinions
+    here: int
+    method: str
+    patterns: tuple[int, ...]
+    jobs: Mapping[str, int]
+    refused: Mapping[str, str]
+
+    @property
+    def wafer(self) -> Wafer:
+        """The wafer to explain."""
+        return self.said.lot.wafers[self.here]
+
+    def found(self) -> dict[str, Attributions]:
+        """Return what the store holds by now, by role."""
+        store = state.workspace()
+        return {
+            one.model.role: store.attributions(one.model.sha256, self.wafer.map_hash, self.method, self.patterns)
+            for one in self.said.both
+        }
+
+    def states(self) -> dict[str, str]:
+        """Return how each job stands by now, by role."""
+        found = {role: state.workspace().job(job) for role, job in self.jobs.items()}
+        return {role: job.state for role, job in found.items() if job is not None}
+
+    def problems(self) -> dict[str, str]:
+        """Return by role why nothing more will come."""
+        found = {role: state.workspace().job(job) for role, job in self.jobs.items()}
+        ended = {role: job.message for role, job in found.items() if job and job.over and job.state != "done"}
+        return {**self.refused, **ended}
+
+
+# Asking ------------------------------------------------------------------------------------------
+
+
+def ask(hand: state.Hand, said: Opinions, here: int) -> Question | None:
+    """Queue what the store misses to explain a wafer; None while neither model names a pattern on it.
+
+    Ask before the page is drawn, too: the worker explains meanwhile, and asking twice queues once.
+    """
+    patterns = tuple(i for i in range(len(PATTERNS)) if any(one.verdicts.detected[here, i] for one in said.both))
+    if not patterns:
+        return None
+    method = state.address("method", DEFAULT)
+    method = method if method in METHODS else DEFAULT
+    queued: dict[str, int] = {}
+    refused: dict[str, str] = {}
+    for model in (one.model for one in said.both):
+        try:
+            job = _submit(hand, model, here, method, patterns)
+        except UnsupportedMethod as problem:
+            refused[model.role] = str(problem)
+        else:
+            queued.update({} if job is None else {model.role: job})
+    if queued:
+        jobs.ensure_worker(state.workspace())
+    return Question(said, here, method, patterns, queued, refused)
+
+
+def _submit(hand: state.Hand, model: ModelFile, here: int, method: str, patterns: Sequence[int]) -> int | None:
+    """Return the job that brings what the store misses of one model, or None where it misses nothing."""
+    if method not in methods_for(model):
+        raise UnsupportedMethod(
+            f"{TITLES[method]} needs gradients, which an ONNX file does not give. "
+            "Occlusion explains it: choose that method."
+        )
+    store, wafer = state.workspace(), hand.lot.wafers[here]
+    if not jobs.missing_attributions(store, wafer, model, method, patterns):
+        return None
+    return jobs.submit_explain(store, hand.lot_id, here, model, method, patterns)
+
+
+def _await(question: Question) -> dict[str, str]:
+    """Give the worker the moment it usually needs, and return how the jobs stand then."""
+    deadline = time.monotonic() + PATIENCE
+    while _waits(states := question.states()) and time.monotonic() < deadline:
+        time.sleep(LOOK)
+    return states
+
+
+def _waits(states: Mapping[str, str]) -> bool:
+    return any(each in ("queued", "running") for each in states.values())
+
+
+# Drawing -----------------------------------------------------------------------------------------
+
+
+@st.fragment(key=PART)
 def draw(hand: state.Hand, said: Opinions, here: int) -> None:
     """Draw an overlay a model for every pattern that either model names, and redraw as they arrive."""
-    wafer = said.lot.wafers[here]
-    patterns = [i for i in range(len(PATTERNS)) if any(one.verdicts.detected[here, i] for one in said.both)]
-    if not patterns:
+    question = ask(hand, said, here)
+    if question is None:
         if all(one.verdicts.scored[here] for one in said.both):
             st.info("Neither model names a pattern here, so there is nothing to explain.")
         return
-    method, strength = _controls()
-    drawn = _arrived(hand, said, here, method, patterns)
-    problems: dict[str, str | None] = {
-        one.model.role: _ask(hand, one.model, here, method, patterns) for one in said.both
-    }
-    found: dict[str, Attributions] = {
-        one.model.role: state.workspace().attributions(one.model.sha256, wafer.map_hash, method, patterns)
-        for one in said.both
-    }
-    limit = shared_limit(dies for by_pattern in found.values() for dies in by_pattern.values())
-    with st.grid("auto", min_column_width=470, gap="small") as grid:
-        for pattern in patterns:
-            with grid.cell(), st.container(border=True):
-                _pattern(said, here, pattern, found, problems, limit, strength)
-    if any(found.values()):
-        _legend(wafer, found, limit, method)
-    if any(problems[role] is None and len(found[role]) < len(patterns) for role in found):
-        watch(lambda: _arrived(hand, said, here, method, patterns), drawn, every=0.3)
+    strength, save = _controls(question)
+    states = _await(question)
+    found, problems = question.found(), question.problems()
+    scale = signed_scale(shared_limit(each for by_pattern in found.values() for each in by_pattern.values()))
+    groups = [_group(question, pattern, found, problems, scale, strength) for pattern in question.patterns]
+    dies(
+        stage(question.wafer),
+        groups,
+        key="overlays",
+        link=question.wafer.name,
+        most=WIDTH if len(groups) > 1 else WIDTH_ALONE,
+        framed=True,
+        scale=_legend(scale) if any(found.values()) else None,
+        save=save,
+    )
+    if _waits(states):
+        watch(question.states, states, every=0.3)
 
 
-def _arrived(hand: state.Hand, said: Opinions, here: int, method: str, patterns: Sequence[int]) -> list[object]:
-    store, wafer = state.workspace(), said.lot.wafers[here]
-    found: list[object] = []
-    for one in said.both:
-        missing = jobs.missing_attributions(store, wafer, one.model, method, patterns)
-        # What a job still misses once it is over is a problem to be shown.
-        found += [missing, _ask(hand, one.model, here, method, patterns)]
-    return found
-
-
-def _controls() -> tuple[str, float]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def _controls(question: Question) -> tuple[float, Save | None]:
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Why", anchor=False, width="content")
-        key, changed = state.bound("method", METHODS, DEFAULT)
-        method = st.segmented_control(
+        key, changed = state.bound("method", METHODS, DEFAULT, part=PART)
+        st.segmented_control(
             "Method",
             METHODS,
             format_func=TITLES.__getitem__,
@@ -82,58 +177,79 @@ def _controls() -> tuple[str, float]:
             required=True,
             label_visibility="collapsed",
         )
-        method = method or DEFAULT
-        strength = st.slider("Overlay", 0, 100, 100, 10, format="%d %%", key="overlay-strength", width=170)
-    st.caption(f"{TITLES[method]}: {HOW[method]}.")
-    return method, strength / 100
-
-
-def _ask(hand: state.Hand, model: ModelFile, here: int, method: str, patterns: Sequence[int]) -> str | None:
-    """Queue what the store misses of one model; return a sentence where that cannot be had."""
-    store, wafer = state.workspace(), hand.lot.wafers[here]
-    if method not in methods_for(model):
-        return (
-            f"{TITLES[method]} needs gradients, which an ONNX file does not give. "
-            "Occlusion explains it: choose that method."
+        key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
+        strength = st.select_slider(
+            "Overlay",
+            STRENGTHS,
+            format_func=lambda share: f"overlay {share} %",
+            key=key,
+            on_change=changed,
+            width=150,
+            label_visibility="collapsed",
         )
-    try:
-        if not jobs.missing_attributions(store, wafer, model, method, patterns):
-            return None
-        job = store.job(jobs.submit_explain(store, hand.lot_id, here, model, method, patterns))
-    except UnsupportedMethod as problem:
-        return str(problem)
-    jobs.ensure_worker(store)
-    return job.message if job is not None and job.over and job.state != "done" else None
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}.", width="stretch")
+        _downloads(question)
+    return int(strength) / 100, _wish(question)
 
 
-def _pattern(
-    said: Opinions,
-    here: int,
+def _downloads(question: Question) -> None:
+    st.button(
+        "PNG",
+        icon=":material/image:",
+        key="save-overlays",
+        on_click=lambda: st.session_state.update({"wish": str(time.time_ns())}),
+        help="All overlays shown here as one picture.",
+    )
+    st.download_button(
+        "CSV",
+        data=lambda: die_table(question.wafer, question.found()).to_csv(index=False).encode(),
+        file_name=f"{_file(question)}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help="Every die with its coordinates, state, bin and all attributions shown here.",
+    )
+
+
+def _wish(question: Question) -> Save | None:
+    """Return what the picture is called and says, where it was just asked for."""
+    token = st.session_state.pop("wish", None)
+    if token is None:
+        return None
+    wafer, models = question.wafer, [one.model for one in (question.said.teacher, question.said.student)]
+    told = [
+        f"{wafer.dies:,} dies",
+        f"yield {percent(wafer.yield_fraction)}",
+        *(f"{model.role}: {model.label}" for model in models),
+    ]
+    title = f"Wafer {wafer.name} · {TITLES[question.method]}"
+    return Save(token=token, file=f"{_file(question)}.png", title=title, line=" · ".join(told))
+
+
+def _file(question: Question) -> str:
+    return f"{question.wafer.name.replace('/', '-')}-{question.method}"
+
+
+def _group(
+    question: Question,
     pattern: int,
     found: Mapping[str, Attributions],
-    problems: Mapping[str, str | None],
-    limit: float,
+    problems: Mapping[str, str],
+    scale: Scale,
     strength: float,
-) -> None:
-    name, wafer = PATTERNS[pattern], said.lot.wafers[here]
-    st.markdown(f"**{name}** :small[usual suspects: {SUSPECTS[name]}]")
-    sides = st.columns(2, gap="small")
-    for side, one in zip(sides, (said.teacher, said.student), strict=True):
+) -> Group:
+    name = PATTERNS[pattern]
+    maps = []
+    for one in (question.said.teacher, question.said.student):
         role = one.model.role
-        with side:
-            st.caption(_called(one, here, pattern))
-            problem = problems[role]
-            if pattern in found[role]:
-                st.plotly_chart(
-                    overlay(wafer, found[role][pattern], limit, state.theme(), HEIGHT, strength),
-                    config=PLAIN,
-                    key=f"overlay-{role}-{pattern}",
-                    alt=_in_words(found[role][pattern], wafer, name, role),
-                )
-            elif problem is not None:
-                st.info(problem)
-            else:
-                st.skeleton(height=HEIGHT)
+        figure = Figure(caption=_called(one, question.here, pattern), alt="", map=None, message=problems.get(role))
+        attribution = found[role].get(pattern)
+        if attribution is not None:
+            figure["map"] = overlay(question.wafer, attribution, scale, strength)
+            figure["alt"] = _in_words(attribution, question.wafer, name, role)
+        maps.append(figure)
+    return Group(title=name, note=f"usual suspects: {SUSPECTS[name]}", maps=maps)
 
 
 def _called(one: Opinion, here: int, pattern: int) -> str:
@@ -142,33 +258,20 @@ def _called(one: Opinion, here: int, pattern: int) -> str:
     return said if one.verdicts.detected[here, pattern] else f"{said}, not named"
 
 
-def _in_words(dies: NDArray[np.float32], wafer: Wafer, name: str, role: str) -> str:
-    speaks, against = int((dies > 0).sum()), int((dies < 0).sum())
-    row, column = np.unravel_index(int(np.argmax(dies)), dies.shape)
+def _in_words(attribution: NDArray[np.float32], wafer: Wafer, name: str, role: str) -> str:
+    speaks, against = int((attribution > 0).sum()), int((attribution < 0).sum())
+    row, column = np.unravel_index(int(np.argmax(attribution)), attribution.shape)
     x, y = wafer.frame.coordinates(int(row), int(column))
     return f"{role}: {speaks:,} dies speak for {name}, {against:,} against; the strongest is die {x}, {y}"
 
 
-def _legend(wafer: Wafer, found: Mapping[str, Attributions], limit: float, method: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.plotly_chart(
-            scale_bar(limit, state.theme()),
-            config=PLAIN,
-            key="scale",
-            width=420,
-            alt=f"One colour scale for all overlays, from {-limit:.3g} to {limit:.3g} logits a die",
-        )
-        st.caption("One scale for all overlays, in logits a die; grey dies fail without a say.", width="content")
-        st.space("stretch")
-        st.download_button(
-            "Overlays CSV",
-            data=lambda: die_table(wafer, found).to_csv(index=False).encode(),
-            file_name=f"{wafer.name.replace('/', '-')}-{method}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            help="Every die with its coordinates, state, bin and all attributions shown here.",
-        )
+def _legend(scale: Scale) -> ScaleBar:
+    low, high = scale["low"], scale["high"]
+    return ScaleBar(
+        **scale,
+        alt=f"One colour scale for all overlays, from {low:.3g} to {high:.3g} logits a die",
+        note="One scale for all overlays, in logits a die; grey dies fail without a say.",
+    )
 
 
 def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
@@ -179,6 +282,6 @@ def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
     if wafer.bins is not None:
         table["bin"] = wafer.bins[rows, columns]
     for role in ("teacher", "student"):
-        for pattern, dies in sorted(found.get(role, {}).items()):
-            table[f"{role} {PATTERNS[pattern]}"] = dies[rows, columns]
+        for pattern, attribution in sorted(found.get(role, {}).items()):
+            table[f"{role} {PATTERNS[pattern]}"] = attribution[rows, columns]
     return table

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from wafer_core.charts import Role, Theme
 from wafer_core.errors import WaferDistillError
@@ -30,11 +32,14 @@ PAGES: dict[Page, tuple[str, str, str]] = {
 }
 """Every page: its script, its title and its icon."""
 
-CARRIED = ("lot", "wafer", "teacher", "student", "method")
+CARRIED = ("lot", "wafer", "teacher", "student", "method", "strength")
 """The parameters that go along from page to page."""
 
 FILTERS = ("show", "pattern", "sort", "view", "page", "grid")
 """Those that also go along between a lot and its wafers, which are stepped through as they were found."""
+
+LINKS = "links"
+"""The part of the page whose links carry the address along."""
 
 DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 """The models a page compares unless the address names others."""
@@ -44,14 +49,20 @@ def navigation() -> st.Page:
     """Tell Streamlit the pages and return the one that the address asks for."""
     st.session_state["entered"] = True
     _remember()
-    return st.navigation(
-        [
-            # No icon here: it would become the tab's, which a browser fetches from an outside font host.
-            st.Page(script, title=title, url_path=name, default=name == "lot")
-            for name, (script, title, _) in PAGES.items()
-        ],
-        position="hidden",
-    )
+    pages = [_page(name) for name in PAGES]
+    # The default page answers to the bare address alone, whatever path it has, but `/lot` is what one types.
+    typed = st.Page(PAGES["lot"][0], title="Lot", url_path="lot")
+    asked = st.navigation([*pages, typed], position="hidden")
+    if asked == typed:
+        st.switch_page(pages[0], query_params=st.query_params.to_dict())
+    return asked
+
+
+def _page(name: Page) -> st.Page:
+    script, title, _ = PAGES[name]
+    path = "start" if name == "lot" else name
+    # No icon here: it would become the tab's, which a browser fetches from an outside font host.
+    return st.Page(script, title=title, url_path=path, default=name == "lot")
 
 
 def _enter() -> None:
@@ -105,8 +116,8 @@ def carried(page: Page, **changes: str | None) -> dict[str, str]:
 
 def link(page: Page, label: str | None = None, **changes: str | None) -> None:
     """Draw a link to a page that keeps the lot and the models in hand, with `changes` applied."""
-    script, title, icon = PAGES[page]
-    st.page_link(script, label=label or title, icon=icon, query_params=carried(page, **changes))
+    _, title, icon = PAGES[page]
+    st.page_link(_page(page), label=label or title, icon=icon, query_params=carried(page, **changes))
 
 
 def go(page: Page, **changes: str | None) -> NoReturn:
@@ -115,12 +126,13 @@ def go(page: Page, **changes: str | None) -> NoReturn:
 
 
 def bound(
-    name: str, allowed: Collection[str], default: str, resets: tuple[str, ...] = ()
+    name: str, allowed: Collection[str], default: str, resets: tuple[str, ...] = (), part: str | None = None
 ) -> tuple[str, Callable[[], None]]:
     """Tie a widget to the parameter `name`: return its key and its `on_change`.
 
     The widget's options are the strings of `allowed`; anything else in the address falls back to
-    `default`, which itself is not written out. A change takes the parameters in `resets` away.
+    `default`, which itself is not written out. A change takes the parameters in `resets` away and
+    redraws the page, or only one `part` of it.
 
     ```python
     key, changed = bound("sort", SORTS, "wafer", resets=("page",))
@@ -136,8 +148,19 @@ def bound(
         wanted = None if chosen == default else str(chosen)
         if chosen in allowed and wanted != address(name) and not left_behind():
             put(**{name: wanted}, **dict.fromkeys(resets))
+        redraw(part)
 
     return key, changed
+
+
+def redraw(part: str | None) -> None:
+    """End a widget's callback by redrawing one part of the page, a keyed fragment, and the links that lead on.
+
+    Without a part, or where the page was not drawn to its end and does not know it yet, all is redrawn.
+    """
+    if part is not None:
+        with suppress(StreamlitAPIException):
+            st.rerun([part, LINKS])
 
 
 def theme() -> Theme:
@@ -152,16 +175,22 @@ def theme() -> Theme:
 def workspace() -> Workspace:
     """Return the one workspace of this server."""
     opened = Workspace()
-    # Streamlit collects garbage after every rerun; what was loaded by now never becomes garbage.
+    _spare()
+    return opened
+
+
+def _spare() -> None:
+    """Keep what is loaded by now out of the garbage collection that Streamlit runs after every rerun."""
     gc.collect()
     gc.freeze()
-    return opened
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def load_lot(lot_id: str) -> Lot:
     """Return a lot of the workspace; an id names its content, so it is read once."""
-    return workspace().lot(lot_id)
+    lot = workspace().lot(lot_id)
+    _spare()
+    return lot
 
 
 @dataclass(frozen=True)

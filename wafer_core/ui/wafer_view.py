@@ -9,19 +9,20 @@ import pandas as pd
 import streamlit as st
 
 from wafer_core.charts.bars import probability_bars
-from wafer_core.charts.maps import die_map
+from wafer_core.charts.dies import die_map, stage
 from wafer_core.errors import UnknownWafer
 from wafer_core.lot import Wafer
 from wafer_core.patterns import NORMAL, PATTERNS, names, title
 from wafer_core.ui import gallery, opinions, state
+from wafer_core.ui.components.bars import bars
+from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
 from wafer_core.ui.words import count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
 
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
-MAP_HEIGHT = 400
-BARS_HEIGHT = 276
-PLAIN = {"displayModeBar": False}
+MAP_WIDTH = 360
+WAITING_HEIGHT = 336
 UNSURE = "Unsure: its answer is closer to the next best than on 95 % of the wafers it was calibrated on."
 
 
@@ -55,7 +56,7 @@ def header(hand: state.Hand, said: Opinions, here: int) -> None:
     at = order.index(here)
     differing = [i for i in order[at + 1 :] + order[:at] if said.differ[i]]
     left, right = st.columns([11, 10], vertical_alignment="bottom")
-    with left:
+    with left, st.container(gap=None):
         st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
         place = f"{at + 1:,} of {len(order):,}{' found' if found else ''} in"
         st.caption(f"{place} **{plain(hand.row.title)}** · {facts(wafer)}")
@@ -115,37 +116,33 @@ def wafer_card(wafer: Wafer) -> None:
                 label_visibility="collapsed",
             )
             colouring = picked or "state"
-    st.plotly_chart(
-        die_map(wafer, state.theme(), colouring, MAP_HEIGHT),
-        config=PLAIN,
-        key="die-map",
-        alt=f"Die map of wafer {wafer.name}: {wafer.failing:,} of {wafer.passing + wafer.failing:,} tested dies fail",
-    )
+    tested = wafer.passing + wafer.failing
+    alt = f"Die map of wafer {wafer.name}: {wafer.failing:,} of {tested:,} tested dies fail"
+    dies(stage(wafer), alone(die_map(wafer, colouring), alt), key="die-map", link=wafer.name, most=MAP_WIDTH)
 
 
-def verdict_card(one: Opinion, here: int) -> None:
+def verdict(one: Opinion, here: int) -> None:
     """Draw what one model says of the wafer: its answer, then every probability against its threshold."""
     entry, role = one.model.entry, one.model.role
-    st.markdown(
+    head = st.container(gap=None)
+    head.markdown(
         f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
         help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
     )
     if not one.present[here]:
-        st.skeleton(height=BARS_HEIGHT + 60)
+        st.skeleton(height=WAITING_HEIGHT)
         return
     if not one.verdicts.scored[here]:
         st.info("No die of this wafer was tested, so there is nothing to recognise.")
         return
     detected = one.verdicts.detected[here]
     doubt = " :orange-badge[unsure]" if one.verdicts.unsure[here] else ""
-    st.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
-    st.plotly_chart(
-        probability_bars(
-            one.verdicts.probabilities[here], entry.thresholds, detected, role, state.theme(), BARS_HEIGHT
-        ),
-        config=PLAIN,
+    head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
+    bars(
+        probability_bars(one.verdicts.probabilities[here], entry.thresholds, detected, role),
         key=f"bars-{role}",
         alt=f"The {role} says {title(detected)}; probability of each pattern against its threshold",
+        gap="1.08rem",
     )
     _small_print(one, here)
 

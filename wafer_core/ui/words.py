@@ -31,6 +31,11 @@ def human_bytes(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most `most` letters; a longer one ends in dots where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip(' ,;:(')}…"
+
+
 def plain(text: str) -> str:
     """Escape what Markdown would read as markup, because names and ids come from files."""
     return "".join("\\" + sign if sign in r"\`*_{}[]()#+-.!|~$:<>" else sign for sign in text)

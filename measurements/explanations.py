@@ -1,0 +1,149 @@
+"""Where explanations point, on wafers of which the truth is known: every model and method, each beside its chance.
+
+python -m measurements.explanations [--wafers N] [--data DATA [--part PART]] --out FILE.json [--into-models]
+
+Simulated mixed wafers, whose patterns' dies the simulator knows, and overlays of two real wafers: of the
+shipped benchmark's labelled wafers, or of a part of WM-811K where DATA holds `wm811k/`. Intervals are 95 %,
+from drawing wafers again. `--into-models` keeps what a page quotes beside each model's card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from measurements.explained import Explained, print_agreements, print_goals, print_patterns, print_pooled
+from measurements.timing import say
+from wafer_core.benchmark import shipped_sets
+from wafer_core.explain import METHODS, TITLES, methods_for
+from wafer_core.models.folder import ModelFile, resolve
+from wafer_core.patterns import PATTERNS
+from wafer_core.recognise import load_recognizer
+from wafer_core.training.data import Part, resized_maps
+from wafer_core.trust.exam import CHECKED, Exam, examine, methods_named
+from wafer_core.trust.record import MadeSet, Record, Time, keep, quotable
+from wafer_core.trust.regions import Constructed, real_overlays, simulated_mixes
+
+SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
+
+
+def main() -> None:
+    """Build the wafers, examine the models, print the tables and write the file."""
+    options = _options()
+    models = [resolve(name) for name in options.models]
+    made = {
+        SIMULATED: simulated_mixes(options.wafers, options.seed),
+        OVERLAYS: real_overlays(_sources(options.data, options.part), options.wafers, options.seed),
+    }
+    exams = [_examined(model, name, made[name], options) for model in models for name in options.sets]
+    explained = Explained.of(exams)
+    print_pooled(explained)
+    print_patterns(explained)
+    print_agreements(explained)
+    print_goals(explained)
+    command = _command(options)
+    sets = tuple(MadeSet(name, _sha256(made[name]), options.wafers, options.seed) for name in options.sets)
+    options.out.write_text(json.dumps(_document(explained, sets, command), indent=1, allow_nan=False) + "\n")
+    if options.into_models:
+        for folder in {model.folder for model in models}:
+            keep(folder, _record(explained, sets, command))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wafers", type=int, default=500, help="how many of each kind")
+    parser.add_argument("--checked", type=int, default=CHECKED, help="on how many of them to take the dear scores")
+    parser.add_argument("--seed", type=int, default=4, help="of the wafers; methods were chosen on others")
+    parser.add_argument("--sets", nargs="+", choices=(SIMULATED, OVERLAYS), default=[SIMULATED, OVERLAYS])
+    parser.add_argument("--data", type=Path, help="a folder with wm811k/ for overlays; else the shipped wafers")
+    parser.add_argument("--part", choices=get_args(Part), default="validation", help="which wafers of it")
+    parser.add_argument("--models", nargs="+", default=["teacher", "student", "student-int8"], help="the teacher first")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="a JSON file with every figure")
+    parser.add_argument("--into-models", action="store_true", help="keep what pages quote in the models' folders")
+    return parser.parse_args()
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return what repeats the run, without paths of this machine."""
+    words = [f"--wafers {options.wafers} --seed {options.seed} --checked {options.checked}"]
+    words += [f"--data DATA --part {options.part}"] * (options.data is not None)
+    return f"python -m measurements.explanations {' '.join(words)} --out FILE.json"
+
+
+def _sources(data: Path | None, part: Part) -> dict[int, list[NDArray[np.uint8]]]:
+    """Return real wafers of one pattern each, by its column."""
+    if data is not None:
+        maps = resized_maps(data, part)
+        found = list(zip(maps.states, maps.labels, strict=True))
+    else:
+        singles = next(each for each in shipped_sets() if each.name == "singles")
+        found = [(wafer.states, labels) for wafer, labels in zip(singles.lot, singles.labels, strict=True)]
+    alone = [(states, labels) for states, labels in found if labels.sum() == 1]
+    return {k: chosen for k in range(len(PATTERNS)) if (chosen := [states for states, labels in alone if labels[k]])}
+
+
+def _examined(model: ModelFile, name: str, wafers: Sequence[Constructed], options: argparse.Namespace) -> Exam:
+    methods = [method for method in options.methods if method in methods_for(model)]
+    every = max(len(wafers) // 10, 1)
+
+    def report(done: int) -> None:
+        if done % every == 0:
+            say(f"{model.name}, {name}: {done} of {len(wafers)}")
+
+    recognizer = load_recognizer(model, options.threads)
+    return examine(recognizer, name, wafers, methods_named(methods), options.checked, report)
+
+
+def _sha256(wafers: Sequence[Constructed]) -> str:
+    """Return the sha256 of a set: its maps and its regions."""
+    digest = hashlib.sha256()
+    for made in wafers:
+        digest.update(made.wafer.map_hash.encode() + np.packbits(made.regions).tobytes())
+    return digest.hexdigest()
+
+
+def _document(explained: Explained, sets: Sequence[MadeSet], command: str) -> dict[str, Any]:
+    models = {exam.model.name: exam.model for exam in explained.exams}
+    return {
+        "command": command,
+        "sets": [asdict(each) for each in sets],
+        "models": [{"name": name, "sha256": model.sha256, "file": model.file} for name, model in models.items()],
+        "methods": TITLES,
+        "times": [
+            {"model": exam.model.name, "set": exam.set, "method": method, "milliseconds": answered.typical_milliseconds}
+            for exam, method, answered in explained.answered()
+        ],
+        "figures": [
+            {"model": exam.model.name, "set": exam.set, "method": method, **asdict(each)}
+            for (exam, method), found in explained.figures.items()
+            for each in found
+        ],
+        "agreements": [asdict(each) for each in explained.agreements],
+    }
+
+
+def _record(explained: Explained, sets: Sequence[MadeSet], command: str) -> Record:
+    times = {
+        (exam.model.sha256, method): Time(exam.model.sha256, method, round(answered.typical_milliseconds, 2))
+        for exam, method, answered in explained.answered()
+    }
+    kept = [
+        each
+        for (exam, method), found in explained.figures.items()
+        for each in quotable(exam.model, method, exam.set, [*found, *explained.with_teacher(exam, method)])
+    ]
+    return Record(command, tuple(sets), tuple(times.values()), tuple(kept))
+
+
+if __name__ == "__main__":
+    main()

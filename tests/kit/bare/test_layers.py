@@ -1,0 +1,108 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from wafer_core.errors import BrokenModel
+from wafer_core.kit.bare.layers import Addition, Convolution, integer_graph
+from wafer_core.models.folder import files_of
+
+
+@pytest.fixture(scope="module")
+def data(tiny_folder):
+    return next(file for file in files_of(tiny_folder) if file.entry.precision == "int8").read()
+
+
+@pytest.fixture
+def model(data):
+    return onnx.load_model_from_string(data)
+
+
+def test_layers_are_those_of_the_architecture(data):
+    """separable-4-8-8-8 on maps of 16: stem, one dense convolution, two blocks that add their input."""
+    graph = integer_graph(data, "tiny")
+    found = [
+        ("add",) if isinstance(layer, Addition) else (layer.weights.shape, layer.stride, layer.groups, layer.source)
+        for layer in graph.layers
+    ]
+    assert found == [
+        ((4, 2, 3, 3), 2, 1, None),
+        ((8, 4, 3, 3), 2, 1, 0),
+        ((8, 1, 5, 5), 1, 8, 1),
+        ((8, 8, 1, 1), 1, 1, 2),
+        ("add",),
+        ((8, 1, 5, 5), 1, 8, 4),
+        ((8, 8, 1, 1), 1, 1, 5),
+        ("add",),
+    ]
+    assert [layer.out.side for layer in graph.layers] == [8, 4, 4, 4, 4, 4, 4, 4]
+    assert (graph.size, graph.head.shape, graph.bias.shape) == (16, (8, 8), (8,))
+
+
+def test_weights_are_whole_numbers_with_a_scale_a_channel(data):
+    stem, *others = (layer for layer in integer_graph(data, "tiny").layers if isinstance(layer, Convolution))
+    assert stem.weights.dtype == np.float32
+    for layer in others:
+        assert layer.weights.dtype == np.int8
+        assert layer.scales.shape == layer.bias.shape == layer.weights.shape[:1]
+
+
+def _other_kind(model):
+    next(node for node in model.graph.node if node.op_type == "Add").op_type = "Mul"
+
+
+def _dilated(model):
+    node = [node for node in model.graph.node if node.op_type == "Conv"][-1]
+    node.attribute.append(onnx.helper.make_attribute("dilations", [2, 2]))
+
+
+def _lopsided(model):
+    node = [node for node in model.graph.node if node.op_type == "Conv"][1]
+    next(each for each in node.attribute if each.name == "strides").ints[:] = [2, 1]
+
+
+def _without_a_tensor(model):
+    del model.graph.initializer[:]
+
+
+def _behind_no_relu(model):
+    """Give every quantised value a zero point of its own."""
+    used = {node.input[2] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    for tensor in model.graph.initializer:
+        if tensor.name in used:
+            tensor.CopyFrom(numpy_helper.from_array(np.array(9, np.uint8), tensor.name))
+
+
+def _signed(model):
+    used = {node.input[2] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    for tensor in model.graph.initializer:
+        if tensor.name in used:
+            tensor.CopyFrom(numpy_helper.from_array(np.array(0, np.int8), tensor.name))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_other_kind, "the graph holds Mul"),
+        (_dilated, "a convolution of this shape"),
+        (_lopsided, "a convolution of this shape"),
+        (_without_a_tensor, "not stored with it"),
+        (_behind_no_relu, "not behind a ReLU"),
+        (_signed, "int8 where uint8 was expected"),
+    ],
+)
+def test_what_there_is_no_c_for_is_refused(model, change, said):
+    change(model)
+    with pytest.raises(BrokenModel, match=f"^tiny: .*{said}"):
+        integer_graph(model.SerializeToString(), "tiny")
+
+
+def test_an_fp32_graph_is_refused(tiny_folder):
+    whole = next(file for file in files_of(tiny_folder) if (file.engine, file.entry.precision) == ("onnx", "fp32"))
+    with pytest.raises(BrokenModel, match="where DequantizeLinear was expected"):
+        integer_graph(whole.read(), "tiny")
+
+
+def test_what_is_no_graph_is_refused():
+    with pytest.raises(BrokenModel, match="no ONNX file"):
+        integer_graph(b"\xff\xff", "tiny")

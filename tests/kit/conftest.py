@@ -1,0 +1,42 @@
+"""What the tests of kits share: one packed from the shipped student and unpacked, one of an untrained model."""
+
+import importlib.util
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from wafer_core.kit import kit
+from wafer_core.models.folder import resolve
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the shipped student's kit unpacks to."""
+    parent = tmp_path_factory.mktemp("kits")
+    with zipfile.ZipFile(io.BytesIO(kit(resolve("student")))) as archive:
+        archive.extractall(parent)
+    return parent / "student"
+
+
+@pytest.fixture(scope="session")
+def tiny_kit(tiny_folder: Path) -> bytes:
+    """The kit of an untrained model."""
+    return kit(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def recognise(unpacked: Path) -> Iterator[ModuleType]:
+    """The runner of the unpacked kit, as a module of this process."""
+    spec = importlib.util.spec_from_file_location("recognise", unpacked / "recognise.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["recognise"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["recognise"]

@@ -1,0 +1,248 @@
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wafer_core.cli import main
+from wafer_core.kit.vectors import die_list
+from wafer_core.readers.lotfile import write_lot
+from wafer_core.synthesis.views import with_untested_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ISOLATED = """
+import atexit, runpy, sys
+sys.path.append(sys.argv.pop(1))
+atexit.register(lambda: print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr))
+sys.argv.pop(0)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A function that runs a Python file where nothing but NumPy and ONNX Runtime can be imported."""
+    site = tmp_path_factory.mktemp("site")
+    for package in ("numpy", "onnxruntime"):
+        place = Path(find_spec(package).origin).parent
+        for found in (place, place.with_name(f"{package}.libs")):
+            if found.is_dir():
+                (site / found.name).symlink_to(found)
+
+    def run(*arguments):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        command = [sys.executable, "-I", "-S", "-c", ISOLATED, site, *arguments]
+        return subprocess.run(command, cwd="/", env=kept, capture_output=True, check=False)
+
+    return run
+
+
+def score(lot, *options, model="student-int8"):
+    out = lot[0].with_suffix(".verdicts.csv") if isinstance(lot, list) else lot.with_suffix(".verdicts.csv")
+    files = lot if isinstance(lot, list) else [lot]
+    assert main(["score", *map(str, files), *options, "--model", model, "--out", str(out)]) == 0
+    return out.read_bytes()
+
+
+def grid_text(states):
+    return "\n".join(",".join(map(str, row)) for row in states.tolist()) + "\n"
+
+
+@pytest.fixture
+def files(tmp_path, small_lot, disc_states, untested_states, lot_of):
+    """One lot file of every kind a tool may meet, by what is particular about it."""
+    partly = [with_untested_rows(disc_states(31, 27, 0.2, seed), 0.3) for seed in range(2)]
+    whole = [disc_states(31, 27, 0.1, seed) for seed in range(2, 5)]
+    mixed = lot_of([*partly, *whole, untested_states(31, 27)], lot="P7")
+    list_text = die_list(small_lot).decode()
+    states = np.stack([disc_states(24, 30, 0.1 * i, i) for i in range(3)])
+    soft = list_text.replace("lot,wafer,x,y,bin", "Lot ID;Wafer;DieX;DieY;Soft Bin").replace(",", ";")
+    made = {
+        "die list.csv": list_text.encode(),
+        "partly tested.csv": die_list(mixed),
+        "other names.csv": soft.encode(),
+        "retested.csv": (list_text + "\n".join(list_text.splitlines()[1:40]).replace(",5", ",1") + "\n").encode(),
+        "A12_07.csv": "\n".join(line.split(",", 2)[2] for line in list_text.splitlines()[:300]).encode(),
+        "états.csv": list_text.replace("L1", 'Lé "1"'.replace('"', "")).encode("latin-1"),
+        "grid.csv": grid_text(states[1]).encode(),
+        "lot.npz": write_lot(mixed),
+    }
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    np.save(tmp_path / "maps.npy", states)
+    np.save(tmp_path / "one.npy", states[2])
+    np.savez(tmp_path / "named.npz", maps=states, lot=["X", "X", "Y"], wafer=[3, 1, 2])
+    np.savez(tmp_path / "bins.npz", maps=np.where(states == 2, 7, states.astype(np.int16)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (["die list.csv"], []),
+        (["partly tested.csv"], []),
+        (["other names.csv"], ["--pass-bins", "1,3"]),
+        (["retested.csv"], ["--lot", "Z"]),
+        (["A12_07.csv"], []),
+        (["états.csv"], []),
+        (["grid.csv"], ["--cells", "states"]),
+        (["grid.csv"], ["--pass-bins", "2"]),
+        (["maps.npy"], ["--orientation", "rotate-90"]),
+        (["one.npy"], []),
+        (["named.npz"], []),
+        (["bins.npz"], []),
+        (["lot.npz"], []),
+        (["die list.csv", "maps.npy", "die list.csv"], ["--lot", "ALL"]),
+    ],
+)
+@pytest.mark.parametrize("fp32", [False, True], ids=["int8", "fp32"])
+def test_the_runner_says_what_score_says_byte_for_byte(files, recognise, capsysbinary, names, options, fp32):
+    lots = [files / name for name in names]
+    expected = score(lots, *options, model="student-onnx" if fp32 else "student-int8")
+    assert recognise.main([*map(str, lots), *options, *["--fp32"] * fp32]) == 0
+    assert capsysbinary.readouterr().out == expected
+    assert expected.count(b"\n") > 1
+
+
+@pytest.mark.parametrize("name", ["partly tested.csv", "named.npz"])
+def test_it_needs_nothing_but_numpy_and_onnx_runtime(files, unpacked, alone, name):
+    ran = alone(unpacked / "recognise.py", files / name)
+    *remarks, last = ran.stderr.decode().splitlines()
+    assert ran.returncode == 0, remarks
+    assert ran.stdout == score(files / name)
+    loaded = set(last.split())
+    assert {"loaded", "numpy", "onnxruntime"} <= loaded
+    assert not loaded & {"wafer_core", "torch", "pandas", "streamlit", "onnx", "pyarrow", "scipy"}
+
+
+def test_it_answers_shipped_wafers_as_score_does_on_its_own(unpacked, alone, tmp_path):
+    lot = shutil.copy(ROOT / "assets" / "lots" / "lot18905.npz", tmp_path)
+    ran = alone(unpacked / "recognise.py", lot, "--out", tmp_path / "out.csv")
+    assert (ran.returncode, ran.stdout) == (0, b"")
+    assert (tmp_path / "out.csv").read_bytes() == score(Path(lot))
+
+
+@pytest.mark.parametrize("fp32", [False, True], ids=["int8", "fp32"])
+def test_it_answers_the_test_vectors_as_score_does(unpacked, recognise, capsys, tmp_path, fp32):
+    kind = "fp32" if fp32 else "int8"
+    vectors = Path(shutil.copy(unpacked / "vectors.csv", tmp_path))
+    expected = (unpacked / f"expected-{kind}.csv").read_bytes()
+    assert score(vectors, model="student-onnx" if fp32 else "student-int8") == expected
+    assert recognise.main(["--check", *["--fp32"] * fp32]) == 0
+    assert "answered as expected, byte for byte" in capsys.readouterr().out
+
+
+@pytest.fixture
+def copied(unpacked, tmp_path):
+    """A copy of the kit that may be damaged, and a function that runs its `load`."""
+    return Path(shutil.copytree(unpacked, tmp_path / "copied"))
+
+
+def _other_card(copied, change):
+    card = json.loads((copied / "card.json").read_text())
+    change(card)
+    (copied / "card.json").write_text(json.dumps(card))
+
+
+def _other_weights(copied):
+    file = next(copied.glob("*.int8.onnx"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+
+
+def _no_weights(copied):
+    next(copied.glob("*.int8.onnx")).unlink()
+
+
+def _swapped_weights(copied):
+    """Put other weights in place, with a card that agrees with them in everything but the map's size."""
+    _other_card(copied, lambda card: card["input"].update(size=51))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_other_weights, "its sha256 is not the one its card states"),
+        (_no_weights, "cannot be read"),
+        (_swapped_weights, "another graph"),
+        (lambda copied: (copied / "card.json").unlink(), "card.json: it cannot be read"),
+        (lambda copied: (copied / "card.json").write_text("{"), "no card"),
+        (lambda copied: (copied / "card.json").write_text("[]"), "no card"),
+        (lambda copied: _other_card(copied, lambda card: card.pop("decoder")), "no card"),
+        (lambda copied: _other_card(copied, lambda card: card.update(patterns=[])), "another graph"),
+    ],
+)
+def test_a_damaged_kit_answers_nothing(copied, recognise, damage, said):
+    damage(copied)
+    with pytest.raises(recognise.BrokenModel, match=said):
+        recognise.load(copied, "int8")
+
+
+def test_a_card_cannot_name_a_file_elsewhere(copied, recognise):
+    weights = next(copied.glob("*.int8.onnx"))
+    shutil.copy(weights, copied.parent / "outside.onnx")
+    entry = {"engine": "onnx", "precision": "int8", "thresholds": [0.5] * 8}
+    entry["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    _other_card(copied, lambda card: card.update(files={"../outside.onnx": entry}))
+    with pytest.raises(recognise.BrokenModel, match="not beside it"):
+        recognise.load(copied, "int8")
+
+
+def test_the_check_notices_a_model_that_answers_otherwise(copied, recognise):
+    def lower(card):
+        for entry in card["files"].values():
+            entry["thresholds"] = [0.001] * 8
+
+    assert "answered as expected" in recognise.check(copied, "int8")
+    _other_card(copied, lower)
+    with pytest.raises(recognise.BrokenModel, match="other patterns"):
+        recognise.check(copied, "int8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "No lot was named"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["missing.csv"], "missing.csv: it cannot be opened: no such file"),
+        (["grid.csv"], "State it with --cells."),
+        (["grid.csv", "--pass-bins", "one"], "not a list of whole numbers"),
+        (["list.parquet"], "needs pyarrow"),
+        (["words.csv"], "names no columns x and y"),
+        (["grid.csv", "--cells", "states", "--out", "nowhere/out.csv"], "No such file or directory"),
+        (["grid.csv", "--cells", "states", "--out", "grid.csv"], "would overwrite"),
+    ],
+)
+def test_what_the_caller_can_mend_is_one_sentence_and_exit_code_2(files, unpacked, alone, arguments, said):
+    (files / "words.csv").write_text("a,b\nc,d\n")
+    (files / "list.parquet").write_bytes(b"PAR1 whatever PAR1")
+    given = [files / each if "." in each else each for each in arguments]
+    ran = alone(unpacked / "recognise.py", *given)
+    *lines, _ = ran.stderr.decode().splitlines()
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert len(lines) == 1
+    assert said.lower() in lines[0].lower()
+
+
+def test_a_file_left_out_is_reported_after_the_others_are_answered(files, recognise, capsys):
+    (files / "empty.csv").write_bytes(b"")
+    assert recognise.main([str(files / "one.npy"), str(files / "empty.csv")]) == 2
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 2
+    assert "empty.csv" in said.err
+
+
+def test_a_wafer_nobody_tested_has_an_empty_row_and_a_remark(tmp_path, recognise, lot_of, untested_states, capsys):
+    lot = lot_of([untested_states(20, 20)])
+    (tmp_path / "lot.npz").write_bytes(write_lot(replace(lot, title="untested")))
+    assert recognise.main([str(tmp_path / "lot.npz")]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1] == "L1,01,,,,,,,,,,,"
+    assert "L1/01: no die was tested" in said.err

@@ -1,0 +1,127 @@
+"""`explanations.json`: written and read back, checked like a card, joined with what was measured before."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from wafer_core.errors import BrokenModel
+from wafer_core.models.folder import files_of
+from wafer_core.trust.record import RECORD, Kept, MadeSet, Record, Time, keep, quotable
+from wafer_core.trust.tally import Reached
+
+ONE, TWO = "1" * 64, "2" * 64
+SET = MadeSet("simulated mixes", "a" * 64, 500, 4)
+
+
+def figure(score="pointing", pattern=None, value=0.93, other=None):
+    return Reached(score, pattern, other, value, value - 0.0123456, value + 0.02, 0.52, 480)
+
+
+def record(*shas, value=0.93, made=SET):
+    kept = [
+        Kept(sha, "deeplift", made.name, figure(pattern=each, value=value)) for sha in shas for each in (None, "Loc")
+    ]
+    return Record("command", (made,), tuple(Time(sha, "deeplift", 65.0) for sha in shas), tuple(kept))
+
+
+@pytest.fixture
+def folder(tiny_folder, tmp_path):
+    return shutil.copytree(tiny_folder, tmp_path / "tiny-untrained")
+
+
+def test_a_record_reads_back_as_written(tmp_path):
+    record(ONE, TWO).write(tmp_path)
+    found = Record.read(tmp_path)
+    assert (found.command, found.sets, found.times) == ("command", (SET,), record(ONE, TWO).times)
+    assert found.figures[0].reached.low == 0.9177
+    assert len(found.figures) == 4
+    assert max(map(len, (tmp_path / RECORD).read_text().splitlines())) < 300
+
+
+def test_a_folder_without_a_record_has_an_empty_one(tmp_path):
+    assert Record.read(tmp_path) == Record()
+
+
+def test_a_figure_is_found_by_weights_method_score_set_and_pattern():
+    found = record(ONE)
+    assert found.figure(ONE, "deeplift", "pointing", SET.name, "Loc").pattern == "Loc"
+    assert found.figure(ONE, "deeplift", "pointing", SET.name).pattern is None
+    for asked in ((TWO, "deeplift", "pointing"), (ONE, "gradcam", "pointing"), (ONE, "deeplift", "removal")):
+        assert found.figure(*asked, SET.name) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "says"),
+    [
+        (("schema",), 9, "update WaferDistill"),
+        (("figures", 0, "sha256"), "abc", "sha256"),
+        (("figures", 0, "method"), "magic", "'magic'"),
+        (("figures", 0, "score"), "charm", "'charm'"),
+        (("figures", 0, "pattern"), "Ring", "'Ring'"),
+        (("figures", 0, "set"), "elsewhere", "'elsewhere'"),
+        (("figures", 0, "value"), float("nan"), "finite"),
+        (("figures", 0, "chance"), None, "chance"),
+        (("figures", 0, "low"), 0.99, "not within its interval"),
+        (("figures", 0, "n"), 0, "'n'"),
+        (("times", 0, "milliseconds"), -1, "milliseconds"),
+        (("sets", 0, "wafers"), 0, "wafers"),
+        (("figures",), {}, "a list"),
+    ],
+)
+def test_impossible_fields_are_named(tmp_path, where, value, says):
+    document = record(ONE).to_json()
+    inner = document
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    (tmp_path / RECORD).write_text(json.dumps(document))
+    with pytest.raises(BrokenModel, match=says):
+        Record.read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000, "x" * (4 << 20) + "x"], ids=["empty", "cut", "deep", "large"])
+def test_a_file_that_is_no_record_is_a_broken_model(tmp_path, text):
+    (tmp_path / RECORD).write_text(text)
+    with pytest.raises(BrokenModel, match=RECORD):
+        Record.read(tmp_path)
+
+
+def test_newer_figures_take_the_place_of_older_ones():
+    joined = record(ONE, TWO, value=0.5).joined(record(ONE, value=0.9), [ONE, TWO])
+    assert joined.figure(ONE, "deeplift", "pointing", SET.name).value == 0.9
+    assert joined.figure(TWO, "deeplift", "pointing", SET.name).value == 0.5
+    assert joined.sets == (SET,)
+    assert sorted(each.sha256 for each in joined.times) == [ONE, TWO]
+
+
+def test_figures_of_other_weights_and_of_a_set_made_otherwise_go():
+    older = record(ONE, TWO, value=0.5)
+    assert older.joined(record(ONE), [ONE]).figure(TWO, "deeplift", "pointing", SET.name) is None
+    other = replace(SET, sha256="b" * 64)
+    joined = older.joined(record(ONE, made=other), [ONE, TWO])
+    assert joined.figure(TWO, "deeplift", "pointing", SET.name) is None
+    assert joined.sets == (other,)
+
+
+def test_figures_are_kept_beside_the_card_of_their_weights(folder):
+    torch, onnx, _ = files_of(folder)
+    keep(folder, record(torch.sha256, TWO))
+    keep(folder, record(onnx.sha256))
+    found = Record.read(folder)
+    assert {each.sha256 for each in found.figures} == {torch.sha256, onnx.sha256}
+    assert files_of(folder)[0].read()
+
+
+def test_what_a_page_quotes_is_pooled_or_by_pattern(folder):
+    model = files_of(folder)[0]
+    pair, dear = figure(pattern="Loc", other="Donut"), figure("infidelity", "Loc")
+    found = [figure(), figure(pattern="Loc"), pair, dear, figure("infidelity")]
+    kept = quotable(model, "deeplift", SET.name, found)
+    assert [(each.reached.score, each.reached.pattern) for each in kept] == [
+        ("pointing", None),
+        ("pointing", "Loc"),
+        ("infidelity", None),
+    ]
+    assert {each.sha256 for each in kept} == {model.sha256}

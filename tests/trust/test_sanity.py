@@ -1,0 +1,73 @@
+"""Randomised weights: an explainer that does not look at the weights is caught."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.explaining import Direct, Linear
+from wafer_core.explain import attribute
+from wafer_core.lot import FAIL, Frame, Wafer
+from wafer_core.models.folder import files_of, resolve
+from wafer_core.recognise import load_recognizer
+from wafer_core.synthesis.neighbours import failing_neighbours
+from wafer_core.trust.exam import examine
+from wafer_core.trust.regions import simulated_mixes
+from wafer_core.trust.sanity import passed, randomised
+from wafer_core.trust.tally import reached
+
+
+def crowded(recognizer, wafer, patterns):
+    """Broken on purpose: credits a failing die with its failing neighbours, whatever the model."""
+    credit = np.where(wafer.states == FAIL, failing_neighbours(wafer.states) + 1.0, 0.0).astype(np.float32)
+    return np.repeat(credit[None], len(patterns), axis=0)
+
+
+def deeplift(recognizer, wafer, patterns):
+    return attribute(recognizer, wafer, "deeplift", patterns)
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """Both explainers on the shipped student, which has learnt something."""
+    recognizer = load_recognizer(resolve("student"), threads=1)
+    methods = {"broken": crowded, "deeplift": deeplift}
+    exam = examine(recognizer, "simulated", simulated_mixes(5, seed=3), methods)
+    return {
+        name: next(each for each in reached(answered.items) if each.score == "randomised weights")
+        for name, answered in exam.answers.items()
+    }
+
+
+def test_an_explainer_that_ignores_the_weights_fails(figures):
+    assert figures["broken"].value == pytest.approx(1)
+    assert not passed(figures["broken"])
+
+
+def test_one_that_follows_them_passes(figures):
+    assert figures["deeplift"].value < figures["broken"].value
+    assert passed(figures["deeplift"])
+
+
+@pytest.mark.parametrize("file", range(3), ids=["torch", "onnx", "int8"])
+def test_randomised_models_answer_otherwise_and_leave_the_model_alone(tiny_folder, file, disc_states):
+    recognizer = load_recognizer(files_of(tiny_folder)[file], threads=1)
+    states = disc_states(16, 16, 0.2)
+    wafer = Wafer("L", "01", Frame(16, 16), states)
+    before = recognizer.score([wafer]).logits
+    one, again, other = (randomised(recognizer, seed).score([wafer]).logits for seed in (0, 0, 1))
+    assert np.array_equal(one, again)
+    assert np.abs(one - before).max() > 1e-3
+    assert np.abs(one - other).max() > 1e-3
+    assert np.array_equal(recognizer.score([wafer]).logits, before)
+
+
+def test_shuffled_weights_are_the_same_numbers(tiny_folder):
+    recognizer = load_recognizer(files_of(tiny_folder)[0], threads=1)
+    twin = randomised(recognizer, 0)
+    for old, new in zip(recognizer.network.parameters(), twin.network.parameters(), strict=True):
+        assert torch.equal(old.flatten().sort().values, new.flatten().sort().values)
+
+
+def test_what_has_no_weights_cannot_be_randomised():
+    with pytest.raises(TypeError, match="Direct has no weights"):
+        randomised(Direct(Linear(), "onnx"), 0)

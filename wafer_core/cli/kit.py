@@ -1,0 +1,43 @@
+"""Pack a model for the inspection tool: a zip with its runner, or C for a machine with nothing on it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wafer_core.cli.files import check_folder, check_writable, written
+from wafer_core.cli.options import add_model, model_file
+from wafer_core.errors import UsageError
+
+NAME = "kit"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_model(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="int8 and fp32 ONNX with card, runner and vectors")
+    parser.add_argument("--c", type=Path, metavar="DIR", help="the int8 model as C99, with a test program")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Leave the zip, the C files, or both."""
+    if arguments.out is None and arguments.c is None:
+        raise UsageError("Nothing says where the kit goes; give --out FILE.zip, --c DIR or both.")
+    if arguments.out is not None:
+        check_writable(arguments.out)
+    if arguments.c is not None:
+        check_folder(arguments.c, "--c")
+    model = model_file(arguments.model)
+    if arguments.out is not None:
+        from wafer_core.kit import kit
+
+        with written(arguments.out) as file:
+            file.write(kit(model))
+    if arguments.c is not None:
+        from wafer_core.kit.bare import bare_metal
+
+        files = bare_metal(model)
+        arguments.c.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            with written(arguments.c / name) as file:
+                file.write(text.encode())

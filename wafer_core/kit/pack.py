@@ -1,0 +1,120 @@
+"""Download for the tool: a model folder as one zip that needs nothing of this package."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from wafer_core.errors import BrokenModel
+from wafer_core.kit.flatten import flatten
+from wafer_core.kit.runner import EXPECTED, VECTORS, Model
+from wafer_core.kit.vectors import read_vectors, vectors
+from wafer_core.models.card import CARD, Precision
+from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.session import GraphSession
+
+RUNNER = "recognise.py"
+README = "README.md"
+
+_SOURCE = "wafer_core.kit.runner"
+_THEN = (1980, 1, 1, 0, 0, 0)
+"""A zip's earliest date, in every kit, so that the same model gives the same bytes."""
+
+
+def kit(model: Path | ModelFile) -> bytes:
+    """Return the kit of a model: a zip with one folder of the model's name.
+
+    Args:
+        model: the model's folder, or any file of it.
+
+    Raises:
+        BrokenModel: the model lacks its int8 or its fp32 ONNX graph, or contradicts its card.
+    """
+    folder = model.folder if isinstance(model, ModelFile) else model
+    graphs = onnx_files(folder)
+    engines = {precision: engine(file) for precision, file in graphs.items()}
+    wafers = vectors(engines["int8"])
+    lot = read_vectors(wafers)
+    contents = {
+        README: _readme(graphs).encode(),
+        RUNNER: flatten(_SOURCE).encode(),
+        CARD: _card(graphs).encode(),
+        VECTORS: wafers,
+        **{EXPECTED[precision]: each.answer(lot).encode() for precision, each in engines.items()},
+        **{file.file: file.read() for file in graphs.values()},
+    }
+    return _zipped(folder.resolve().name, contents)
+
+
+def onnx_files(folder: Path) -> dict[Precision, ModelFile]:
+    """Return a model folder's ONNX files by precision, int8 first.
+
+    Raises:
+        BrokenModel: one of the two is missing.
+    """
+    found = {file.entry.precision: file for file in files_of(folder) if file.engine == "onnx"}
+    if missing := [precision for precision in EXPECTED if precision not in found]:
+        raise BrokenModel(f"{folder.name}: a kit needs the model as ONNX, and its {' and '.join(missing)} is missing.")
+    return {"int8": found["int8"], "fp32": found["fp32"]}
+
+
+def engine(file: ModelFile) -> Model:
+    """Return an ONNX file as the runner runs it."""
+    graph = GraphSession(file.read(), f"{file.folder.name}/{file.file}", threads=1)
+    return Model(graph, file.entry.thresholds, file.card.decoder, file.card.unsure_below)
+
+
+def _card(graphs: Mapping[Precision, ModelFile]) -> str:
+    """Return the card of what travels: its other files, and figures of them, stay at home."""
+    card = graphs["int8"].card
+    names = [file.file for file in graphs.values()]
+    travelling = replace(
+        card,
+        files={name: card.files[name] for name in names},
+        figures=tuple(figure for figure in card.figures if figure.file in names),
+    )
+    return json.dumps(travelling.to_json(), indent=1) + "\n"
+
+
+def _zipped(name: str, contents: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, data in contents.items():
+            member = zipfile.ZipInfo(f"{name}/{path}", _THEN)
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+    return packed.getvalue()
+
+
+def _readme(graphs: Mapping[Precision, ModelFile]) -> str:
+    small, whole = graphs["int8"], graphs["fp32"]
+    return f"""# {small.card.name}
+
+Names defect patterns on wafer maps. Needs Python 3.11 or later with NumPy and ONNX Runtime, and nothing else:
+
+    pip install numpy onnxruntime
+    python {RUNNER} --check            # answers the test vectors; do this once on every machine
+    python {RUNNER} lot.csv            # prints one row a wafer as CSV
+    python {RUNNER} lot.csv --out verdicts.csv --pass-bins 1,2
+
+A lot is a die list (CSV or TSV with columns such as lot, wafer, x, y, bin), a grid (CSV) or arrays (npz, npy). What
+a file leaves open is asked in one sentence that names the option; the exit code is then 2. The same file gives the
+same CSV as `python -m wafer_core score`, byte for byte on one machine.
+
+Columns: lot, wafer, a probability for each of the eight patterns, `patterns` (the answer, such as `Center+Scratch`),
+`excluded` (above its threshold, but not possible together with the answer), and `margin` (how much the answer is
+worth more than the next best, in logits; below {small.card.unsure_below:.3g} the model is unsure). A wafer of which
+no die was tested has an empty row.
+
+| file | bytes | sha256 |
+|---|---|---|
+| {small.file} (the one that answers) | {small.entry.bytes:,} | {small.sha256} |
+| {whole.file} (with `--fp32`) | {whole.entry.bytes:,} | {whole.sha256} |
+
+Both are checked against `{CARD}` before they answer. The card also says what the model was made from and what was
+measured of it.
+"""

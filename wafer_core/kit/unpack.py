@@ -1,0 +1,159 @@
+"""A kit comes back: its weights and card become a model folder, and nothing else of it is kept."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import shutil
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import onnx
+
+from wafer_core.errors import BrokenModel
+from wafer_core.models.card import CARD
+from wafer_core.models.folder import APPROVED, ModelFile, files_of, shipped_models
+from wafer_core.models.session import GraphSession
+
+MOST_BYTES = 256 << 20
+"""Of a kit, packed and unpacked; a teacher of a million parameters takes 6 MB."""
+MOST_MEMBERS = 100
+_MOST_CARD_BYTES = 4 << 20
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+
+def import_kit(data: bytes, parent: Path) -> Path:
+    """Write the model of a kit into a new folder under `parent` and return that folder.
+
+    Only the card and the weights it names are taken, each checked against the size and sha256 that
+    the card states, and loaded once. No code of the kit is kept or run. A folder that exists is
+    never touched: a second kit of one name gets `-2` behind it.
+
+    Raises:
+        BrokenModel: it is no kit, or one that is damaged, too large or contradicts itself.
+    """
+    archive = _opened(data)
+    card = _card_of(archive)
+    stage = parent / f".kit.{secrets.token_hex(4)}.partial"
+    stage.mkdir(parents=True)
+    try:
+        (stage / CARD).write_bytes(_content(archive, card, _MOST_CARD_BYTES))
+        name = card.filename.rpartition("/")[0] or "kit"
+        home = stage / name
+        home.mkdir()
+        os.replace(stage / CARD, home / CARD)
+        for file in files_of(home):
+            file.path.write_bytes(_weights(archive, card, file))
+            _check_loads(file)
+        return _moved(home, parent)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _opened(data: bytes) -> zipfile.ZipFile:
+    """Return the archive after looking at what it claims to hold."""
+    if len(data) > MOST_BYTES:
+        raise BrokenModel(f"The kit has {len(data):,} bytes, more than any kit; give the zip that was downloaded.")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as exc:
+        raise BrokenModel("The kit is no zip archive, or one that was cut short; download it again.") from exc
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST_BYTES:
+        raise BrokenModel("The kit would unfold to more than any kit holds, so it was not opened.")
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names):
+        raise BrokenModel("The kit holds two files of one name, so it was not opened.")
+    for member in members:
+        _check_name(member)
+    return archive
+
+
+def _check_name(member: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(member.filename)
+    outside = path.is_absolute() or ".." in path.parts or re.search(r"[\\:\x00-\x1f]", member.filename)
+    if outside or stat.S_ISLNK(member.external_attr >> 16):
+        raise BrokenModel(f"The kit holds {member.filename!r}, which leads out of its folder, so it was not opened.")
+    if member.flag_bits & 1:
+        raise BrokenModel("The kit is encrypted; unlock it and pack it again.")
+
+
+def _card_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the one card, which stands at the top or in the one folder."""
+    cards = [each for each in archive.infolist() if PurePosixPath(each.filename).name == CARD]
+    if len(cards) != 1:
+        raise BrokenModel(f"The kit holds {len(cards) or 'no'} {CARD}, so it is no kit of one model.")
+    folder = cards[0].filename.rpartition("/")[0]
+    if folder and not re.fullmatch(_NAME, folder):
+        raise BrokenModel(f"The kit calls its model {folder[:80]!r}, which is no name of a folder; rename it.")
+    return cards[0]
+
+
+def _weights(archive: zipfile.ZipFile, card: zipfile.ZipInfo, file: ModelFile) -> bytes:
+    """Return a weights file that has the size its card states; its sha256 is checked when it is loaded."""
+    wanted = card.filename.removesuffix(CARD) + file.file
+    try:
+        member = archive.getinfo(wanted)
+    except KeyError as exc:
+        raise BrokenModel(
+            f"The kit's card names {file.file}, but the kit does not hold it; download it again."
+        ) from exc
+    return _content(archive, member, file.entry.bytes)
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """Return what a member unfolds to, reading no more than it may; what it claims is a claim."""
+    try:
+        with archive.open(member) as packed:
+            data = packed.read(most + 1)
+    except Exception as exc:  # zipfile raises from a dozen unrelated trees on hostile bytes
+        raise BrokenModel(f"The kit's {member.filename} is damaged; download the kit again.") from exc
+    if len(data) > most:
+        raise BrokenModel(f"The kit's {member.filename} has more bytes than it may; download the kit again.")
+    return data
+
+
+def _check_loads(file: ModelFile) -> None:
+    """Load a weights file as whoever uses it will.
+
+    Raises:
+        BrokenModel: it is not what its card says.
+    """
+    data, where = file.read(), f"{file.folder.name}/{file.file}"
+    if file.engine == "onnx":
+        _check_whole(data, where)
+        if GraphSession(data, where, threads=1).size != file.card.size:
+            raise BrokenModel(f"{where}: its graph takes maps of another size than its card says.")
+    else:
+        # Here and not above, because a kit usually holds ONNX alone and must not wait for torch.
+        from wafer_core.models.weights import load_network
+
+        load_network(file)
+
+
+def _check_whole(data: bytes, where: str) -> None:
+    """Refuse a graph that would read further files from this machine."""
+    try:
+        graph = onnx.load_model_from_string(data).graph
+    except Exception as exc:  # protobuf raises from a tree of its own
+        raise BrokenModel(f"{where}: it is no ONNX file.") from exc
+    if any(each.data_location == onnx.TensorProto.EXTERNAL for each in graph.initializer):
+        raise BrokenModel(f"{where}: it keeps weights in another file; a kit's graphs hold their own.")
+
+
+def _moved(home: Path, parent: Path) -> Path:
+    """Put a complete folder under the first name that no model has yet."""
+    reserved = {model.name for model in shipped_models()} | set(APPROVED)
+    number = 1
+    while True:
+        target = parent / (home.name if number == 1 else f"{home.name}-{number}")
+        if target.name not in reserved and not target.exists():
+            try:
+                return home.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+        number += 1

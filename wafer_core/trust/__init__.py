@@ -1,0 +1,5 @@
+"""How far an explanation can be trusted: scored where the truth is known, beside its chance level.
+
+`regions` builds the wafers, `scores` holds the mathematics, `flips` asks the models, `trial` scores
+one explained wafer, `tally` pools trials into figures, and `record` keeps those beside the model.
+"""

@@ -1,0 +1,247 @@
+// Maps of dies: what a die says when pointed at, the same die marked on every map of the page, and a
+// closer look at a part: drag over it, double-click to see the whole wafer again.
+
+const LINK = "wafer-dies";
+const WHOLE = { left: -0.04, top: -0.04, size: 1.08 };
+const DRAGGED = 8; // pixels before a press is a drag
+
+const within = (value) => Math.min(1, Math.max(0, value));
+
+const said = (map, stage, die) => {
+  const [row, column] = [Math.floor(die / stage.columns), die % stage.columns];
+  const [x, y, xStep, yStep, swapped] = stage.frame;
+  const [alongX, alongY] = swapped ? [row, column] : [column, row];
+  const value = (name) => {
+    if (name === "x") return x + xStep * alongX;
+    if (name === "y") return y + yStep * alongY;
+    if (name === "state") return stage.names[numbers(stage.states, Uint8Array)[die]];
+    if (name === "value") return amount(map, die);
+    const found = numbers(stage.fields[name], Int32Array)[die];
+    return name === "bin" && found < 0 ? "none" : found.toLocaleString("en");
+  };
+  return map.lines.map((line) => line.replace(/{(\w+)}/g, (_, name) => value(name)));
+};
+
+const amount = (map, die) => {
+  const value = numbers(map.layers.at(-1).values, Float32Array)[die];
+  if (map.unit === "share") return (100 * value).toFixed(0) + " %";
+  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
+};
+
+const scaleBar = (scale, theme) => {
+  const element = make("div", "scale");
+  const body = make("div", "measure");
+  if (scale.ends) {
+    const ends = make("div", "ends");
+    ends.append(...scale.ends.map((end) => make("span", "", end)));
+    body.append(ends);
+  }
+  const band = make("div", "band");
+  const stops = scale[theme].map(([at, colour, covers]) => `rgba(${rgb(colour)},${covers}) ${100 * at}%`);
+  band.style.backgroundImage = `linear-gradient(90deg, ${stops.join(",")})`;
+  const ticks = make("div", "ticks");
+  ticks.append(...scale.ticks.map((tick) => make("span", "", tick)));
+  body.append(band, ticks);
+  body.setAttribute("role", "figure");
+  body.setAttribute("aria-label", scale.alt);
+  element.append(body, make("div", "note", scale.note));
+  return element;
+};
+
+const keyOf = (map, theme) => {
+  const element = make("div", "key");
+  for (const [name, shades] of map.key) {
+    const entry = make("span", "", name);
+    const patch = make("i");
+    patch.style.background = shades[theme === "dark" ? 1 : 0];
+    entry.prepend(patch);
+    element.append(entry);
+  }
+  return element;
+};
+
+// One element on the page: a stage and the maps drawn on it.
+class Sheet {
+  constructor(root) {
+    this.root = root;
+    this.view = WHOLE;
+    this.figures = [];
+    this.sized = new ResizeObserver(() => this.draw());
+    this.sized.observe(root);
+    this.hear = ({ detail }) => detail.link === this.link && this.follow(detail);
+    window.addEventListener(LINK, this.hear);
+  }
+
+  close() {
+    this.sized.disconnect();
+    window.removeEventListener(LINK, this.hear);
+  }
+
+  show(data, theme) {
+    this.colours = data.colours[theme];
+    this.theme = theme;
+    this.stage = data.stage;
+    if (this.link !== data.link) this.view = WHOLE;
+    this.link = data.link;
+    this.figures = [];
+    const groups = make("div", data.framed ? "groups framed" : "groups");
+    groups.style.setProperty("--most", data.most + "px");
+    groups.append(...data.groups.map((group) => this.group(group)));
+    this.root.replaceChildren(groups, ...(data.scale ? [scaleBar(data.scale, theme)] : []));
+    this.draw();
+  }
+
+  group(told) {
+    const element = make("section", "group");
+    if (told.title) {
+      const head = make("div", "head");
+      head.append(make("b", "", told.title), make("span", "", told.note));
+      element.append(head);
+    }
+    const maps = make("div", "maps");
+    maps.append(...told.maps.map((each) => this.figure(each)));
+    element.append(maps);
+    return element;
+  }
+
+  figure(told) {
+    const element = make("div", "figure");
+    if (told.caption) element.append(make("div", "caption", told.caption));
+    const box = make("div", told.map ? "box" : told.message ? "told" : "box waiting");
+    element.append(box);
+    if (!told.map) {
+      if (told.message) box.textContent = told.message;
+      return element;
+    }
+    element.setAttribute("role", "figure");
+    element.setAttribute("aria-label", told.alt);
+    const [canvas, mark, frame, tip] = [make("canvas"), make("div", "mark"), make("div", "drag"), make("div", "tip")];
+    const back = make("button", "back", "Whole wafer");
+    back.onclick = () => this.tell({ view: WHOLE });
+    box.append(canvas, mark, frame, tip, back);
+    const figure = { map: told.map, box, canvas, mark, frame, tip, back };
+    figure.pixels = pixelsOf(told.map, this.stage, this.theme);
+    this.figures.push(figure);
+    this.listen(figure);
+    if (told.map.key.length) element.append(keyOf(told.map, this.theme));
+    return element;
+  }
+
+  listen(figure) {
+    const { box } = figure;
+    box.onpointermove = (event) => (this.from ? this.drag(figure, event) : this.point(figure, event));
+    box.onpointerleave = () => !this.from && this.tell({ die: null });
+    box.onpointerdown = (event) => {
+      if (event.button || event.pointerType === "touch" || event.target === figure.back) return;
+      this.from = this.where(figure, event);
+      box.setPointerCapture(event.pointerId);
+    };
+    box.onpointerup = (event) => this.drop(figure, event);
+    box.onpointercancel = () => this.drop(figure, null);
+    box.ondblclick = () => this.tell({ view: WHOLE });
+  }
+
+  // Where on the grid the pointer is, as shares of it, and on the box, in pixels.
+  where({ box }, event) {
+    const { left, top, width } = box.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    return { x, y, across: this.view.left + (x / width) * this.view.size, down: this.view.top + (y / width) * this.view.size };
+  }
+
+  point(figure, event) {
+    const { x, y, across, down } = this.where(figure, event);
+    const { rows, columns } = this.stage;
+    const [row, column] = [Math.floor(down * rows), Math.floor(across * columns)];
+    const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+    const die = inside ? row * columns + column : null;
+    const there = die !== null && numbers(this.stage.states, Uint8Array)[die] !== 0;
+    this.tell({ die: there ? die : null });
+    if (!there) return;
+    const { tip, box } = figure;
+    tip.replaceChildren(...said(figure.map, this.stage, die).map((line) => make("div", "", line)));
+    tip.className = "tip on" + (x > box.clientWidth / 2 ? " before" : "") + (y > box.clientHeight / 2 ? " above" : "");
+    tip.style.left = x + "px";
+    tip.style.top = y + "px";
+  }
+
+  drag(figure, event) {
+    const to = this.where(figure, event);
+    const { x, y } = this.from;
+    const far = Math.max(Math.abs(to.x - x), Math.abs(to.y - y)) > DRAGGED;
+    figure.tip.className = "tip";
+    figure.frame.className = far ? "drag on" : "drag";
+    Object.assign(figure.frame.style, {
+      left: Math.min(x, to.x) + "px",
+      top: Math.min(y, to.y) + "px",
+      width: Math.abs(to.x - x) + "px",
+      height: Math.abs(to.y - y) + "px",
+    });
+  }
+
+  drop(figure, event) {
+    const far = figure.frame.className === "drag on";
+    const from = this.from;
+    this.from = null;
+    figure.frame.className = "drag";
+    if (!event || !from || !far) return;
+    const to = this.where(figure, event);
+    const [across, down] = [(from.across + to.across) / 2, (from.down + to.down) / 2];
+    const size = Math.max(Math.abs(from.across - to.across), Math.abs(from.down - to.down), 0.05);
+    this.tell({ view: { left: within(across) - size / 2, top: within(down) - size / 2, size } });
+  }
+
+  tell(detail) {
+    window.dispatchEvent(new CustomEvent(LINK, { detail: { link: this.link, ...detail } }));
+  }
+
+  // Do what a map of the same wafer does, be it another's or an own one.
+  follow({ die, view }) {
+    if (view) {
+      this.view = view;
+      this.draw();
+    }
+    if (die === undefined) return;
+    const { rows, columns } = this.stage;
+    const { left, top, size } = this.view;
+    for (const { mark, tip } of this.figures) {
+      mark.className = die === null ? "mark" : "mark on";
+      if (die === null) tip.className = "tip";
+      mark.style.left = (100 * ((die % columns) / columns - left)) / size + "%";
+      mark.style.top = (100 * (Math.floor(die / columns) / rows - top)) / size + "%";
+      mark.style.width = 100 / columns / size + "%";
+      mark.style.height = 100 / rows / size + "%";
+    }
+  }
+
+  draw() {
+    for (const { canvas, box, pixels, mark, back } of this.figures) {
+      const side = Math.round(box.clientWidth * window.devicePixelRatio);
+      if (canvas.width !== side) canvas.width = canvas.height = side;
+      const pen = canvas.getContext("2d");
+      pen.clearRect(0, 0, side, side);
+      paint(pen, pixels, this.stage, { x: 0, y: 0, side }, this.view, this.colours);
+      mark.className = "mark";
+      back.className = this.view === WHOLE ? "back" : "back on";
+    }
+  }
+}
+
+const sheets = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".dies");
+  if (!root || !data) return;
+  if (!sheets.has(root)) sheets.set(root, new Sheet(root));
+  const sheet = sheets.get(root);
+  if (!outdated(root, data)) {
+    sheet.show(data, dressed(root, data.colours));
+    if (data.save && root.dataset.saved !== data.save.token) {
+      root.dataset.saved = data.save.token;
+      savePicture(data, data.colours.light);
+    }
+  }
+  return () => {
+    sheet.close();
+    sheets.delete(root);
+  };
+}

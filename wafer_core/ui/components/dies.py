@@ -1,0 +1,90 @@
+"""Maps of dies on canvases: each die says what it is, and is marked on every map of its wafer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+from wafer_core.charts.dies import DieMap, Scale, Stage
+from wafer_core.ui.components import element, stamped
+
+
+class Figure(TypedDict):
+    """One place for a map: the map, or what to read in its stead, or neither while it is awaited."""
+
+    caption: str
+    alt: str
+    map: DieMap | None
+    message: str | None
+
+
+class Group(TypedDict):
+    """Maps that belong side by side under a title."""
+
+    title: str
+    note: str
+    maps: list[Figure]
+
+
+class ScaleBar(Scale):
+    """A scale with its name for a screen reader and a line beside it."""
+
+    alt: str
+    note: str
+
+
+class Save(TypedDict):
+    """A wish for all maps as one PNG; every wish has a token of its own, so it is granted once."""
+
+    token: str
+    file: str
+    title: str
+    line: str
+
+
+class _Data(TypedDict):
+    stage: Stage
+    groups: list[Group]
+    link: str
+    most: int
+    framed: bool
+    scale: NotRequired[ScaleBar]
+    save: NotRequired[Save]
+
+
+_dies = element("dies", '<div class="dies"></div>', "painting", "picture")
+
+
+def dies(
+    stage: Stage,
+    groups: Sequence[Group],
+    key: str,
+    link: str,
+    most: int = 400,
+    framed: bool = False,
+    scale: ScaleBar | None = None,
+    save: Save | None = None,
+) -> None:
+    """Draw maps of one stage.
+
+    Args:
+        stage: the grid they share.
+        groups: what stands side by side.
+        key: the element's own.
+        link: maps of one link mark the same die and show the same part, wherever on the page.
+        most: pixels a map is wide at most.
+        framed: whether each group has a frame, and groups stand beside each other where there is room.
+        scale: the legend of their values.
+        save: hand the maps over as a PNG as well.
+    """
+    data = _Data(stage=stage, groups=list(groups), link=link, most=most, framed=framed)
+    if scale is not None:
+        data["scale"] = scale
+    if save is not None:
+        data["save"] = save
+    _dies(data=stamped(key, data), key=key)
+
+
+def alone(map_: DieMap, alt: str) -> list[Group]:
+    """Return a single map as the groups that `dies` takes."""
+    return [Group(title="", note="", maps=[Figure(caption="", alt=alt, map=map_, message=None)])]

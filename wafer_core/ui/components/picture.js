@@ -1,0 +1,78 @@
+// All maps of a sheet as one PNG for a report, always on white: title, maps with their captions, scale.
+
+const SIDE = 330;
+const MARGIN = 28;
+const SHARP = 2;
+
+const written = (pen, text, x, y, size, colour, weight = 400) => {
+  pen.font = `${weight} ${size}px "Source Sans", "Source Sans Pro", sans-serif`;
+  pen.fillStyle = colour;
+  pen.fillText(text, x, y);
+};
+
+// Dies are drawn in whole pixels of the picture, or the gaps between them would be of many widths.
+const drawMap = (pen, stage, map, x, y, colours) => {
+  pen.save();
+  pen.resetTransform();
+  const square = { x: SHARP * x, y: SHARP * y, side: SHARP * SIDE };
+  paint(pen, pixelsOf(map, stage, "light"), stage, square, WHOLE, colours);
+  pen.restore();
+};
+
+const drawGroup = (pen, sheet, group, x, y, colours) => {
+  written(pen, group.title, x, y, 15, colours.text, 650);
+  const after = pen.measureText(group.title).width + 8;
+  written(pen, group.note, x + after, y, 12, colours.muted);
+  group.maps.forEach((told, i) => {
+    const left = x + i * (SIDE + 12);
+    written(pen, told.caption, left, y + 20, 12, colours.muted);
+    if (told.map) drawMap(pen, sheet.stage, told.map, left, y + 28, colours);
+    else written(pen, told.message || "", left, y + 52, 12, colours.muted);
+  });
+};
+
+const drawScale = (pen, scale, x, y, colours) => {
+  const wide = 360;
+  const shades = pen.createLinearGradient(x, 0, x + wide, 0);
+  for (const [at, colour, covers] of scale.light) shades.addColorStop(at, `rgba(${rgb(colour)},${covers})`);
+  pen.fillStyle = shades;
+  pen.fillRect(x, y, wide, 10);
+  [...scale.ticks].forEach((tick, i) => {
+    written(pen, tick, x + (wide * i) / 2 - (i * pen.measureText(tick).width) / 2, y + 24, 12, colours.muted);
+  });
+  written(pen, scale.note, x + wide + 20, y + 10, 12, colours.muted);
+  if (!scale.ends) return;
+  written(pen, scale.ends[0], x, y - 6, 12, colours.muted);
+  written(pen, scale.ends[1], x + wide - pen.measureText(scale.ends[1]).width, y - 6, 12, colours.muted);
+};
+
+const picture = (sheet, colours) => {
+  const across = Math.min(2, sheet.groups.length);
+  const [wide, high] = [2 * SIDE + 12, SIDE + 48];
+  const [columns, rows] = [across, Math.ceil(sheet.groups.length / across)];
+  const canvas = make("canvas");
+  canvas.width = SHARP * (2 * MARGIN + columns * wide + (columns - 1) * MARGIN);
+  canvas.height = SHARP * (2 * MARGIN + 44 + rows * high + 56);
+  const pen = canvas.getContext("2d");
+  pen.scale(SHARP, SHARP);
+  pen.fillStyle = colours.page;
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  written(pen, sheet.save.title, MARGIN, MARGIN + 12, 20, colours.text, 650);
+  written(pen, sheet.save.line, MARGIN, MARGIN + 34, 13, colours.muted);
+  sheet.groups.forEach((group, i) => {
+    const [column, row] = [i % across, Math.floor(i / across)];
+    drawGroup(pen, sheet, group, MARGIN + column * (wide + MARGIN), MARGIN + 68 + row * high, colours);
+  });
+  if (sheet.scale) drawScale(pen, sheet.scale, MARGIN, MARGIN + 70 + rows * high, colours);
+  return canvas;
+};
+
+const savePicture = (sheet, colours) =>
+  picture(sheet, colours).toBlob((blob) => {
+    const link = make("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = sheet.save.file;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }, "image/png");
+

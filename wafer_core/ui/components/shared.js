@@ -1,0 +1,33 @@
+// What the scripts of all elements share; it stands before each of them.
+
+const make = (tag, name, text) => {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text !== undefined) element.textContent = text;
+  return element;
+};
+
+// While a script loads, the browser may call it for later data first.
+const outdated = (element, data) => {
+  if (data.drawn < Number(element.dataset.drawn || 0)) return true;
+  element.dataset.drawn = data.drawn;
+  return false;
+};
+
+const themeOf = (element) => {
+  const probe = make("span");
+  probe.style.color = "var(--st-background-color)";
+  element.append(probe);
+  const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+  probe.remove();
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "dark" : "light";
+};
+
+// Gives the style the roles' colours and returns which theme holds.
+const dressed = (element, colours) => {
+  const theme = themeOf(element);
+  element.style.setProperty("--teacher", colours[theme].teacher);
+  element.style.setProperty("--student", colours[theme].student);
+  return theme;
+};
+
