@@ -52,6 +52,6 @@ def test_speed_is_measured_when_asked_for(open_page, shelve, tmp_path):
     page = open_page(f"/compare?lot={lot}&set={lot}&students=student-int8")
     page.get_by_role("button", name="Measure speed here").click()
     table = page.get_by_role("table", name="Accuracy, agreement and cost of every model")
-    for name in ("teacher", "student-int8"):
+    for name in ("teacher", "student.int8"):
         row = table.get_by_role("row", name=re.compile(f"^{name} "))
         expect(row.get_by_role("cell").last).to_have_text(re.compile(r"^\d+\.\d\d$"))
