@@ -5,8 +5,8 @@ import streamlit as st
 from wafer_core.ui import opinions, overlays, state, wafer_view
 
 hand = state.in_hand()
-here = wafer_view.position(hand)
 said = opinions.opinions(hand)
+here = wafer_view.position(hand, said)
 asked = opinions.ask(hand, said, first=[here])
 overlays.ask(hand, said, here)  # already here: the worker explains while the page is drawn
 

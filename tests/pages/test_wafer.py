@@ -82,9 +82,23 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     }
 
 
-def test_without_a_wafer_in_the_address_the_first_opens(visit: Visit, lot_id: str) -> None:
-    app = visit("wafer", lot=lot_id)
-    assert address(app, "wafer") == "L1/01"
+@pytest.mark.parametrize(
+    ("filters", "title"),
+    [
+        ({}, "Wafer 01"),
+        ({"show": "differ"}, "Wafer 03"),
+        ({"sort": "yield"}, "Wafer 06"),
+        ({"pattern": "Donut"}, "Wafer 01"),
+    ],
+)
+def test_without_a_wafer_in_the_address_the_first_found_opens(
+    visit: Visit, lot_id: str, filters: dict[str, str], title: str
+) -> None:
+    app = visit("wafer", lot=lot_id, **filters)
+    assert not app.exception
+    assert app.title[0].value == title
+    # Writing it down would make the browser's way back lead here again.
+    assert address(app, "wafer") is None
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,16 @@ WAITING_HEIGHT = 336
 UNSURE = "Unsure: its answer is closer to the next best than on 95 % of the wafers it was calibrated on."
 
 
-def position(hand: state.Hand) -> int:
-    """Return which wafer the address names; without one, the first of the lot.
+def position(hand: state.Hand, said: Opinions) -> int:
+    """Return which wafer the address names; without one, the first that the filters in it find.
 
-    Stops the page with a sentence where there is no such wafer.
+    That one is not written into the address: the browser's way back would lead through there again
+    and again. Stops the page with a sentence where there is no such wafer.
     """
     asked = state.address("wafer")
     if asked is None:
-        state.put(wafer=hand.lot.wafers[0].name)
-        return 0
+        found = gallery.chosen_order(said)
+        return int(found[0]) if len(found) else 0
     try:
         return hand.lot.position(asked)
     except UnknownWafer as problem:
