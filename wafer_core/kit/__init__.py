@@ -4,10 +4,10 @@ A kit is a zip with the int8 and the fp32 ONNX graph, their card, a runner that 
 ONNX Runtime, and test vectors; for a machine with neither, `kit.bare` gives C.
 
 The canonical grid, the decoder and the thresholds travel in the runner. Drawn into the graphs they
-would be as small (2.7 kB in each of two, 1.2 kB zipped; as Python 6.8 kB once, 2.6 kB zipped) and a
-tenth to a quarter faster (180 to 200 microseconds a wafer of 41 x 37 dies, in Python 210 to 260). But
-there floats are rounded in another order, which changes one answer of 512: the CSV could not be
-`score`'s byte for byte, and the graphs not the files whose hashes and figures the card states.
+would be a little smaller (2.0 kB in each of two, 1.1 kB zipped; as Python 6.8 kB once, 2.6 kB zipped)
+and no slower (175 to 230 microseconds a wafer of 41 x 37 dies, in Python 215 to 230). But there floats
+are rounded in another order, which moves probabilities by up to 0.01: the CSV could not be `score`'s
+byte for byte, and the graphs not the files whose hashes and figures the card states.
 `python -m measurements.kit_graph` measures both.
 """
 

@@ -17,7 +17,7 @@ from wafer_core.models.saving import save_model
 from wafer_core.recognise import load_recognizer
 from wafer_core.synthesis.simulator import mixed_map
 
-CLOSE_CALL = 0.2
+CLOSE_CALL = 0.5
 """Of answers whose margin is smaller, in logits, an overflow inside ONNX Runtime may decide."""
 
 
@@ -71,7 +71,7 @@ def test_it_answers_as_onnx_runtime_does(compiled, student, lot):
     mine = np.stack([answer.logits for answer in answers])
     theirs = exact_logits(student, lot)
     assert np.abs(mine - theirs).max() < TOLERANCE
-    assert np.abs(mine - theirs).mean() < TOLERANCE / 50
+    assert np.abs(mine - theirs).mean() < TOLERANCE / 100
     decoded = decode_with(student, mine)
     assert np.array_equal([answer.detected for answer in answers], decoded.detected)
     assert np.array_equal([answer.excluded for answer in answers], decoded.excluded)
@@ -82,7 +82,7 @@ def test_it_detects_what_the_product_detects(compiled, student, lot):
     said = decode_with(student, load_recognizer(student).score(lot.wafers).logits)
     clear = said.margin > CLOSE_CALL
     detected = np.stack([compiled.states(wafer.states).detected for wafer in lot])
-    assert clear.mean() > 0.5
+    assert clear.mean() > 0.25
     assert np.array_equal(detected[clear], said.detected[clear])
 
 
@@ -92,7 +92,7 @@ def test_a_canonical_map_is_answered_as_the_dies_it_was_made_from(compiled, stud
         canonical = canonical_states(wafer.states[None], student.card.size)[0]
         np.testing.assert_allclose(compiled.map(canonical).logits, by_dies, atol=TOLERANCE)
         coarse = np.rint(255 * canonical).astype(np.uint8)
-        np.testing.assert_allclose(compiled.map_255(coarse).logits, by_dies, atol=5 * TOLERANCE)
+        np.testing.assert_allclose(compiled.map_255(coarse).logits, by_dies, atol=2 * TOLERANCE)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (52, 52), (113, 40), (300, 301)])
@@ -120,8 +120,6 @@ def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architectu
     """Teachers have shortcuts at stride 2; widths need not be multiples of what is computed at once."""
     torch.manual_seed(3)
     network = build(architecture)
-    with torch.no_grad():
-        network.head.weight.mul_(20.0)
     maps = canonical_states(np.stack([disc_states(24, 24, 0.05 * i, i) for i in range(16)]), 24)
     save_model(
         tmp_path / "model",
@@ -140,8 +138,9 @@ def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architectu
     compiled = CompiledModel(written(int8, tmp_path), "-O1")
     mine = np.stack([compiled.states(wafer.states).logits for wafer in lot])
     theirs = exact_logits(int8, lot)
-    assert theirs.std() > TOLERANCE
-    np.testing.assert_allclose(mine, theirs, atol=TOLERANCE)
+    apart = np.abs(mine - theirs) / theirs.std(axis=0)
+    assert apart.mean() < 0.01
+    assert apart.max() < 0.5
 
 
 def test_a_missing_compiler_is_said_in_a_sentence(source, tmp_path):
