@@ -58,7 +58,7 @@ def distil_shipped(options: argparse.Namespace) -> None:
     maps = held_out_maps(options.data, teacher.card.size)
     recipe = replace(BASIS, **{name: getattr(options, name) for name in ("steps", "batch", "rate", "seed", "looks")})
     real = resized.joined(native).states
-    called = _called(teacher, teaching, real)
+    called = called_by(teacher, teaching, real)
     chunks = stream(Unlabelled(real, teacher.card.size, options.seed, called=called), options.workers)
     pool = Pool(chunks, options.pool, device)
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
@@ -75,7 +75,7 @@ def _architecture(options: argparse.Namespace) -> str:
     return options.architecture or STUDENT_SIZES[options.size]
 
 
-def _called(teacher: ModelFile, network: Network, states: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+def called_by(teacher: ModelFile, network: Network, states: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Return what the teacher calls on real wafers, bool (n, 8)."""
     maps = np.concatenate([canonical_states(wafer[None], teacher.card.size) for wafer in states])
     return decode_with(teacher, network_logits(network, maps)).detected
