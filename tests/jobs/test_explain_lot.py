@@ -119,8 +119,8 @@ def test_a_cancelled_lot_keeps_what_it_has_and_goes_on_from_there(workspace, wor
     assert workspace.job(first).state == "cancelled"
     assert [position for position, _ in jobs.unexplained(workspace, small_lot, model, METHOD, called)] == [2, 3, 4, 5]
     # A page finds the last that was asked for, of this lot, these weights and this method alone.
-    assert jobs.latest_explain_lot(workspace, lot_id, model, METHOD).id == first
-    assert jobs.latest_explain_lot(workspace, lot_id, model, "deeplift") is None
+    assert jobs.last_explain_lot(workspace, lot_id, model, METHOD).id == first
+    assert jobs.last_explain_lot(workspace, lot_id, model, "deeplift") is None
     second = jobs.submit_explain_lot(workspace, lot_id, TEACHER, METHOD)
     assert second != first
     all_turns(worker)

@@ -16,7 +16,7 @@ from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
     jobs,
-    latest_explain_lot,
+    last_explain_lot,
     missing,
     missing_attributions,
     pause,
@@ -35,7 +35,7 @@ __all__ = [
     "cancel",
     "ensure_worker",
     "jobs",
-    "latest_explain_lot",
+    "last_explain_lot",
     "missing",
     "missing_attributions",
     "pause",

@@ -189,7 +189,7 @@ def submit_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile | str
     check_method(model, method)
     return workspace.put_job(
         kind="explain_lot",
-        dedupe=_same("explain_lot", lot_id, model.sha256, method),
+        dedupe=_explain_lot(lot_id, model, method),
         lot=lot_id,
         payload={"model": model.name, "sha256": model.sha256, "method": method},
         urgency=Urgency.EXPLAIN_LOT,
@@ -197,11 +197,9 @@ def submit_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile | str
     )
 
 
-def latest_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile, method: str) -> JobRow | None:
+def last_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile, method: str) -> JobRow | None:
     """Return the last job that was to explain this lot so, or None where nobody asked yet."""
-    asked = {"sha256": model.sha256, "method": method}
-    jobs_ = (job for job in workspace.jobs("explain_lot") if job.lot == lot_id)
-    return next((job for job in jobs_ if asked.items() <= job.payload.items()), None)
+    return workspace.last_job(_explain_lot(lot_id, model, method))
 
 
 def submit_distil(
@@ -271,6 +269,10 @@ def readable(title: str) -> str:
 
 def _fields(settings: object) -> dict[str, Any]:
     return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]
+
+
+def _explain_lot(lot_id: str, model: ModelFile, method: str) -> str:
+    return _same("explain_lot", lot_id, model.sha256, method)
 
 
 def _same(*parts: object) -> str:

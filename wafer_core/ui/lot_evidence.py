@@ -70,7 +70,7 @@ class View:
     @cached_property
     def job(self) -> JobRow | None:
         """The last job that was to explain this."""
-        return jobs.latest_explain_lot(state.workspace(), self.hand.lot_id, self.one.model, self.method)
+        return jobs.last_explain_lot(state.workspace(), self.hand.lot_id, self.one.model, self.method)
 
     @property
     def carriers(self) -> int:

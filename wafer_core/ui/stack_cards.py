@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from wafer_core.charts.dies import evidence_map, evidence_stage
+from wafer_core.charts.dies import DieMap, Scale, Stage, evidence_map, evidence_stage
 from wafer_core.explain import DEFAULT
 from wafer_core.explain.stacking import EvidenceStack, companions, strongest_dies
 from wafer_core.lot import Lot
@@ -64,9 +65,9 @@ def card(lot: Lot, stacked: Stacked) -> None:
     stack, name = stacked.stack, stacked.name
     assert stack is not None
     st.markdown("**{},**  \n{}".format(*title(stacked)))
-    map_, scale = evidence_map(stack)
+    stage, map_, scale = _map(stack)
     dies(
-        evidence_stage(stack),
+        stage,
         alone(map_, in_words(stacked)),
         key=f"stack-{name}",
         link=f"stack {stack.frame}",
@@ -76,13 +77,12 @@ def card(lot: Lot, stacked: Stacked) -> None:
     st.caption(standing(stacked))
     with st.container(horizontal=True):
         _wafers(lot, stacked)
-        with st.popover("Figures", type="tertiary", key=f"figures-{name}"):
-            st.table(strongest(stack), hide_index=True, alt=f"The dies that hold most of the evidence for {name}")
-            even = percent(1 / max(1, int(stack.there.sum())), 2)
-            st.caption(
-                f"The dies that hold most of the evidence; spread evenly, each would hold {even}. "
-                f"Usual suspects: {SUSPECTS[name]}."
-            )
+        _figures(name, stack)
+
+
+@lru_cache(maxsize=64)
+def _map(stack: EvidenceStack) -> tuple[Stage, DieMap, Scale]:
+    return evidence_stage(stack), *evidence_map(stack)
 
 
 def title(stacked: Stacked) -> tuple[str, str]:
@@ -132,6 +132,18 @@ def strongest(stack: EvidenceStack) -> pd.DataFrame:
         for x, y, share, wafers in strongest_dies(stack)
     ]
     return pd.DataFrame(rows, columns=["x", "y", "share", "speaks on"])
+
+
+def _figures(name: str, stack: EvidenceStack) -> None:
+    figures = st.popover("Figures", type="tertiary", key=f"figures-{name}", on_change="rerun")
+    if figures.open:
+        with figures:
+            st.table(strongest(stack), hide_index=True, alt=f"The dies that hold most of the evidence for {name}")
+            even = percent(1 / max(1, int(stack.there.sum())), 2)
+            st.caption(
+                f"The dies that hold most of the evidence; spread evenly, each would hold {even}. "
+                f"Usual suspects: {SUSPECTS[name]}."
+            )
 
 
 def _wafers(lot: Lot, stacked: Stacked) -> None:

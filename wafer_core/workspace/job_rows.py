@@ -84,6 +84,11 @@ class JobShelf(Shelf):
         row = self.database.row("SELECT * FROM jobs WHERE id = ?", (job_id,))
         return None if row is None else _job(row)
 
+    def last_job(self, dedupe: str) -> JobRow | None:
+        """Return the newest of the jobs that are the same, or None where there is none."""
+        row = self.database.row("SELECT * FROM jobs WHERE dedupe = ? ORDER BY id DESC LIMIT 1", (dedupe,))
+        return None if row is None else _job(row)
+
     def progress(self, job_id: int) -> tuple[ProgressPoint, ...]:
         """Return the points of a distillation's curves so far, in order of steps."""
         rows = self.database.rows(
