@@ -14,7 +14,7 @@ from wafer_core import jobs
 from wafer_core.distill import Settings
 from wafer_core.lot import Lot
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
-from wafer_core.ui import model_cards, run_figures, run_form, runs
+from wafer_core.ui import model_cards, run_figures, run_form, runs, words
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -261,4 +261,4 @@ def test_sizes_say_what_the_networks_weigh(size: str):
     [(0.4, "0 s"), (38, "38 s"), (60, "1 min"), (90, "1 min 30 s"), (3600, "1 h"), (7500, "2 h 5 min"), (-3, "0 s")],
 )
 def test_durations_read_as_they_are_said(seconds: float, text: str):
-    assert runs.duration(seconds) == text
+    assert words.duration(seconds) == text

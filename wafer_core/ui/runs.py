@@ -14,7 +14,7 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import model_cards, run_figures, state
 from wafer_core.ui.comparison import benchmark_exact
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import count, duration, human_bytes, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
 
 SPARKS = 120
@@ -329,16 +329,6 @@ def _line(job: JobRow) -> None:
             state.put(student=student.name)
             st.rerun()
         model_cards.download(student, key=f"download-{job.id}", quiet=True)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as an engineer says them: `38 s`, `1 min 30 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
 
 
 def _about(job: JobRow) -> str:

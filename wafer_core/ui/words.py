@@ -31,6 +31,16 @@ def human_bytes(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+def duration(seconds: float) -> str:
+    """Return seconds as an engineer says them: `38 s`, `1 min 30 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+
+
 def shortened(text: str, most: int) -> str:
     """Return a text of at most `most` letters; a longer one ends in dots where it was cut."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip(' ,;:(')}…"

@@ -4,6 +4,7 @@
 const LINK = "wafer-dies";
 const WHOLE = { left: -0.04, top: -0.04, size: 1.08 };
 const DRAGGED = 8; // pixels before a press is a drag
+const DIGITS = { share: 0, "fine share": 2 };
 
 const within = (value) => Math.min(1, Math.max(0, value));
 
@@ -24,7 +25,7 @@ const said = (map, stage, die) => {
 
 const amount = (map, die) => {
   const value = numbers(map.layers.at(-1).values, Float32Array)[die];
-  if (map.unit === "share") return (100 * value).toFixed(0) + " %";
+  if (map.unit in DIGITS) return (100 * value).toFixed(DIGITS[map.unit]) + " %";
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
 };
 
