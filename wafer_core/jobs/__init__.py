@@ -1,4 +1,4 @@
-"""The queue and its one worker process: score, explain and distil, asked for here and done there.
+"""The queue and its one worker process: score, explain, alter and distil, asked for here and done there.
 
 A page asks the store, queues what is missing and redraws from rows:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
+    explained,
     jobs,
     missing,
     missing_attributions,
@@ -22,6 +23,7 @@ from wafer_core.jobs.queue import (
     progress,
     resume,
     scorable,
+    submit_altered,
     submit_distil,
     submit_explain,
     submit_score,
@@ -30,6 +32,7 @@ from wafer_core.jobs.queue import (
 __all__ = [
     "cancel",
     "ensure_worker",
+    "explained",
     "jobs",
     "missing",
     "missing_attributions",
@@ -37,6 +40,7 @@ __all__ = [
     "progress",
     "resume",
     "scorable",
+    "submit_altered",
     "submit_distil",
     "submit_explain",
     "submit_score",

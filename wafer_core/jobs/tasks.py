@@ -18,6 +18,7 @@ from wafer_core.jobs.queue import missing, missing_attributions, scorable, score
 from wafer_core.lot import Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
+from wafer_core.trust.altered import alterations, flipped
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, Workspace
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
 
 
 def explain(bench: Bench, job: JobRow) -> Task:
-    """Attribute the patterns that the store misses of one wafer."""
+    """Attribute the patterns that the store misses of one wafer, then ask what checks all that were wanted."""
     from wafer_core.explain import attribute
 
     asked = job.payload
@@ -80,7 +81,28 @@ def explain(bench: Bench, job: JobRow) -> Task:
     found = attribute(recognizer, wafer, asked["method"], left)
     bench.workspace.put_attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], left, found)
     yield
+    stored = bench.workspace.attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], asked["patterns"])
+    _answer(bench.workspace, recognizer, alterations(wafer, list(stored.values())))
+    yield
     return f"{recognizer.model.name} is explained on {wafer.name}."
+
+
+def alter(bench: Bench, job: JobRow) -> Task:
+    """Say what a model would say of one wafer, some of its dies flipped."""
+    asked = job.payload
+    wafer = bench.lot(job.lot).wafers[asked["wafer"]]
+    recognizer = bench.recognizer(asked["sha256"])
+    _answer(bench.workspace, recognizer, [flipped(wafer, asked["dies"])])
+    yield
+    return f"{recognizer.model.name} has answered on {wafer.name} with {_count(len(asked['dies']), 'flipped die')}."
+
+
+def _answer(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer]) -> None:
+    """Score, in one pass, what the store misses of altered wafers."""
+    model = recognizer.model.sha256
+    present = workspace.scored(model, [wafer.map_hash for wafer in wafers])
+    left = [wafer for wafer, there in zip(wafers, present, strict=True) if not there]
+    workspace.put_scores(model, [wafer.map_hash for wafer in left], score_all(recognizer, left))
 
 
 def distil(bench: Bench, job: JobRow) -> Task:
@@ -187,5 +209,10 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {"score": score, "explain": explain, "distil": distil}
+TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {
+    "score": score,
+    "explain": explain,
+    "alter": alter,
+    "distil": distil,
+}
 """What each kind of job does."""

@@ -7,11 +7,11 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from wafer_core.workspace.shelf import Shelf
 
-Kind = Literal["score", "explain", "distil"]
+Kind = Literal["score", "explain", "alter", "distil"]
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
 
 WAITING: tuple[State, ...] = ("queued", "running", "paused")
@@ -70,7 +70,7 @@ class JobShelf(Shelf):
 
     def jobs(self, kind: Kind | None = None, states: Sequence[State] | None = None, most: int = 1000) -> list[JobRow]:
         """Return jobs, newest first, at most `most`."""
-        kinds = [kind] if kind else ["score", "explain", "distil"]
+        kinds = [kind] if kind else list(get_args(Kind))
         wanted = list(states or (*WAITING, *ENDED))
         rows = self.database.rows(
             f"SELECT * FROM jobs WHERE kind IN ({_marks(kinds)}) AND state IN ({_marks(wanted)}) "
