@@ -51,9 +51,8 @@ def flipped(wafer: Wafer, dies: Iterable[int]) -> Wafer:
         dies: their cells, counted along the rows from the upper left one; each counts once.
     """
     states = wafer.states.copy()
-    chosen = np.zeros(states.size, dtype=bool)
-    chosen[[die for die in dies if 0 <= die < states.size]] = True
-    chosen = chosen.reshape(states.shape)
+    chosen = np.zeros(states.shape, dtype=bool)
+    chosen.flat[[die for die in dies if 0 <= die < states.size]] = True
     states[chosen & (wafer.states == FAIL)] = PASS
     states[chosen & (wafer.states == PASS)] = FAIL
     return replace(wafer, states=states, bins=None, labels=None)

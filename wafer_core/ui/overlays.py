@@ -18,10 +18,11 @@ from wafer_core.explain import DEFAULT, MEANINGS, METHODS, TITLES, methods_for
 from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
-from wafer_core.ui import state
-from wafer_core.ui.components.dies import Figure, Group, Save, ScaleBar, dies
+from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.ui import evidence, state
+from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
-from wafer_core.ui.words import percent
+from wafer_core.ui.words import percent, plain
 
 PATIENCE = 0.6
 """Seconds a page waits for the worker at the end of one drawing, because another drawing takes as long."""
@@ -117,7 +118,7 @@ def _submit(hand: state.Hand, model: ModelFile, here: int, method: str, patterns
             "Occlusion explains it: choose that method."
         )
     store, wafer = state.workspace(), hand.lot.wafers[here]
-    if not jobs.missing_attributions(store, wafer, model, method, patterns):
+    if jobs.explained(store, wafer, model, method, patterns):
         return None
     return jobs.submit_explain(store, hand.lot_id, here, model, method, patterns)
 
@@ -149,7 +150,8 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
     states = _await(question)
     found, problems = question.found(), question.problems()
     scale = signed_scale(shared_limit(each for by_pattern in found.values() for each in by_pattern.values()))
-    groups = [_group(question, pattern, found, problems, scale, strength) for pattern in question.patterns]
+    facts = _facts(question, found, states)
+    groups = [_group(question, pattern, found, problems, facts, scale, strength) for pattern in question.patterns]
     dies(
         stage(question.wafer),
         groups,
@@ -160,6 +162,7 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         scale=_legend(scale) if any(found.values()) else None,
         save=save,
     )
+    _told(groups)
     if _waits(states):
         watch(question.states, states, every=0.3)
 
@@ -188,7 +191,8 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             label_visibility="collapsed",
         )
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}.", width="stretch")
+        unscored = evidence.unscored([one.model for one in question.said.both], question.method)
+        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}", width="stretch")
         _downloads(question)
     return int(strength) / 100, _wish(question)
 
@@ -236,6 +240,7 @@ def _group(
     pattern: int,
     found: Mapping[str, Attributions],
     problems: Mapping[str, str],
+    facts: Mapping[tuple[str, int], list[Fact]],
     scale: Scale,
     strength: float,
 ) -> Group:
@@ -248,8 +253,36 @@ def _group(
         if attribution is not None:
             figure["map"] = overlay(question.wafer, attribution, scale, strength)
             figure["alt"] = _in_words(attribution, question.wafer, name, role)
+            figure["facts"] = facts[role, pattern]
         maps.append(figure)
     return Group(title=name, note=f"usual suspects: {SUSPECTS[name]}", maps=maps)
+
+
+def _facts(
+    question: Question, found: Mapping[str, Attributions], states: Mapping[str, str]
+) -> dict[tuple[str, int], list[Fact]]:
+    """Return what stands under each overlay, by role and pattern."""
+    facts: dict[tuple[str, int], list[Fact]] = {}
+    for one in question.said.both:
+        model, role = one.model, one.model.role
+        told = evidence.measured(model, question.wafer, found[role])
+        for pattern, credit in found[role].items():
+            named = one.verdicts.detected[question.here, pattern]
+            where = whereabouts(question.wafer, credit) if named else None
+            awaited = states.get(role) in ("queued", "running")
+            facts[role, pattern] = evidence.facts(model, question.method, pattern, told.get(pattern), where, awaited)
+    return facts
+
+
+def _told(groups: Sequence[Group]) -> None:
+    """Offer what the overlays show in whole sentences, which can be read aloud and copied."""
+    with st.container(horizontal=True, horizontal_alignment="right"), st.popover("In words", type="tertiary"):
+        for group in groups:
+            st.markdown(f"**{group['title']}**")
+            for figure in group["maps"]:
+                hints = dict.fromkeys(fact["hint"] for fact in figure.get("facts", ()))
+                said = " ".join([figure["message"] or f"{figure['alt']}.", *hints])
+                st.markdown(plain(f"{figure['caption']}. {said[:1].upper()}{said[1:]}"))
 
 
 def _called(one: Opinion, here: int, pattern: int) -> str:

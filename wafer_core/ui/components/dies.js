@@ -60,6 +60,18 @@ const keyOf = (map, theme) => {
   return element;
 };
 
+// Lines under a map; what is grave has a sign, not only a colour.
+const factsOf = (facts) => {
+  const list = make("dl", "facts");
+  for (const { label, text, hint, grave } of facts) {
+    const line = make("div", grave ? "grave" : "");
+    line.title = hint;
+    line.append(make("dt", "", label), make("dd", "", (grave ? "\u26a0 " : "") + text));
+    list.append(line);
+  }
+  return list;
+};
+
 // One element on the page: a stage and the maps drawn on it.
 class Sheet {
   constructor(root) {
@@ -124,6 +136,7 @@ class Sheet {
     this.figures.push(figure);
     this.listen(figure);
     if (told.map.key.length) element.append(keyOf(told.map, this.theme));
+    if (told.facts?.length) element.append(factsOf(told.facts));
     return element;
   }
 

@@ -9,6 +9,15 @@ from wafer_core.charts.dies import DieMap, Scale, Stage
 from wafer_core.ui.components import element, stamped
 
 
+class Fact(TypedDict):
+    """A line under a map: what it is about, a short figure, the whole sentence, and whether it is a warning."""
+
+    label: str
+    text: str
+    hint: str
+    grave: bool
+
+
 class Figure(TypedDict):
     """One place for a map: the map, or what to read in its stead, or neither while it is awaited."""
 
@@ -16,6 +25,7 @@ class Figure(TypedDict):
     alt: str
     map: DieMap | None
     message: str | None
+    facts: NotRequired[list[Fact]]
 
 
 class Group(TypedDict):
