@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from wafer_core import jobs
 from wafer_core.charts.dies import STATE_NAMES, Scale, overlay, shared_limit, signed_scale, stage
@@ -19,15 +20,10 @@ from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.trust.whereabouts import whereabouts
-from wafer_core.ui import evidence, state
+from wafer_core.ui import evidence, patience, state
 from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
 from wafer_core.ui.words import percent, plain
-
-PATIENCE = 0.6
-"""Seconds a page waits for the worker at the end of one drawing, because another drawing takes as long."""
-LOOK = 0.01
-"""Seconds between two looks while it waits."""
 
 PART = "why"
 """The part of the page that methods and strengths redraw."""
@@ -123,14 +119,6 @@ def _submit(hand: state.Hand, model: ModelFile, here: int, method: str, patterns
     return jobs.submit_explain(store, hand.lot_id, here, model, method, patterns)
 
 
-def _await(question: Question) -> dict[str, str]:
-    """Give the worker the moment it usually needs, and return how the jobs stand then."""
-    deadline = time.monotonic() + PATIENCE
-    while _waits(states := question.states()) and time.monotonic() < deadline:
-        time.sleep(LOOK)
-    return states
-
-
 def _waits(states: Mapping[str, str]) -> bool:
     return any(each in ("queued", "running") for each in states.values())
 
@@ -146,8 +134,9 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         if all(one.verdicts.scored[here] for one in said.both):
             st.info("Neither model names a pattern here, so there is nothing to explain.")
         return
-    strength, save = _controls(question)
-    states = _await(question)
+    strength, save, row = _controls(question)
+    patience.wait(lambda: not _waits(question.states()))
+    states = question.states()
     found, problems = question.found(), question.problems()
     scale = signed_scale(shared_limit(each for by_pattern in found.values() for each in by_pattern.values()))
     facts = _facts(question, found, states)
@@ -162,12 +151,14 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         scale=_legend(scale) if any(found.values()) else None,
         save=save,
     )
-    _told(groups)
+    with row:
+        _told(groups)
     if _waits(states):
         watch(question.states, states, every=0.3)
 
 
-def _controls(question: Question) -> tuple[float, Save | None]:
+def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
+    """Draw the controls; return the strength, a wish for a picture, and the row that more may stand in."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Why", anchor=False, width="content")
         key, changed = state.bound("method", METHODS, DEFAULT, part=PART)
@@ -190,11 +181,12 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             width=150,
             label_visibility="collapsed",
         )
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+    row = st.container(horizontal=True, vertical_alignment="center", wrap=False)
+    with row:
         unscored = evidence.unscored([one.model for one in question.said.both], question.method)
         st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}", width="stretch")
         _downloads(question)
-    return int(strength) / 100, _wish(question)
+    return int(strength) / 100, _wish(question), row
 
 
 def _downloads(question: Question) -> None:
@@ -276,7 +268,7 @@ def _facts(
 
 def _told(groups: Sequence[Group]) -> None:
     """Offer what the overlays show in whole sentences, which can be read aloud and copied."""
-    with st.container(horizontal=True, horizontal_alignment="right"), st.popover("In words", type="tertiary"):
+    with st.popover("Words", icon=":material/notes:", help="What the overlays show, in whole sentences."):
         for group in groups:
             st.markdown(f"**{group['title']}**")
             for figure in group["maps"]:
