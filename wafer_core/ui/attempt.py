@@ -78,8 +78,8 @@ class Attempt:
     def taken(self, steps: Iterable[Iterable[int]]) -> Attempt:
         """Return the attempt with these steps instead; of each step only tested dies are kept, empty ones are none."""
         states = self.wafer.states.ravel()
-        tested = set(np.flatnonzero((states == PASS) | (states == FAIL)).tolist())
-        sound = (tuple(sorted(tested.intersection(step))) for step in steps)
+        inside = ({die for die in step if 0 <= die < states.size} for step in steps)
+        sound = (tuple(sorted(die for die in step if states[die] in (PASS, FAIL))) for step in inside)
         return replace(self, steps=tuple(step for step in sound if step))
 
     def then(self, dies: Iterable[int]) -> Attempt:
