@@ -30,10 +30,8 @@ from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, load_recognizer
 from wafer_core.training.data import Part, resized_maps
 from wafer_core.trust.exam import CHECKED, Exam, examine, methods_named
-from wafer_core.trust.record import MadeSet, Record, Time, keep, quotable
+from wafer_core.trust.record import OVERLAYS, SIMULATED, MadeSet, Record, Time, keep, quotable
 from wafer_core.trust.regions import Constructed, real_overlays, simulated_mixes
-
-SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
 
 
 def main() -> None:

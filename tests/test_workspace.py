@@ -17,7 +17,7 @@ from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
 from wafer_core.workspace import Workspace, lots
-from wafer_core.workspace.results import KEYS_A_QUERY
+from wafer_core.workspace.results import KEYS_A_QUERY, REMEMBERED
 
 MODEL, OTHER = "aa" * 32, "bb" * 32
 BINS = b"lot,wafer,x,y,bin\n" + b"".join(
@@ -242,6 +242,15 @@ def test_equal_maps_of_a_lot_share_their_scores(workspace):
     logits, present = workspace.scores(MODEL, map_hashes(1) * 3)
     assert present.all()
     assert (logits == logits[0]).all()
+
+
+def test_a_lot_in_view_stays_in_memory_however_many_small_questions_are_asked(workspace):
+    maps = map_hashes(40)
+    workspace.put_scores(MODEL, maps, random_scores(40))
+    lot = workspace.scores(MODEL, maps).logits
+    for one in maps[: 2 * REMEMBERED]:
+        workspace.scores(MODEL, [one])
+        assert workspace.scores(MODEL, maps).logits is lot
 
 
 def test_a_wafer_that_cannot_be_scored_is_present_and_has_no_number(workspace):

@@ -101,6 +101,11 @@ def die_map(wafer: Wafer, by: str = "state") -> DieMap:
     return DieMap(layers=[layer], lines=_lines(wafer), key=key, unit="signed")
 
 
+def flip_colours() -> list[Shades]:
+    """Return the colours of passing and failing dies, for those that are flipped by hand."""
+    return [_shades("passing"), _shades("failing")]
+
+
 def overlay(wafer: Wafer, attribution: NDArray[np.float32], scale: Scale, strength: float = 1.0) -> DieMap:
     """Return attributions (rows, columns) laid over the wafer in grey.
 

@@ -1,4 +1,4 @@
-"""The queue and its one worker process: score, explain and distil, asked for here and done there.
+"""The queue and its one worker process: score, explain, alter and distil, asked for here and done there.
 
 A page asks the store, queues what is missing and redraws from rows:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
+    explained,
     jobs,
     last_explain_lot,
     missing,
@@ -24,6 +25,7 @@ from wafer_core.jobs.queue import (
     resume,
     scorable,
     seconds_a_wafer,
+    submit_altered,
     submit_distil,
     submit_explain,
     submit_explain_lot,
@@ -34,6 +36,7 @@ from wafer_core.jobs.queue import (
 __all__ = [
     "cancel",
     "ensure_worker",
+    "explained",
     "jobs",
     "last_explain_lot",
     "missing",
@@ -43,6 +46,7 @@ __all__ = [
     "resume",
     "scorable",
     "seconds_a_wafer",
+    "submit_altered",
     "submit_distil",
     "submit_explain",
     "submit_explain_lot",

@@ -18,6 +18,7 @@ from wafer_core.explain import check_method
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
+from wafer_core.trust.altered import alterations
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ RECENT = 50
 class Urgency(IntEnum):
     """What goes first.
 
-    Wafers in view come before everything; an explanation someone waits for comes before wafers
-    nobody looks at; a whole lot is explained once its answers are known; a distillation fills the
-    time between.
+    Wafers in view come before everything, one whose dies are being flipped before the others; an
+    explanation someone waits for comes before wafers nobody looks at; a whole lot is explained once its
+    answers are known; a distillation fills the time between.
     """
 
+    ALTER = -1
     VIEW_STUDENT = 0
     VIEW_TEACHER = 1
     EXPLAIN = 2
@@ -105,6 +107,15 @@ def seconds_a_wafer(workspace: Workspace, model: ModelFile, method: str) -> floa
     measured = [job.progress for job in recent if asked.items() <= job.payload.items() and job.progress]
     wafers = sum(each["explained"] for each in measured)
     return sum(each["seconds"] for each in measured) / wafers if wafers else None
+
+
+def explained(workspace: Workspace, wafer: Wafer, model: ModelFile, method: str, patterns: Sequence[int]) -> bool:
+    """Return whether the store holds the attributions of all patterns, and the answers that check them."""
+    stored = workspace.attributions(model.sha256, wafer.map_hash, method, patterns)
+    if len(stored) < len(set(patterns)):
+        return False
+    asked = [altered.map_hash for altered in alterations(wafer, list(stored.values()))]
+    return bool(workspace.scored(model.sha256, asked).all())
 
 
 def progress(workspace: Workspace, job_id: int) -> tuple[ProgressPoint, ...]:
@@ -200,6 +211,31 @@ def submit_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile | str
 def last_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile, method: str) -> JobRow | None:
     """Return the last job that was to explain this lot so, or None where nobody asked yet."""
     return workspace.last_job(_explain_lot(lot_id, model, method))
+
+
+def submit_altered(
+    workspace: Workspace, lot_id: str, wafer_index: int, model: ModelFile | str, dies: Sequence[int]
+) -> int:
+    """Ask what a model would say of a wafer with some dies flipped, and return the job's id; asking twice queues once.
+
+    The answer is stored like any other, under the map hash of the flipped wafer.
+
+    Args:
+        workspace: where it goes.
+        lot_id: which lot, which stays as it is.
+        wafer_index: which wafer of it.
+        model: which model file, or its name.
+        dies: cells that are flipped, as `trust.altered.flipped` takes them.
+    """
+    model = workspace.model(model) if isinstance(model, str) else model
+    flips = sorted(int(die) for die in dies)
+    return workspace.put_job(
+        kind="alter",
+        dedupe=_same("alter", lot_id, wafer_index, model.sha256, flips),
+        lot=lot_id,
+        payload={"model": model.name, "sha256": model.sha256, "wafer": wafer_index, "dies": flips},
+        urgency=Urgency.ALTER,
+    )
 
 
 def submit_distil(

@@ -20,6 +20,7 @@ from wafer_core.jobs.queue import missing, missing_attributions, scorable, score
 from wafer_core.lot import Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
+from wafer_core.trust.altered import alterations, flipped
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, Workspace
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
 
 
 def explain(bench: Bench, job: JobRow) -> Task:
-    """Attribute the patterns that the store misses of one wafer."""
+    """Attribute the patterns that the store misses of one wafer, then ask what checks all that were wanted."""
     asked = job.payload
     wafer = bench.lot(job.lot).wafers[asked["wafer"]]
     recognizer = bench.recognizer(asked["sha256"])
@@ -83,6 +84,9 @@ def explain(bench: Bench, job: JobRow) -> Task:
         raise UnusableLot(f"{wafer.name} has no tested die, so there is nothing to explain.")
     seconds = _keep_attributions(bench.workspace, recognizer, wafer, asked["method"], left)
     bench.workspace.report(job.id, {"explained": min(1, len(left)), "seconds": seconds})
+    yield
+    stored = bench.workspace.attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], asked["patterns"])
+    _answer(bench.workspace, recognizer, alterations(wafer, list(stored.values())))
     yield
     return f"{recognizer.model.name} is explained on {wafer.name}."
 
@@ -122,6 +126,24 @@ def _keep_attributions(
     found = attribute(recognizer, wafer, method, patterns)
     workspace.put_attributions(recognizer.model.sha256, wafer.map_hash, method, patterns, found)
     return time.monotonic() - began
+
+
+def alter(bench: Bench, job: JobRow) -> Task:
+    """Say what a model would say of one wafer, some of its dies flipped."""
+    asked = job.payload
+    wafer = bench.lot(job.lot).wafers[asked["wafer"]]
+    recognizer = bench.recognizer(asked["sha256"])
+    _answer(bench.workspace, recognizer, [flipped(wafer, asked["dies"])])
+    yield
+    return f"{recognizer.model.name} has answered on {wafer.name} with {_count(len(asked['dies']), 'flipped die')}."
+
+
+def _answer(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer]) -> None:
+    """Score, in one pass, what the store misses of altered wafers."""
+    model = recognizer.model.sha256
+    present = workspace.scored(model, [wafer.map_hash for wafer in wafers])
+    left = [wafer for wafer, there in zip(wafers, present, strict=True) if not there]
+    workspace.put_scores(model, [wafer.map_hash for wafer in left], score_all(recognizer, left))
 
 
 def distil(bench: Bench, job: JobRow) -> Task:
@@ -232,6 +254,7 @@ TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {
     "score": score,
     "explain": explain,
     "explain_lot": explain_lot,
+    "alter": alter,
     "distil": distil,
 }
 """What each kind of job does."""

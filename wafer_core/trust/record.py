@@ -21,6 +21,9 @@ RECORD = "explanations.json"
 SCHEMA = 1
 """The layout that this version writes and reads."""
 
+SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
+"""The sets that are scored, the headline first."""
+
 BY_PATTERN = ("pointing", "pointing, unshared", "own/other", "removal")
 """The scores that are kept for each pattern; all are kept pooled."""
 

@@ -21,7 +21,7 @@ KEYS_A_QUERY = 8_000
 MAPS_A_QUERY = 256
 """Attributions are larger than keys: so many wafers' are in memory at once."""
 REMEMBERED = 16
-"""Complete answers kept in memory, two models on several lots."""
+"""Complete answers kept in memory, the last used: two models on several lots and altered wafers."""
 
 Asked = tuple[str, tuple[str, ...]]
 
@@ -64,7 +64,8 @@ class ResultShelf(Shelf):
     def scores(self, model: str, maps: Sequence[str]) -> StoredScores:
         """Return the stored logits of n maps, in their order; the arrays are read-only."""
         asked = (model, tuple(maps))
-        if (known := self._complete.get(asked)) is not None:
+        if (known := self._complete.pop(asked, None)) is not None:
+            self._remember(asked, known)
             return known
         stored = self._blobs("logits", model, maps)
         present = np.fromiter((key in stored for key in maps), dtype=bool, count=len(maps))
@@ -140,7 +141,7 @@ class ResultShelf(Shelf):
                 yield row["map"].hex(), row["pattern"], _unpack(row["dies"], row["rows"])
 
     def _remember(self, asked: Asked, answer: StoredScores) -> None:
-        """Keep a complete answer in memory: it never changes, and a page asks for it at every rerun."""
+        """Keep a complete answer as the last used: it never changes, and a page asks for it at every rerun."""
         self._complete[asked] = answer
         for oldest in list(self._complete)[:-REMEMBERED]:
             self._complete.pop(oldest, None)
