@@ -220,7 +220,7 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert "| Mean difference of logits | 1.23 | 0.50 |" in texts(page)
     page.button(key=f"use-{finished}").click().run()
     assert address(page, "student") == name
-    assert {button.label for button in page.get("download_button")} == {"Download"}
+    assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
 def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, finished: int, lot_id: str):
