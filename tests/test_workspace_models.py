@@ -146,6 +146,13 @@ def test_what_came_with_the_product_stays_as_it_is(workspace, change):
         change(workspace, workspace.model("student-int8"))
 
 
+def test_the_files_of_a_model_are_those_of_its_folder_by_their_names_here(workspace, mine):
+    workspace.rename_model(workspace.model(mine), "etch-line")
+    files = workspace.model_files(workspace.model("etch-line-int8"))
+    assert [file.name for file in files] == ["etch-line", "etch-line-onnx", "etch-line-int8"]
+    assert workspace.model_files(workspace.model("student-onnx"))[0].name == "student"
+
+
 # Notes and the archive ---------------------------------------------------------------------------
 
 

@@ -238,6 +238,13 @@ def test_the_guard_says_what_was_lost_and_what_is_not_ruled_out(store: Workspace
     assert "equal" not in approval.guard_sentence(one)
 
 
+def test_no_student_learns_from_what_students_are_judged_by(visit: Visit, store: Workspace):
+    page = visit("distill", lot=comparison.guard_ground().lot_id)
+    click(page, "start")
+    assert "none may learn from them" in texts(page)
+    assert store.jobs("distil") == []
+
+
 # The kit -----------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from wafer_core import jobs
 from wafer_core.compare import Paired, groups_of, paired
 from wafer_core.compare.guard import Judgement, judged
 from wafer_core.lot import Lot
-from wafer_core.models.folder import ModelFile, shipped_models
+from wafer_core.models.folder import ModelFile
 from wafer_core.ui import comparison, state
 from wafer_core.ui.comparison import Comparison, Ground, Standing
 from wafer_core.ui.opinions import Opinion
@@ -32,14 +32,14 @@ WORST: tuple[Judgement, ...] = ("lost", "open", "kept")
 
 def file_of(model: ModelFile, kind: Kind) -> ModelFile:
     """Return a model's int8 file, or the one its bare name means; the latter too where it has no int8 file."""
-    files = [file for file in state.workspace().models(archived=True) if file.folder == model.folder] or [model]
+    files = state.workspace().model_files(model)
     small = next((file for file in files if file.entry.precision == "int8"), files[0])
     return small if kind == "int8" else files[0]
 
 
 def shipped_like(student: ModelFile) -> ModelFile:
     """Return the shipped student of the same network, or the first one where none is."""
-    students = [model for model in shipped_models() if model.role == "student"]
+    students = [model for model in state.workspace().models() if model.role == "student" and is_shipped(model)]
     alike = [model for model in students if model.card.architecture == student.card.architecture]
     usual = [model for model in students if model.folder.name == "student"]
     return [*alike, *usual, *students][0]

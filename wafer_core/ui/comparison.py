@@ -144,6 +144,11 @@ def benchmark_ground() -> Ground | None:
     return None
 
 
+def measured_on() -> set[str]:
+    """Return the lots by whose wafers students are judged, from which none may learn."""
+    return {_guard(), *_benchmarks()}
+
+
 def grounds(in_hand: str | None = None) -> dict[str, Ground]:
     """Return everything models can be compared on: shipped sets, the guard set, labelled lots, then the others.
 

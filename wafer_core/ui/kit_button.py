@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.folder import ModelFile
+from wafer_core.ui import state
 from wafer_core.ui.words import human_bytes
 
 INSIDE = (
@@ -15,7 +16,7 @@ INSIDE = (
 
 def draw(student: ModelFile, key: str, quiet: bool = False) -> None:
     """Draw the button that hands out a student's kit; packing it holds up no page."""
-    graphs = {file.entry.precision: file for file in files_of(student.folder) if file.engine == "onnx"}
+    graphs = {file.entry.precision: file for file in state.workspace().model_files(student) if file.engine == "onnx"}
     missing = len(graphs) < 2
     size = human_bytes(sum(file.entry.bytes for file in graphs.values()))
     hashes = tuple(file.sha256 for file in graphs.values())

@@ -23,8 +23,7 @@ SAID = "model-shelf-said"
 def draw() -> None:
     """Draw the students of the workspace, newest first, behind the shipped ones."""
     store = state.workspace()
-    everything = store.models(archived=True)
-    students = _firsts(everything)
+    students = _firsts(store.models(archived=True))
     away = [one for one in students if store.model_row(one).archived]
     shown = students if state.address("archived") == "1" else [one for one in students if one not in away]
     _head(len(away))
@@ -35,7 +34,7 @@ def draw() -> None:
     asked = state.address("models") or "1"
     at = min(max(1, int(asked)) if asked.isdecimal() else 1, pages)
     for student in shown[(at - 1) * PAGE :][:PAGE]:
-        _line(student, everything)
+        _line(student)
         approval.question(student)
     if pages > 1:
         st.session_state["models-page"] = at
@@ -77,14 +76,14 @@ def _head(away: int) -> None:
             _import()
 
 
-def _line(student: ModelFile, everything: list[ModelFile]) -> None:
+def _line(student: ModelFile) -> None:
     store = state.workspace()
     row = store.model_row(student)
     about, size, guard, actions = st.columns(WIDTHS, vertical_alignment="center")
     about.markdown(f"{_title(student)}  \n:small[:gray[{_origin(student, row)}]]")
     if row.note:
         about.caption(plain(row.note))
-    small = [file for file in everything if file.folder == student.folder and file.entry.precision == "int8"]
+    small = [file for file in store.model_files(student) if file.entry.precision == "int8"]
     disk = human_bytes(small[0].entry.bytes) if small else "no int8"
     size.markdown(f"{disk}  \n:small[:gray[{human_count(student.entry.parameters)} parameters]]")
     guard.markdown(_guard(student))

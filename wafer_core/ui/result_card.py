@@ -98,10 +98,11 @@ def _progress(found: Sequence[Side], student: ModelFile) -> None:
     problems(asked)
     if not asked:
         return
-    done = sum(int(one.said.present.sum()) for side in found for one in side.compared.all)
+    read = [[int(one.said.present.sum()) for one in side.compared.all] for side in found]
+    done = sum(map(sum, read))
     total = sum(len(one.said.present) for side in found for one in side.compared.all)
     st.progress(done / max(1, total), text=f"Reading the same wafers with every model · {percent(done / total, 0)}")
-    drawn = ([comparison.answered(side.compared) for side in found], states(asked))
+    drawn = (read, [job.state for job in asked])
     watch(lambda: ([comparison.answered(side.compared) for side in found], states(asked)), drawn, every=2.0)
 
 

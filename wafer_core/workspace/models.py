@@ -104,6 +104,16 @@ class ModelShelf(ApprovalShelf):
                 return found
         return resolve(name, extra=self.student_folders())
 
+    def model_files(self, model: ModelFile) -> tuple[ModelFile, ...]:
+        """Return every file of a model's folder by its name here, the one first that the bare name means.
+
+        Raises:
+            BrokenModel: the folder contradicts its card.
+        """
+        if is_shipped(model):
+            return tuple(file for file in self._kept(SHIPPED, shipped_models) if file.folder == model.folder)
+        return self._files(model.folder, self._rows().get(model.folder.name))
+
     def model_of(self, sha256: str) -> ModelFile:
         """Return the model file whose weights have this sha256.
 
@@ -142,7 +152,7 @@ class ModelShelf(ApprovalShelf):
             raise UnknownModel(f"{name} is a {model.role}; only a student can be approved.")
         if self.model_row(model).archived:
             raise UsageError(f"{model.stem} is in the archive; restore it before you approve it.")
-        self.put_approval(model.folder.name, note, run, files_of(model.folder)[0].sha256, figures or {})
+        self.put_approval(model.folder.name, note, run, self.model_files(model)[0].sha256, figures or {})
 
     def approved(self) -> str:
         """Return the name of the approved student: the shipped one until another is approved."""
