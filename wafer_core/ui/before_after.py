@@ -177,6 +177,8 @@ def guarded(student: ModelFile) -> Guarded | None:
     ground = comparison.guard_ground()
     found = []
     for ours, theirs in guard_files(student):
+        if not comparison.has_ended(ground, ours):
+            return None
         after, before = comparison.opinion_on(ground, ours), comparison.opinion_on(ground, theirs)
         if not after.complete or not before.complete:
             return None

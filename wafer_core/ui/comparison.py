@@ -203,6 +203,11 @@ def answered(comparison: Comparison) -> list[int]:
     return [int(state.workspace().scored(standing.model.sha256, maps).sum()) for standing in comparison.all]
 
 
+def has_ended(ground: Ground, model: ModelFile) -> bool:
+    """Return whether a model has read the ground's last wafer, which costs less to ask than whether it read all."""
+    return bool(state.workspace().scored(model.sha256, [ground.lot.wafers[-1].map_hash]).all())
+
+
 def opinion_on(ground: Ground, model: ModelFile) -> Opinion:
     """Return a model's opinion of the ground; one that is complete stays at hand, for it never changes."""
     key = (ground.lot_id, model.sha256)
@@ -309,7 +314,7 @@ def benchmark_exact(model: ModelFile) -> Rate | None:
     ground = benchmark_ground()
     if ground is None:
         return None
-    if state.workspace().scored(model.sha256, [ground.lot.wafers[-1].map_hash]).all():
+    if has_ended(ground, model):
         said = opinion_on(ground, model)
         if said.complete:
             return _accuracy(ground.lot_id, model.sha256, said, ground.lot).exact
