@@ -14,7 +14,7 @@ from wafer_core import jobs
 from wafer_core.distill import Settings
 from wafer_core.lot import Lot
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
-from wafer_core.ui import model_cards, run_figures, run_form, runs, words
+from wafer_core.ui import comparison, model_cards, run_figures, run_form, runs, words
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -22,7 +22,8 @@ Visit = Callable[..., AppTest]
 
 @pytest.fixture(autouse=True)
 def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that nobody serves: what a run does is not what these tests are about."""
+    """A queue that nobody serves, and no benchmark: what a run does is not what these tests are about."""
+    monkeypatch.setattr(comparison, "shipped_sets", lambda: ())
     monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
 
 
@@ -220,7 +221,7 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert "| Mean difference of logits | 1.23 | 0.50 |" in texts(page)
     page.button(key=f"use-{finished}").click().run()
     assert address(page, "student") == name
-    assert {button.label for button in page.get("download_button")} == {"Download"}
+    assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
 def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, finished: int, lot_id: str):

@@ -25,11 +25,12 @@ _THEN = (1980, 1, 1, 0, 0, 0)
 """A zip's earliest date, in every kit, so that the same model gives the same bytes."""
 
 
-def kit(model: Path | ModelFile) -> bytes:
+def kit(model: Path | ModelFile, name: str | None = None) -> bytes:
     """Return the kit of a model: a zip with one folder of the model's name.
 
     Args:
         model: the model's folder, or any file of it.
+        name: what the zip's folder is called; as the model's unless given.
 
     Raises:
         BrokenModel: the model lacks its int8 or its fp32 ONNX graph, or contradicts its card.
@@ -47,7 +48,7 @@ def kit(model: Path | ModelFile) -> bytes:
         **{EXPECTED[precision]: each.answer(lot).encode() for precision, each in engines.items()},
         **{file.file: file.read() for file in graphs.values()},
     }
-    return _zipped(folder.resolve().name, contents)
+    return _zipped(name or folder.resolve().name, contents)
 
 
 def onnx_files(folder: Path) -> dict[Precision, ModelFile]:

@@ -20,6 +20,10 @@ _KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-
 """What a file's kind adds to its folder's name, in the order in which a folder stands for one file."""
 
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What a model may be called: a folder's name on every system, and nothing that an address would break."""
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """One weights file of a model folder: the unit that is chosen, loaded and compared.
@@ -60,6 +64,11 @@ class ModelFile:
     def role(self) -> Role:
         """Whether it teaches or was taught."""
         return self.card.role
+
+    @property
+    def stem(self) -> str:
+        """What all files of its folder are called but for their kind."""
+        return self.name.removesuffix(_kind(self.entry))
 
     @property
     def label(self) -> str:

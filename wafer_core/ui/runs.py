@@ -12,7 +12,7 @@ from wafer_core import jobs
 from wafer_core.charts.figures import learning_curve
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui import model_cards, run_figures, state
+from wafer_core.ui import approval, kit_button, model_cards, result_card, run_figures, state
 from wafer_core.ui.comparison import benchmark_exact
 from wafer_core.ui.words import count, duration, human_bytes, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
@@ -243,6 +243,7 @@ def _done(job: JobRow) -> None:
         f"**{student.name}** is ready: {count(student.entry.parameters, 'parameter')}, "
         f"{human_bytes(_smallest(student))} as int8. Choose it by this name on any page."
     )
+    found = result_card.measured(job.lot, str(job.payload["sha256"]), student)
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
         st.caption(slowed + more)
@@ -251,8 +252,11 @@ def _done(job: JobRow) -> None:
             state.go("lot", lot=job.lot, student=student.name)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
-        model_cards.download(student, key="download")
+        approval.button(student, found)
+        kit_button.draw(student, key="download")
+    approval.question(student, found)
     run_figures.draw(student)
+    result_card.draw(found, student)
     _curves(Curves.of(jobs.progress(state.workspace(), job.id)), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "

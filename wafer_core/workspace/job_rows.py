@@ -273,9 +273,10 @@ class JobShelf(Shelf):
         return [row["id"] for row in orphans]
 
     def _numbered(self, connection: sqlite3.Connection, head: str) -> str:
-        """Return `head-N` with the first N that no run or folder has had."""
+        """Return `head-N` with the first N that no run, folder or renamed model has had."""
         rows = connection.execute("SELECT name FROM jobs WHERE name LIKE ? || '-%'", (head,)).fetchall()
-        taken = {row["name"] for row in rows} | {folder.name for folder in self.student_root.iterdir()}
+        given = connection.execute("SELECT name FROM models WHERE name IS NOT NULL").fetchall()
+        taken = {row["name"] for row in [*rows, *given]} | {folder.name for folder in self.student_root.iterdir()}
         number = 1
         while f"{head}-{number}" in taken:
             number += 1
