@@ -12,6 +12,7 @@ Nothing here imports torch; the worker does.
 
 from __future__ import annotations
 
+from wafer_core.jobs.logbook import log_lines, log_path
 from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
@@ -31,6 +32,8 @@ __all__ = [
     "cancel",
     "ensure_worker",
     "jobs",
+    "log_lines",
+    "log_path",
     "missing",
     "missing_attributions",
     "pause",
