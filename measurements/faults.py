@@ -91,6 +91,8 @@ def _scored(workspace: Workspace, job_id: int) -> bool:
     job = workspace.job(job_id)
     if job is None or job.state != "done":
         return False
+    if not _whole_lot(workspace, job.lot):
+        return False
     maps = [wafer.map_hash for wafer in workspace.lot(job.lot)]
     return bool(workspace.scored(job.payload["sha256"], maps).all())
 

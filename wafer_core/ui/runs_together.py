@@ -86,7 +86,7 @@ def _choice(begun: Mapping[int, JobRow]) -> list[JobRow]:
 
 def _chart(what: str, curves: Mapping[str, tuple[tuple[float, float], ...]]) -> None:
     drawn = tuple(Curve(name, points) for name, points in curves.items())
-    figure = learning_curves(drawn, what, state.theme())  # type: ignore[arg-type]
+    figure = learning_curves(drawn, what, state.theme())
     said = f"{what} over the seconds of training of {', '.join(curves)}; the table below has their last values"
     st.plotly_chart(figure, config={"displayModeBar": False}, key=f"together-{what}", alt=said)
 
