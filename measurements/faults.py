@@ -169,8 +169,11 @@ def _kill_worker(workspace: Workspace) -> str:
         pid = jobs.worker_pid(workspace)
         running = workspace.jobs(states=["running"])
         if pid is not None and all(job.attempts < ATTEMPTS - 1 for job in running):
-            with suppress(ProcessLookupError):
+            try:
                 os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                # The next worker holds the lock already and has not said its number yet.
+                continue
             return " and ".join(sorted(str(job.progress.get("stage", job.kind)) for job in running)) or "at nothing"
         time.sleep(0.05)
     raise SystemExit("No worker came back to be killed.")
