@@ -16,3 +16,4 @@ if now is not None:
     runs.draw_run(now)
 with st.container(border=True):
     runs.earlier(found)
+runs.keep_current(found)

@@ -12,6 +12,7 @@ import pytest
 
 from wafer_core.cli import main, models
 from wafer_core.decode import decode_with, verdict_titles
+from wafer_core.distill.lesson import Lesson
 from wafer_core.models.folder import resolve
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import load_recognizer
@@ -216,6 +217,9 @@ SCORE = ("score", "LOT", "--model", "ONNX", "--out", "OUT")
         (("distill", "LOT", "--out", "OUT", "--seed", "x"), ("--seed", "whole")),
         (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--size", "vast"), ("vast", "small")),
         (("distill", "LOT", "--out", "LOT", "--teacher", "MODEL"), ("--out",)),
+        (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--pool", "lots"), ("'lots'", "at least one")),
+        (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--without", "9"), ("'9'",)),
+        (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--pool-lot", "NONE"), ("NONE", "no such file")),
         (("benchmark", "--out", "FOLDER"), ("--out", "folder")),
         (("train-teacher", "--out", "OUT"), ("--data",)),
     ],
@@ -263,6 +267,31 @@ def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):
     assert json.loads((out / "card.json").read_text())["made_from"]["seed"] == 3
     for model in (out, out / "student.int8.onnx"):
         assert run("score", lot_file, "--model", model, "--out", tmp_path / "scores.csv")[0] == 0
+
+
+def test_a_distillation_that_was_interrupted_goes_on_and_writes_the_same_weights(
+    run, lot_file, die_list, tmp_path, monkeypatch
+):
+    """The real thing is killed by `measurements.faults`; here a step is interrupted as Ctrl-C would."""
+    settings = ("--size", "tiny", "--steps", "6", "--teacher", "MODEL", "--pool", "lots", "--pool-lot", die_list)
+    assert run("distill", lot_file, "--out", tmp_path / "whole", *settings)[0] == 0
+    advance, taken = Lesson.advance, []
+
+    def interrupted(lesson):
+        taken.append(lesson.step)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        return advance(lesson)
+
+    monkeypatch.setattr(Lesson, "advance", interrupted)
+    assert run("distill", lot_file, "--out", tmp_path / "broken", *settings)[0] == 130
+    assert (tmp_path / "broken.run").is_dir()
+    assert refused(run("distill", lot_file, "--out", tmp_path / "broken", *settings, "--seed", "1"), "broken.run")
+    assert run("distill", lot_file, "--out", tmp_path / "broken", *settings)[0] == 0
+    assert taken[4] > 0, "it began anew"
+    whole, broken = ((tmp_path / name / "student.safetensors").read_bytes() for name in ("whole", "broken"))
+    assert broken == whole
+    assert not (tmp_path / "broken.run").exists()
 
 
 def test_a_fault_of_ours_is_a_sentence_too(monkeypatch, capsys):

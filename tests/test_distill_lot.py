@@ -9,16 +9,18 @@ import pytest
 from safetensors.numpy import load_file
 
 from wafer_core import distill_lot
+from wafer_core.canonical import canonical
+from wafer_core.decode import decode_with
 from wafer_core.distill import Progress, Settings, loop
-from wafer_core.distill_lot import CHECKPOINT, Stage, distil_lot, maps, plan, run
+from wafer_core.distill_lot import CHECKPOINT, Examples, Stage, distil_lot, line, maps, plan, pool, run, slowed
 from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.plan import Plan, Taken, timed
-from wafer_core.errors import BrokenModel, UnusableLot, UsageError
+from wafer_core.errors import BrokenModel, UnknownWafer, UnusableLot, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
 from wafer_core.models.networks import STUDENT_SIZES
-from wafer_core.models.weights import network_bytes
+from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.recognise import load_recognizer
 
 FILES = {"student.safetensors", "student.onnx", "student.int8.onnx", "card.json", "run.json"}
@@ -32,7 +34,7 @@ def unshipped(tmp_path, monkeypatch):
 
 @pytest.fixture
 def few_replayed(monkeypatch):
-    monkeypatch.setattr(maps, "REPLAYED", 8)
+    monkeypatch.setattr(pool, "REPLAYED", 8)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
     assert (made["seed"], made["steps"]) == (5, 3)
     assert [(data["name"], data["labels"], data["maps"]) for data in made["data"]] == [
         (lot.title, False, 7),
-        ("simulated mixed wafers", False, maps.REPLAYED),
+        ("simulated mixed wafers", False, pool.REPLAYED),
     ]
     assert made["data"][0]["sha256"] == lot.lot_hash
     assert made["command"].endswith("--teacher tiny-untrained --size tiny --seed 5 --steps 3")
@@ -94,7 +96,7 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
 def test_the_run_is_told_step_by_step(ready, teacher):
     out, _, told = ready
     record = json.loads((out / "run.json").read_text())
-    assert record["settings"] == {**asdict(settings()), "start": None}
+    assert record["settings"] == {**asdict(settings()), "start": None, "without": []}
     assert record["teacher"] == {"name": "tiny-untrained", "sha256": teacher.sha256}
     assert record["start"] is None
     assert record["agreement"]["before"] is None
@@ -165,8 +167,90 @@ def test_a_spent_budget_ends_after_a_step_and_a_number_of_steps_does_not(small_l
 def test_without_a_pool_the_lot_is_learned_alone(small_lot, teacher, tmp_path, monkeypatch):
     expected = distilled(small_lot, teacher, tmp_path / "alone", settings(pool="none"))
     assert not same(distilled(small_lot, teacher, tmp_path / "usual", settings()), expected)
-    monkeypatch.setattr(maps, "mixed_map", None)
+    monkeypatch.setattr(pool, "mixed_map", None)
     assert same(distilled(small_lot, teacher, tmp_path / "again", settings(pool="none")), expected)
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_wafers_are_left_out_as_if_they_had_never_been(lot_of, disc_states, teacher, tmp_path):
+    states = [disc_states(18, 18, 0.05 + 0.1 * i, i) for i in range(7)]
+    expected = distilled(lot_of(states[1:6]), teacher, tmp_path / "few", settings())
+    found = distilled(lot_of(states), teacher, tmp_path / "left-out", settings(without=("01", "L1/07")))
+    assert same(found, expected)
+    with pytest.raises(UnknownWafer, match="no wafer '8'"):
+        next(distil_lot([lot_of(states)], teacher, tmp_path / "run", settings(without=("8",))))
+    with pytest.raises(UnusableLot, match="every wafer with a tested die was left out"):
+        next(distil_lot([lot_of(states[:1])], teacher, tmp_path / "run", settings(without=("01",))))
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_other_lots_join_the_lot_and_their_labels_are_not_read(small_lot, lot_of, disc_states, teacher, tmp_path):
+    other = lot_of([disc_states(16, 16, 0.1 * i, 50 + i) for i in range(4)], lot="L2", title="another")
+    labelled = replace(other, wafers=tuple(replace(wafer, labels=np.ones(8, bool)) for wafer in other))
+    made = {
+        name: distilled(small_lot, teacher, tmp_path / name, settings(pool=kind), beside=beside)
+        for name, kind, beside in (
+            ("alone", "none", []),
+            ("lots", "lots", [other]),
+            ("labelled", "lots", [labelled]),
+            ("both", "both", [other]),
+        )
+    }
+    assert same(made["lots"], made["labelled"])
+    assert not same(made["lots"], made["alone"])
+    assert not same(made["lots"], made["both"])
+
+
+def gathered(lots, teacher, chosen, beside=()):
+    """The maps of a run, its stages left out."""
+    going = maps.gather(lots, load_network(teacher), 16, chosen, beside)
+    while True:
+        try:
+            next(going)
+        except StopIteration as end:
+            return end.value
+
+
+def rows(maps):
+    return {row.tobytes() for row in maps}
+
+
+@pytest.mark.usefixtures("few_replayed")
+@pytest.mark.parametrize("kind", ["lots", "both"])
+def test_no_wafer_of_the_lot_is_in_a_pool_held_out_or_left_out(lot_of, disc_states, teacher, kind):
+    states = [disc_states(16, 16, 0.05 * i, i) for i in range(12)]
+    lot = lot_of(states[:10])
+    # The other lot repeats the lot in frames that start elsewhere, so that their hashes differ.
+    frames = [replace(wafer, lot="L2", frame=replace(wafer.frame, x=7)) for wafer in lot_of(states)]
+    other, third = replace(lot, title="other", wafers=tuple(frames)), lot_of(states[:11], lot="L3", title="third")
+    found = gathered([lot], teacher, settings(pool=kind, without=("03",)), [other, third])
+    own = rows(canonical(lot.wafers, 16))
+    assert not rows(found.pool.maps) & own
+    assert len(rows(found.learned)) + len(rows(found.watched)) == 9
+    counts = {each["name"]: each["maps"] for each in found.pool.data}
+    assert sum(counts.values()) == len(found.pool.maps) == 2 + (8 if kind == "both" else 0)
+    assert [each.get("sha256") for each in found.pool.data if each["name"] == "other"] == [other.lot_hash]
+    assert len(found.names) == len(found.watched)
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_of_many_wafers_of_other_lots_some_are_drawn(small_lot, lot_of, disc_states, teacher, monkeypatch):
+    monkeypatch.setattr(pool, "MOST_OF_LOTS", 3)
+    other = lot_of([disc_states(16, 16, 0.1 * i, 50 + i) for i in range(6)], lot="L2")
+    drawn = [gathered([small_lot], teacher, settings(pool="lots", seed=seed), [other]).pool for seed in (0, 0, 1)]
+    assert [len(each.maps) for each in drawn] == [3, 3, 3]
+    assert np.array_equal(drawn[0].maps, drawn[1].maps)
+    assert rows(drawn[0].maps) != rows(drawn[2].maps)
+
+
+def test_a_pool_and_other_lots_have_to_fit(small_lot, teacher, tmp_path):
+    for kind, beside, said in (
+        ("lots", [], "name at least one"),
+        ("simulated", [small_lot], "takes no other lot"),
+        ("lots", [small_lot], "no tested wafer that is not in the lot itself"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            list(distil_lot([small_lot], teacher, tmp_path / "run", settings(pool=kind), beside=beside))
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
@@ -247,6 +331,37 @@ def test_a_run_that_is_left_leaves_nothing(small_lot, teacher, tmp_path, stage):
     assert any(isinstance(told, Stage) and told.name == stage for told in going)
     going.close()
     assert not [path for path in tmp_path.iterdir() if path.name != "home"]
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_wafers_to_watch_are_told_before_the_first_step_those_that_differ_first(
+    ready, lot_of, disc_states, teacher, tmp_path
+):
+    lot = lot_of([disc_states(16, 16, 0.02 * i, i) for i in range(40)])
+    told = list(distil_lot([lot], teacher, tmp_path / "run", settings(start=ready[0], steps=1)))
+    at = [i for i, each in enumerate(told) if isinstance(each, Examples)]
+    assert len(at) == 1
+    assert at[0] < next(i for i, each in enumerate(told) if isinstance(each, Progress))
+    shown = told[at[0]]
+    assert len(shown.wafers) == len(shown.teacher) == len(shown.student) == 4
+    found = [
+        decode_with(model, np.array(rows, np.float32)).detected
+        for model, rows in ((teacher, shown.teacher), (files_of(ready[0])[0], shown.student))
+    ]
+    apart = (found[0] != found[1]).any(axis=1).tolist()
+    assert apart == sorted(apart, reverse=True)
+    (last,) = steps_of(told)
+    assert len(last.look.first) == 4
+
+
+def test_what_a_run_tells_reads_as_lines():
+    assert line(Progress(2, 9, 1.0, 0.5, 3, 4)) == "step 2 of 9: loss 0.5000, 3 of 4 held-out wafers agree"
+    assert line(Stage("train", 1.0, Plan(3).note)) == "train: 3 steps, as asked for"
+    planned = Plan.fitted(60.0, 10.0, 0.2, 0.1, Taken(2.0, 2.0)).note
+    assert planned == "202 steps planned at 210 ms each, 8 s of 60 s kept for writing"
+    assert line(Examples(("L1/02", "L1/05"), (), ())) == "watched most closely: L1/02, L1/05"
+    assert slowed(Progress(9, 9, 1.0, 0.5, 3, 4)) == ""
+    assert "ended at step 2 of 9" in slowed(Progress(2, 9, 1.0, 0.5, 3, 4))
 
 
 # Agreement ---------------------------------------------------------------------------------------
@@ -387,6 +502,17 @@ def test_a_run_that_was_stopped_writes_what_an_uninterrupted_one_writes(
         killed.rename(keep)
     found = distilled(small_lot, teacher, tmp_path / "run", settings(steps=8), keep=keep)
     assert same(found, expected)
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+@pytest.mark.parametrize("change", [{"seed": 6}, {"steps": 9}, {"without": ("01",)}, {"pool": "none"}])
+def test_what_is_kept_of_a_run_with_other_options_is_not_gone_on_from(small_lot, teacher, tmp_path, change):
+    keep = tmp_path / "keep"
+    going = distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep)
+    next(each for each in going if isinstance(each, Progress))
+    going.close()
+    with pytest.raises(UsageError, match="keep is left from a run with other options"):
+        next(distil_lot([small_lot], teacher, tmp_path / "run", settings(**{"steps": 8, **change}), keep=keep))
 
 
 @pytest.mark.usefixtures("few_replayed")

@@ -1,6 +1,8 @@
 import itertools
+import json
 import math
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -87,6 +89,25 @@ def test_agreement_is_what_was_last_measured(maps):
     assert told[-1].agreed == last
 
 
+def test_a_look_counts_every_pattern_and_tells_the_first_wafers_one_by_one(maps):
+    student, told = run(maps, Recipe(steps=12, batch=4, evaluate=5, rate=1e-2))
+    look = told[-1].look
+    with torch.inference_mode():
+        logits, wanted = student(maps[40:]), network(0, spread=20.0)(maps[40:]) > HALF
+    found = logits > HALF
+    assert (look.agreed, told[-1].agreed) == (int((found == wanted).all(dim=1).sum()),) * 2
+    assert look.both == tuple((found & wanted).sum(dim=0).tolist())
+    assert look.either == tuple((found | wanted).sum(dim=0).tolist())
+    assert max(look.either) > 0
+    np.testing.assert_allclose(look.first, logits[: loop.SHOWN], atol=0.006)
+    assert told[5].look == told[4].look != told[-1].look
+
+
+def test_a_look_outlives_json():
+    look = loop.Look(3, (1, 0), (2, 1), ((0.5, -1.25), (0.0, 2.0)))
+    assert loop.Look.of(json.loads(json.dumps(asdict(look)))) == look
+
+
 def test_progress_is_json(maps):
     _, told = run(maps, Recipe(steps=1, batch=4))
     assert set(told[0].to_json()) == {"step", "steps", "seconds", "loss", "agreed", "held_out"}
@@ -147,7 +168,7 @@ def test_a_run_that_was_left_repeats_an_uninterrupted_one(maps, tmp_path, left):
 
 
 def counted(progress):
-    return progress.step, progress.loss, progress.agreed
+    return progress.step, progress.loss, progress.agreed, progress.look if progress.step > 11 else None
 
 
 def test_a_kill_costs_what_came_after_the_last_checkpoint_and_nothing_else(maps, tmp_path, monkeypatch):

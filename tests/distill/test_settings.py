@@ -23,7 +23,7 @@ def test_what_can_be_used_is_taken(size, changes):
         ({"steps": -3}, "at least one step"),
         ({"augmentation": -0.1}, "An augmentation of -0.1 is not between 0 and 2"),
         ({"augmentation": float("nan")}, "An augmentation of nan"),
-        ({"pool": "all"}, "no pool 'all'; the pools are simulated, none"),
+        ({"pool": "all"}, "no pool 'all'; the pools are simulated, lots, both, none"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(changes, sentence):
@@ -32,5 +32,8 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(changes, sentence):
 
 
 def test_what_is_unusual_is_told_as_the_command_line_takes_it():
-    assert Settings().unusual() == {}
-    assert Settings(augmentation=0.5, pool="none").unusual() == {"augmentation": "0.5", "pool": "none"}
+    assert Settings().unusual() == ""
+    assert Settings(augmentation=0.5, pool="none").unusual() == "--augmentation 0.5 --pool none"
+    assert Settings(pool="both", without=("L1/02", "L 1/03")).unusual() == (
+        "--pool both --pool-lot FILE --without L1/02 --without 'L 1/03'"
+    )

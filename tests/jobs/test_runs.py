@@ -1,5 +1,6 @@
 """Distillations as jobs: cancelled, paused, killed, and what they leave."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually, kill_worker, running, trained
 
 from wafer_core import jobs
+from wafer_core.errors import UnusableLot
 from wafer_core.jobs import tasks
 from wafer_core.jobs.worker import Worker
 from wafer_core.workspace import Workspace
@@ -33,6 +35,10 @@ def test_a_distillation_ends_in_a_student_that_scores(workspace, big_lot):
     points = jobs.progress(workspace, job_id)
     assert points[-1].step == 4
     assert job.progress["step"] == 4
+    assert len(job.progress["examples"]["wafers"]) == len(job.progress["look"]["first"]) == 4
+    said = [line.split("  ", 1)[1] for line in jobs.log_lines(workspace, job_id)]
+    assert (said[0], said[-1]) == ("begins", f"done: {job.message}")
+    assert sum(line.startswith("step ") for line in said) == 4
     again = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
     assert workspace.job(again).name == "lot17184-tiny-2"
     assert ended(workspace, jobs.submit_score(workspace, lot_id, "lot17184-tiny-1-int8")).state == "done"
@@ -121,6 +127,31 @@ def test_a_run_that_gets_further_between_kills_is_not_given_up(workspace, big_lo
         workspace.report(job_id, {"step": 0})
         workspace.requeue_orphans()
     assert workspace.job(job_id).state == "lost"
+
+
+def test_a_run_learns_beside_other_lots_and_without_some_wafers(workspace, worker, big_lot, small_lot):
+    lot_id, other = workspace.add_lot(big_lot), workspace.add_lot(small_lot)
+    chosen = {**SHORT, "pool": "lots", "pool_lots": [other], "without": ["L1/01", "L1/02"]}
+    job_id = jobs.submit_distil(workspace, lot_id, chosen, teacher=TEACHER)
+    all_turns(worker)
+    job = workspace.job(job_id)
+    assert job.state == "done", job.message
+    student = workspace.model(job.name)
+    learned = [(each["name"], each["sha256"]) for each in student.card.made_from["data"][:2]]
+    assert learned == [(big_lot.title, big_lot.lot_hash), (small_lot.title, small_lot.lot_hash)]
+    record = json.loads((student.folder / "run.json").read_text())
+    assert record["settings"]["without"] == ["L1/01", "L1/02"]
+    assert record["wafers"] == 38
+    assert record["pool"] == [{"name": "small", "sha256": small_lot.lot_hash, "labels": False, "maps": 6}]
+
+
+def test_a_run_without_wafers_or_beside_itself_is_refused_before_it_is_queued(workspace, small_lot):
+    lot_id = workspace.add_lot(small_lot)
+    with pytest.raises(UnusableLot, match="Every wafer of small is left out"):
+        jobs.submit_distil(workspace, lot_id, {"without": [wafer.name for wafer in small_lot]}, teacher=TEACHER)
+    with pytest.raises(UnusableLot, match="beside itself"):
+        jobs.submit_distil(workspace, lot_id, {"pool": "lots", "pool_lots": [lot_id]}, teacher=TEACHER)
+    assert workspace.jobs() == []
 
 
 # Pausing -----------------------------------------------------------------------------------------

@@ -5,16 +5,28 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from wafer_core import jobs
-from wafer_core.distill import Settings
+from wafer_core.distill import Settings, held_out
+from wafer_core.jobs.logbook import note
 from wafer_core.lot import Lot
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
-from wafer_core.ui import comparison, model_cards, run_figures, run_form, runs, words
+from wafer_core.ui import (
+    allowance,
+    comparison,
+    model_cards,
+    opinions,
+    run_figures,
+    run_form,
+    runs,
+    runs_together,
+    words,
+)
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -146,14 +158,163 @@ def test_the_rarer_settings_stand_in_the_address_and_reach_the_run(visit: Visit,
     page.button(key="start").click().run()
     settings = store.jobs("distil")[0].payload["settings"]
     assert settings == {"size": "small", "budget": 60.0, "augmentation": 0.5, "pool": "none", "seed": 3}
-    assert set(settings) <= {field.name for field in fields(Settings)}
+    assert set(settings) <= {field.name for field in fields(Settings)} | {"pool_lots"}
 
 
-def test_the_page_says_what_the_lot_allows(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer):
-    assert "6 wafers to learn from. So few teach little" in texts(visit("distill", lot=lot_id))
+def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
+    visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer
+):
+    said = texts(visit("distill", lot=lot_id))
+    assert "6 wafers, about 1 of them held out" in said
+    assert "The teacher still reads the lot" in said
+    assert [job.payload["model"] for job in store.jobs("score")] == ["teacher"]
     answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
     said = texts(visit("distill", lot=lot_id))
-    assert "names a pattern on 3 of them (Center, Scratch) and is unsure of 0" in said
+    assert "The teacher sees Center on 2, Scratch on 1, no pattern on 3; it is unsure of 0 of 6." in said
+    assert "Little of Center, Scratch: fewer than 10 wafers" in said
+    assert "Nothing of Donut, Edge-Loc, Edge-Ring, Loc, Near-Full, Random" in said
+    assert "what is learned beside it keeps them alive" in said
+    assert "the shipped student it starts from and simulated wafers carry the rest" in said
+    assert said.count("cannot mend its errors") == 1
+
+
+def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
+    visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer
+):
+    answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
+    said = texts(visit("distill", lot=lot_id, pool="none", without=f"{lot_id[:6]}-0.2"))
+    assert "4 wafers, about 1 of them held out to check the student on; 2 left out." in said
+    assert "The teacher sees Center on 1, no pattern on 3" in said
+    assert "nothing keeps it from forgetting them" in said
+
+
+@pytest.mark.parametrize(
+    ("shipped", "pool", "said"),
+    [
+        ("small", "none", "the shipped student it starts from carries the rest."),
+        ("small", "both", "the shipped student it starts from and other lots and simulated wafers carry"),
+        (None, "simulated", "No student of this size is shipped"),
+        (None, "none", "expect a poor student"),
+    ],
+)
+def test_what_carries_a_student_of_few_wafers_is_named(monkeypatch, tmp_path, shipped, pool: str, said: str):
+    monkeypatch.setattr(allowance, "SHIPPED", tmp_path)
+    if shipped:
+        (tmp_path / allowance.SHIPPED_STUDENTS[shipped]).mkdir()
+    assert said in allowance._few(pool, "small")
+
+
+def test_as_many_wafers_are_held_out_as_is_said():
+    maps = np.random.default_rng(0).random((2000, 2, 4, 4)).astype(np.float32)
+    assert held_out(maps).mean() == pytest.approx(allowance.HELD_OUT, abs=0.03)
+
+
+def test_other_lots_and_wafers_left_out_reach_the_run(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot):
+    other = store.add_lot(replace(small_lot, title="another", wafers=small_lot.wafers[:3]))
+    page = visit("distill", lot=lot_id, pool="lots", beside=f"{other}.{lot_id}.gone")
+    page.multiselect(key=f"without-{lot_id}").select(1).run()
+    assert address(page, "without") == f"{lot_id[:6]}-1"
+    page.selectbox(key="address-below").select("50").run()
+    page.button(key="start").click().run()
+    assert not page.exception
+    settings = store.jobs("distil")[0].payload["settings"]
+    low = [wafer.name for wafer in small_lot if wafer.yield_fraction < 0.5]
+    assert low
+    assert (settings["pool"], settings["pool_lots"]) == ("lots", [other])
+    assert settings["without"] == [small_lot.wafers[1].name, *low]
+
+
+def test_a_pool_of_other_lots_without_one_is_refused_in_a_sentence(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill", lot=lot_id, pool="lots")
+    page.button(key="start").click().run()
+    assert not page.exception
+    assert "name at least one" in texts(page)
+    assert store.jobs("distil") == []
+
+
+def test_wafers_left_out_of_another_lot_mean_nothing_here(visit: Visit, store: Workspace, lot_id: str):
+    page = visit("distill", lot=lot_id, without="abcdef-1.2")
+    page.button(key="start").click().run()
+    assert "without" not in store.jobs("distil")[0].payload["settings"]
+
+
+@pytest.fixture
+def watched(store: Workspace, lot_id: str, small_lot: Lot) -> int:
+    """A run in the middle, which tells of two held-out wafers."""
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    sure, none = [6.0, *[-6.0] * 7], [-6.0] * 8
+    examples = {"wafers": [wafer.name for wafer in small_lot.wafers[:2]], "teacher": [sure, none]}
+    look = {"agreed": 1, "both": [1, *[0] * 7], "either": [2, *[0] * 7], "first": [[4.0, *[-6.0] * 7], none]}
+    told = {"step": 20, "steps": 40, "seconds": 2.0, "loss": 0.5, "agreed": 1, "held_out": 2, "stage": "train"}
+    told |= {"spent": 10.0, "look": look, "examples": {**examples, "student": [none, none]}}
+    store.report(run, told, point=ProgressPoint(20, 2.0, 0.5, 1, 2))
+    note(store, run, "step 20 of 40: loss 0.5000, 1 of 2 held-out wafers agree")
+    return run
+
+
+def test_held_out_wafers_are_watched_one_by_one_and_by_pattern(visit: Visit, lot_id: str, watched: int):
+    page = visit("distill", lot=lot_id, run=str(watched))
+    assert not page.exception
+    said = texts(page)
+    assert "| Held-out wafers | Center |" in said
+    assert "| 1 of 2 |" in said
+    assert "**01** =" in said
+    assert "student Center · Center 0.98" in said
+    assert "at first Normal" in said
+    assert "step 20 of 40: loss 0.5000" in page.code[0].value
+
+
+def test_runs_are_laid_over_each_other_and_their_differences_told(visit: Visit, store: Workspace, lot_id: str):
+    made = []
+    for seed in (0, 3):
+        run = jobs.submit_distil(store, lot_id, {"size": "tiny", "budget": 60.0, "seed": seed}, "teacher")
+        store.begin_job(run)
+        told = {"step": 20, "steps": 20, "seconds": 9.0, "loss": 0.5, "agreed": seed, "held_out": 4}
+        store.report(run, told, point=ProgressPoint(20, 9.0, 0.5, seed, 4))
+        store.end_job(run, "failed", "It failed.")
+        made.append(run)
+    page = visit("distill", lot=lot_id, **{"beside-runs": ".".join(map(str, made))})
+    assert not page.exception
+    frame = page.table[0].value
+    assert list(frame.index) == ["Seed", "Steps done", "Agreement, last", "Loss, last"]
+    assert list(frame.loc["Seed"]) == ["0", "3"]
+    assert list(frame.loc["Agreement, last"]) == ["0 of 4", "3 of 4"]
+    page.multiselect(key="runs-together").set_value([made[1]]).run()
+    assert address(page, "beside-runs") == str(made[1])
+    assert "Seed" not in page.table[0].value.index
+
+
+def test_every_setting_of_a_run_is_compared(store: Workspace, lot_id: str):
+    run = store.job(submit(store, lot_id))
+    usual = runs_together.settings_text(run, {lot_id: "small"})
+    other = {"pool": "both", "pool_lots": ["x"], "without": ["L1/01"], "augmentation": 0.5, "steps": 1000, "seed": 4}
+    changed = replace(run, payload={**run.payload, "settings": {**run.payload["settings"], **other}})
+    found = runs_together.differences([usual, runs_together.settings_text(changed, {lot_id: "small", "x": "other"})])
+    assert {name: values[1] for name, values in found.items()} == {
+        "Steps": "1,000",
+        "Variation of the wafers": "weak",
+        "Learned beside the lot": "other lots and simulated wafers",
+        "Other lots": "other",
+        "Left out": "L1/01",
+        "Seed": "4",
+    }
+
+
+def test_the_list_of_runs_says_how_they_stand_by_now(visit: Visit, store: Workspace, lot_id: str, monkeypatch):
+    """What the page watches is how runs stand, beside how they stood when it was drawn."""
+    seen = []
+    monkeypatch.setattr(opinions, "watch", lambda measure, drawn, every=1.0: seen.append((measure, drawn)))
+    run = submit(store, lot_id)
+    visit("distill", lot=lot_id)
+    measure, drawn = seen[-1]
+    assert measure() == drawn == ["queued"]
+    store.begin_job(run)
+    assert measure() == ["running"] != drawn
+    store.end_job(run, "cancelled", "Cancelled.")
+    seen.clear()
+    visit("distill", lot=lot_id)
+    assert not any(drawn == ["cancelled"] for _, drawn in seen)
 
 
 @pytest.mark.parametrize(

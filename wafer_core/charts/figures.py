@@ -107,7 +107,7 @@ def accuracy_against_size(
         title="bytes on disk (log)",
     )
     figure.update_yaxes(range=[low, high], ticksuffix=" %", title=metric)
-    return _dressed(figure, colours, height=380)
+    return dressed(figure, colours, height=380)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def score_bars(bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme) -
     )
     figure.update_yaxes(range=[0, 1], tickformat=".1f", title=metric)
     figure.update_layout(barmode="group", bargap=0.22, bargroupgap=0.04)
-    return _dressed(figure, colours, height=330, legend=True)
+    return dressed(figure, colours, height=330, legend=True)
 
 
 @lru_cache(maxsize=32)
@@ -185,7 +185,7 @@ def learning_curve(
         figure.update_yaxes(range=[max(min([90.0, *values]) - 4, -2), 101])
     else:
         figure.update_yaxes(rangemode="tozero")
-    return _dressed(figure, colours, height=170)
+    return dressed(figure, colours, height=170)
 
 
 def _colour(colours: Palette, role: str, students: int) -> str:
@@ -321,7 +321,7 @@ def _outside(box: Box, width: float) -> float:
     return LINE * (max(-box[0], 0.0) + max(box[2] - width, 0.0))
 
 
-def _dressed(figure: go.Figure, colours: Palette, height: int, legend: bool = False) -> go.Figure:
+def dressed(figure: go.Figure, colours: Palette, height: int, legend: bool = False) -> go.Figure:
     """Give a figure the page's ground, lines and letters."""
     figure.update_layout(
         height=height,

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
+from pathlib import Path
 
 from wafer_core.cli.files import check_folder
-from wafer_core.cli.options import add_lots, add_out, model_file, read_lot, report_reading, seconds, whole
+from wafer_core.cli.options import (
+    add_lots,
+    add_out,
+    model_file,
+    read_lot,
+    read_together,
+    report_reading,
+    seconds,
+    whole,
+)
 
 NAME = "distill"
 BUDGET = 60.0
@@ -23,18 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the same seed and steps repeat a run")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="train exactly so long, whatever the clock says")
     parser.add_argument("--augmentation", type=float, default=1.0, metavar="X", help="0 none, 1 usual, 2 strongest")
-    parser.add_argument("--pool", default="simulated", metavar="NAME", help="what joins the lot: simulated or none")
+    parser.add_argument(
+        "--pool", default="simulated", metavar="NAME", help="what joins the lot: simulated, lots, both or none"
+    )
+    parser.add_argument(
+        "--pool-lot", type=Path, action="append", default=[], metavar="FILE", help="a lot of that pool; may be repeated"
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="WAFER", help="leave a wafer out; may be repeated"
+    )
     parser.add_argument("--teacher", default="teacher", metavar="NAME", help="the model to learn from")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Leave a complete model folder, saying on standard output how far it is."""
+    """Leave a complete model folder, saying on standard output how far it is.
+
+    A command that was killed and is repeated goes on where it was, from what it kept in `DIR.run`.
+    """
     from wafer_core.distill import Settings
-    from wafer_core.distill_lot import Progress, Stage, distil_lot
+    from wafer_core.distill_lot import CHECKPOINT, Progress, Stage, distil_lot, line, slowed
 
     check_folder(arguments.out)
     teacher = model_file(arguments.teacher)
     lot = read_lot(arguments)
+    beside = [read_together([path], arguments) for path in arguments.pool_lot]
     settings = Settings(
         size=arguments.size,
         budget=arguments.budget,
@@ -42,22 +65,25 @@ def run(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         augmentation=arguments.augmentation,
         pool=arguments.pool,
+        without=tuple(dict.fromkeys(arguments.without)),
     )
+    keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
+    if (keep / CHECKPOINT).exists():
+        print(f"Going on from what an earlier command kept in {keep}.", flush=True)
     last: Progress | None = None
     said, stage = 0.0, ""
-    for told in distil_lot([lot], teacher, arguments.out, settings, started=arguments.started):
-        now = time.monotonic() - arguments.started
+    told_by = distil_lot([lot], teacher, arguments.out, settings, started=arguments.started, keep=keep, beside=beside)
+    for told in told_by:
+        now, fresh = time.monotonic() - arguments.started, True
         if isinstance(told, Stage):
             fresh, stage = told.name != stage, told.name
-            line = stage
-        else:
+        elif isinstance(told, Progress):
             fresh, last = now >= said + SECONDS_BETWEEN_LINES or told.step == told.steps, told
-            agreed = f"{told.agreed} of {told.held_out} held-out wafers agree"
-            line = f"step {told.step} of {told.steps}: loss {told.loss:.4f}, {agreed}"
         if fresh:
             said = now
-            print(f"{now:.0f} s, {line}", flush=True)
-    if last is not None and last.step < last.steps:
-        print(f"The machine slowed down, so the run ended at step {last.step} of {last.steps} to keep to its budget.")
+            print(f"{now:.0f} s, {line(told)}", flush=True)
+    shutil.rmtree(keep, ignore_errors=True)
+    if last is not None and slowed(last):
+        print(slowed(last))
     print(f"The student is in {arguments.out}.")
     report_reading(lot)

@@ -70,9 +70,14 @@ def read_lot(arguments: argparse.Namespace) -> Lot:
         UnreadableFile: a path names no file, or no file could be read.
         ReadingQuestion: a reading option has to be stated.
     """
+    return read_together(arguments.lots, arguments)
+
+
+def read_together(paths: Sequence[Path], arguments: argparse.Namespace) -> Lot:
+    """Read files as one Lot with the reading options of the command line; raises what `read_lot` does."""
     from wafer_core.readers import read_paths
 
-    for path in arguments.lots:
+    for path in paths:
         if not path.is_file():
             raise UnreadableFile(str(path), "is a folder; name the files in it." if path.is_dir() else "no such file.")
     stated = ReadingOptions(
@@ -81,7 +86,7 @@ def read_lot(arguments: argparse.Namespace) -> Lot:
         lot=arguments.lot,
         orientation=arguments.orientation,
     )
-    return read_paths(arguments.lots, stated)
+    return read_paths(paths, stated)
 
 
 def model_file(name: str) -> ModelFile:

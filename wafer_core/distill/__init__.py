@@ -2,13 +2,14 @@
 
 from wafer_core.distill.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wafer_core.distill.lesson import Draw, Recipe, rehearsal
-from wafer_core.distill.loop import Progress, distil
+from wafer_core.distill.loop import Look, Progress, distil
 from wafer_core.distill.settings import Settings
 from wafer_core.distill.sources import LotAndReplay, held_out
 
 __all__ = [
     "Checkpoint",
     "Draw",
+    "Look",
     "LotAndReplay",
     "Progress",
     "Recipe",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,33 @@ _POINTS = 1000
 """A run keeps about so many points of its curves, however long it is."""
 
 
+SHOWN = 4
+"""The first so many held-out wafers are told of one by one."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the averaged student said of the held-out wafers when it was last asked.
+
+    Args:
+        agreed: on how many it said the same as the teacher, all eight patterns.
+        both: for each pattern, on how many both name it.
+        either: for each pattern, on how many at least one of them does.
+        first: its logits on the first `SHOWN` wafers, to a hundredth.
+    """
+
+    agreed: int
+    both: tuple[int, ...]
+    either: tuple[int, ...]
+    first: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Look:
+        """Return what `asdict` made of a look, be it by way of JSON."""
+        first = tuple(tuple(row) for row in told["first"])
+        return cls(told["agreed"], tuple(told["both"]), tuple(told["either"]), first)
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a distillation stands after a step.
@@ -36,6 +64,7 @@ class Progress:
             patterns above or below the teacher's thresholds, when last looked; before the first look, as
             the student came.
         held_out: how many held-out wafers there are.
+        look: all of what was seen then; None for a point of the past.
     """
 
     step: int
@@ -44,6 +73,7 @@ class Progress:
     loss: float
     agreed: int
     held_out: int
+    look: Look | None = field(default=None, compare=False)
 
     @property
     def kept(self) -> bool:
@@ -51,8 +81,8 @@ class Progress:
         return self.step % -(-self.steps // _POINTS) == 0 or self.step in (1, self.steps)
 
     def to_json(self) -> dict[str, float]:
-        """Return the fields as a JSON object."""
-        return asdict(self)
+        """Return a point of its curves as a JSON object, without the look."""
+        return {name: value for name, value in asdict(self).items() if name != "look"}
 
 
 def distil(
@@ -87,21 +117,22 @@ def distil(
     """
     lesson = Lesson(teacher, student, draw, recipe)
     cuts = cuts.to(lesson.device)
-    answers = answers_of(teacher, held_out, cuts) if answers is None else answers.to(lesson.device)
+    answers = _logits(teacher, held_out, lesson.device) > cuts if answers is None else answers.to(lesson.device)
     earlier = [] if checkpoint is None else _resume(lesson, checkpoint)
     yield from earlier
     points = [one for one in earlier if one.kept]
-    agreed = earlier[-1].agreed if earlier else _agreed(lesson.average, held_out, cuts, answers)
+    look = earlier[-1].look if earlier else None
+    look = look or _look(lesson, held_out, cuts, answers)
     before, ended = (earlier[-1].seconds, enough(earlier[-1])) if earlier else (0.0, False)
     began = due = monotonic()
     while lesson.step < recipe.steps and not ended:
         loss = lesson.advance()
         now = monotonic()
-        told = Progress(lesson.step, recipe.steps, before + now - began, loss, agreed, len(held_out))
+        told = Progress(lesson.step, recipe.steps, before + now - began, loss, look.agreed, len(held_out), look)
         ended = enough(told)
         if lesson.step % recipe.evaluate == 0 or lesson.step == recipe.steps or ended:
-            agreed = _agreed(lesson.average, held_out, cuts, answers)
-            told = replace(told, agreed=agreed)
+            look = _look(lesson, held_out, cuts, answers)
+            told = replace(told, agreed=look.agreed, look=look)
         points += [told] if told.kept else []
         last = lesson.step == recipe.steps or ended
         if checkpoint and (last or now >= due):
@@ -115,22 +146,30 @@ def distil(
     lesson.end()
 
 
-def answers_of(teacher: Network, maps: Tensor, cuts: Tensor) -> Tensor:
-    """Return which of a network's logits on maps (n, 2, S, S) lie above `cuts` (8,), bool (n, 8)."""
+def _logits(network: Network, maps: Tensor, device: torch.device) -> Tensor:
+    """Return a network's logits (n, 8) on maps (n, 2, S, S), a few at a time."""
     with torch.no_grad():
-        return torch.cat([teacher(part.to(cuts.device)) > cuts for part in torch.split(maps, 64)])
+        return torch.cat([network(part.to(device)) for part in torch.split(maps, 64)])
 
 
-def _agreed(network: Network, maps: Tensor, cuts: Tensor, answers: Tensor) -> int:
-    """Return on how many maps a network gives all eight of the `answers`, bool (n, 8)."""
-    return int((answers_of(network, maps, cuts) == answers).all(dim=1).sum())
+def _look(lesson: Lesson, maps: Tensor, cuts: Tensor, answers: Tensor) -> Look:
+    """Ask the averaged student about held-out maps beside the teacher's `answers`, bool (n, 8)."""
+    logits = _logits(lesson.average, maps, lesson.device)
+    found = logits > cuts
+    return Look(
+        int((found == answers).all(dim=1).sum()),
+        tuple((found & answers).sum(dim=0).tolist()),
+        tuple((found | answers).sum(dim=0).tolist()),
+        tuple(tuple(round(value, 2) for value in row) for row in logits[:SHOWN].tolist()),
+    )
 
 
 def _save(lesson: Lesson, path: Path, points: Sequence[Progress], latest: Progress) -> float:
     """Save where a run stands, and return when it is time to save again."""
     began = monotonic()
     told = [*points, *([] if latest in points[-1:] else [latest])]
-    facts = {"recipe": repr(lesson.recipe), "points": [one.to_json() for one in told]}
+    look = asdict(latest.look) if latest.look else None
+    facts = {"recipe": repr(lesson.recipe), "points": [one.to_json() for one in told], "look": look}
     save_checkpoint(path, Checkpoint(lesson.tensors(), facts))
     now = monotonic()
     return now + (now - began) / SAVING
@@ -145,4 +184,5 @@ def _resume(lesson: Lesson, path: Path) -> list[Progress]:
         raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
     points = [Progress(**point) for point in found.facts["points"]]
     lesson.restore(points[-1].step, found.tensors)
-    return points
+    look = found.facts.get("look")
+    return [*points[:-1], replace(points[-1], look=Look.of(look) if look else None)]

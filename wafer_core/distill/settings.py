@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -9,8 +10,10 @@ from typing import Literal, get_args
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import STUDENT_SIZES
 
-Pool = Literal["simulated", "none"]
-"""The wafers that can stand beside a lot."""
+Pool = Literal["simulated", "lots", "both", "none"]
+"""The wafers that can stand beside a lot: simulated ones, those of other lots, both, or none."""
+
+WITH_SIMULATED, WITH_LOTS = ("simulated", "both"), ("lots", "both")
 
 STRONGEST = 2.0
 
@@ -29,6 +32,7 @@ class Settings:
         augmentation: how strongly views differ from the wafers they are of: 0 turns and mirrors only,
             1 as it proved best, 2 twice the noise and twice the overlaid wafers.
         pool: what is learned beside the lot, so that a small one does not make the student forget.
+        without: wafers of the lot, `LOT/WAFER`, that are neither learned from nor held out.
 
     Raises:
         UsageError: a value that cannot be used.
@@ -42,6 +46,7 @@ class Settings:
     fresh: bool = False
     augmentation: float = 1.0
     pool: Pool = "simulated"
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size not in STUDENT_SIZES:
@@ -55,11 +60,16 @@ class Settings:
         if self.pool not in get_args(Pool):
             raise UsageError(f"There is no pool {self.pool!r}; the pools are {', '.join(get_args(Pool))}.")
 
-    def unusual(self) -> dict[str, str]:
+    def unusual(self) -> str:
         """Return the options, as the command line takes them, that differ from what is usual."""
-        usual = Settings()
-        chosen = {"augmentation": f"{self.augmentation:g}", "pool": self.pool}
-        return {name: text for name, text in chosen.items() if getattr(self, name) != getattr(usual, name)}
+        usual, words = Settings(), []
+        if self.augmentation != usual.augmentation:
+            words += ["--augmentation", f"{self.augmentation:g}"]
+        if self.pool != usual.pool:
+            words += ["--pool", self.pool, *(["--pool-lot", "FILE"] if self.pool in WITH_LOTS else [])]
+        for name in self.without:
+            words += ["--without", name]
+        return shlex.join(words)
 
 
 SHORTEST, LONGEST = 25, 7 * 24 * 3600

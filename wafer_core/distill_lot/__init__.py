@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from wafer_core.distill import Progress, Settings
+from wafer_core.distill.checkpoint import write_beside
 from wafer_core.distill_lot.maps import gather
 from wafer_core.distill_lot.plan import Plan
+from wafer_core.distill_lot.pool import check_pool
 from wafer_core.distill_lot.run import Run
-from wafer_core.distill_lot.stages import Stage, told
+from wafer_core.distill_lot.stages import Examples, Stage, told
+from wafer_core.distill_lot.words import Told, line, slowed
 from wafer_core.errors import UsageError
 from wafer_core.lot import Lot
-from wafer_core.models.folder import SHIPPED, ModelFile, files_of
+from wafer_core.models.folder import SHIPPED, SHIPPED_STUDENTS, ModelFile, files_of
 from wafer_core.models.learning import channels_last
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.weights import load_network
 
-__all__ = ["CHECKPOINT", "Progress", "Settings", "Stage", "distil_lot"]
+__all__ = ["CHECKPOINT", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
-SHIPPED_STUDENTS = {"tiny": "tiny", "small": "student", "base": "base"}
-"""The shipped model folder of each student size, from which a distillation starts where it exists."""
-
-PLAN, CHECKPOINT = "plan.json", "checkpoint.safetensors"
-"""What a run keeps of itself: what it set out to do, and how far it is."""
+ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
+"""What a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
 
 
 def distil_lot(
@@ -36,11 +38,13 @@ def distil_lot(
     settings: Settings,
     started: float | None = None,
     keep: Path | None = None,
-) -> Iterator[Progress | Stage]:
+    beside: Sequence[Lot] = (),
+) -> Iterator[Told]:
     """Distil a student from lots; the last item is taken when `out` is complete.
 
-    A `Progress` is told after every step, a `Stage` before every other part of the work: no part takes
-    longer than a few seconds, so that the caller can turn to something else in between, or leave. The
+    A `Progress` is told after every step, a `Stage` before every other part of the work, and `Examples`
+    once, before the first step: nothing takes longer than a few seconds, so that the caller can turn to
+    something else in between, or leave. The
     steps are fixed before the first one from what the machine was measured to do, and the student is a
     function of seed, steps, lots and teacher: torch is held to one thread, as more would round otherwise.
 
@@ -55,32 +59,56 @@ def distil_lot(
         started: `time.monotonic()` when the budget began; now unless given.
         keep: a folder for the run's state. A run that finds an earlier one's there goes on from it and
             writes the same student as if it had never stopped.
+        beside: other lots, for a pool that takes some; their labels are not read either.
 
     Raises:
-        UnusableLot: no wafer has a tested die.
-        UsageError: the student to start from is of another size.
+        UnusableLot: no wafer has a tested die, or none that was not left out.
+        UnknownWafer: a wafer to leave out is in none of the lots.
+        UsageError: the student to start from is of another size, the pool is not what the other lots are
+            for, or what is kept is of a run that was asked for otherwise.
         BrokenModel: the teacher's or starting student's files contradict their card.
     """
     started = time.monotonic() if started is None else started
+    check_pool(settings, beside)
+    asked = _asked(lots, beside, teacher, settings)
+    if keep:
+        _check_kept(keep, asked)
     torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
     size = teacher.card.size
     student, start = _student(settings, size)
     teaching = channels_last(load_network(teacher))
     clock = _Clock(started)
-    maps = yield from told(gather(lots, teaching, size, settings), clock.spent)
+    maps = yield from told(gather(lots, teaching, size, settings, beside), clock.spent)
     run = Run(lots, teacher, teaching, start, student, maps, settings, clock.spent)
-    run.look_before()
+    yield run.look_before()
     plan = Plan.kept(keep / PLAN) if keep else None
     if plan is None:
         plan = yield from told(run.planned(), clock.spent)
         if keep:
+            write_beside(keep / ASKED, asked.encode())
             plan.keep(keep / PLAN)
-    yield Stage("train", plan.prepared)
+    yield Stage("train", plan.prepared, plan.note)
     for progress in run.train(plan, keep / CHECKPOINT if keep else None):
         clock.set(plan.prepared + progress.seconds)
         yield progress
     yield from told(run.write(out, plan), clock.spent)
+
+
+def _asked(lots: Sequence[Lot], beside: Sequence[Lot], teacher: ModelFile, settings: Settings) -> str:
+    """Return what a run is asked for as text."""
+    hashes = {"lots": [lot.lot_hash for lot in lots], "beside": [lot.lot_hash for lot in beside]}
+    usual = asdict(Settings())
+    # What is usual stays unsaid, so that a run outlives a version that knows more settings.
+    chosen = {name: value for name, value in asdict(settings).items() if value != usual[name]}
+    return json.dumps({**hashes, "teacher": teacher.sha256, "settings": chosen}, default=str, sort_keys=True)
+
+
+def _check_kept(keep: Path, asked: str) -> None:
+    """Find out before the work begins whether what is kept was asked for in the same words."""
+    path = keep / ASKED
+    if path.exists() and path.read_text(encoding="utf-8") != asked:
+        raise UsageError(f"{keep} is left from a run with other options: repeat those, or remove it.")
 
 
 class _Clock:

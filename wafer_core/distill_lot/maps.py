@@ -1,30 +1,26 @@
-"""What a distillation looks at: the lot's canonical maps, those held out, simulated ones, and the teacher's answers."""
+"""What a distillation looks at: the lot's canonical maps, those held out, a pool, and the teacher's answers."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.canonical import CHANNELS, canonical, canonical_states
+from wafer_core.canonical import canonical
 from wafer_core.distill import Settings, held_out
+from wafer_core.distill_lot.pool import AT_ONCE, Pool, pooled
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.networks import Network
 from wafer_core.models.saving import network_logits
-from wafer_core.synthesis.simulator import mixed_map
-
-REPLAYED = 768
-"""Simulated maps that stand beside the lot, so that a small lot does not make the student forget."""
 
 MOST_CALIBRATION = 400
-"""Maps, half of the lot and half simulated, that thresholds are matched on; int8 is calibrated on every other one."""
+"""Maps, half of the lot and half of the pool, that thresholds are matched on; int8 is calibrated on every other one."""
 
 _WATCHED_A_SECOND = 4
 _FEWEST_WATCHED, _MOST_WATCHED = 100, 2000
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,72 +30,87 @@ class Maps:
     Args:
         learned: of the lot, to learn from.
         watched: of the lot, held out by a hash of the map, to look at while a student learns.
+        names: of the wafers of `watched`.
         held_out: how many maps of the lot are held out, watched or not.
-        replay: simulated ones, learned beside the lot.
+        pool: learned beside the lot.
         watched_logits: the teacher's of `watched`.
         calibration_logits: the teacher's of `calibration`.
     """
 
     learned: NDArray[np.float32]
     watched: NDArray[np.float32]
+    names: tuple[str, ...]
     held_out: int
-    replay: NDArray[np.float32]
+    pool: Pool
     watched_logits: NDArray[np.float32]
     calibration_logits: NDArray[np.float32]
 
     @property
     def calibration(self) -> NDArray[np.float32]:
         """The maps that thresholds are matched on."""
-        return _calibration(self.learned, self.replay)
+        return _calibration(self.learned, self.pool)
+
+    def watched_in(self, order: NDArray[np.intp]) -> Maps:
+        """Return the same with the watched wafers in another order."""
+        names = tuple(self.names[i] for i in order)
+        return replace(self, watched=self.watched[order], names=names, watched_logits=self.watched_logits[order])
 
 
-def gather(lots: Sequence[Lot], teacher: Network, size: int, settings: Settings) -> Generator[str, None, Maps]:
+def gather(
+    lots: Sequence[Lot], teacher: Network, size: int, settings: Settings, beside: Sequence[Lot] = ()
+) -> Generator[str, None, Maps]:
     """Return the maps of a run; every part of the work is named before it begins.
 
     Args:
         lots: whose tested wafers to look at; equal maps count once, and labels are not read.
         teacher: whom to ask.
         size: rows and columns of the canonical map.
-        settings: whose seed draws the simulated wafers, and whose budget decides how many wafers are watched.
+        settings: which wafers are left out, which pool stands beside them, drawn by which seed, and the budget
+            that decides how many wafers are watched.
+        beside: other lots, for a pool that takes some.
 
     Raises:
-        UnusableLot: no wafer has a tested die.
+        UnusableLot: no wafer has a tested die, or none that was not left out.
+        UnknownWafer: a wafer to leave out is in none of the lots.
     """
-    wafers = _distinct([wafer for lot in lots for wafer in lot if wafer.yield_fraction is not None])
+    wafers = [wafer for lot in lots for wafer in lot if wafer.yield_fraction is not None]
     if not wafers:
         raise UnusableLot("There is nothing to distil from: no wafer of the lot has a tested die.")
-    seen = canonical(wafers, size)
+    left_out = _left_out(lots, settings.without)
+    taken = _distinct([wafer for wafer in wafers if wafer.name not in left_out])
+    if not taken:
+        raise UnusableLot("There is nothing to distil from: every wafer with a tested die was left out.")
+    seen = canonical(taken, size)
     kept = held_out(seen)
-    replay = yield from _simulated(settings.seed, size, REPLAYED if settings.pool == "simulated" else 0)
+    pool = yield from pooled(settings, size, beside, own=wafers)
     learned = seen[~kept]
-    watched = seen[kept][: int(np.clip(_WATCHED_A_SECOND * settings.budget, _FEWEST_WATCHED, _MOST_WATCHED))]
-    watched_logits = yield from _asked(teacher, watched)
-    calibration_logits = yield from _asked(teacher, _calibration(learned, replay))
-    return Maps(learned, watched, int(kept.sum()), replay, watched_logits, calibration_logits)
+    watched = np.flatnonzero(kept)[: int(np.clip(_WATCHED_A_SECOND * settings.budget, _FEWEST_WATCHED, _MOST_WATCHED))]
+    names = tuple(taken[i].name for i in watched)
+    watched_logits = yield from _asked(teacher, seen[watched])
+    calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
+    return Maps(learned, seen[watched], names, int(kept.sum()), pool, watched_logits, calibration_logits)
+
+
+def _left_out(lots: Sequence[Lot], names: Sequence[str]) -> set[str]:
+    """Return the full names of wafers that are called by `WAFER` or `LOT/WAFER`."""
+    every = Lot("the lot", tuple(wafer for lot in lots for wafer in lot))
+    whole = {wafer.name for wafer in every}
+    return {name if name in whole else every.wafers[every.position(name)].name for name in names}
 
 
 def _distinct(wafers: Sequence[Wafer]) -> list[Wafer]:
     return list({wafer.map_hash: wafer for wafer in wafers}.values())
 
 
-def _simulated(seed: int, size: int, count: int) -> Generator[str, None, NDArray[np.float32]]:
-    random, drawn = np.random.default_rng(seed), [np.empty((0, CHANNELS, size, size), np.float32)]
-    for i in range(count):
-        drawn.append(canonical_states(mixed_map(random)[None], size))
-        if i % _AT_ONCE == 0:
-            yield "simulate"
-    return np.concatenate(drawn)
-
-
 def _asked(teacher: Network, maps: NDArray[np.float32]) -> Generator[str, None, NDArray[np.float32]]:
     """Return the teacher's logits (n, 8), asked for a few maps at a time."""
     logits = [np.empty((0, teacher.head.out_features), np.float32)]
-    for start in range(0, len(maps), _AT_ONCE):
+    for start in range(0, len(maps), AT_ONCE):
         yield "ask the teacher"
-        logits.append(network_logits(teacher, maps[start : start + _AT_ONCE]))
+        logits.append(network_logits(teacher, maps[start : start + AT_ONCE]))
     return np.concatenate(logits)
 
 
-def _calibration(learned: NDArray[np.float32], replay: NDArray[np.float32]) -> NDArray[np.float32]:
+def _calibration(learned: NDArray[np.float32], pool: Pool) -> NDArray[np.float32]:
     half = MOST_CALIBRATION // 2
-    return np.concatenate([learned[:half], replay[:half]])
+    return np.concatenate([learned[:half], pool.maps[:half]])

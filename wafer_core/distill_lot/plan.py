@@ -90,6 +90,15 @@ class Plan:
         writing = self.writing_seconds * min(max(slowness, 1.0), _MOST_SLOWNESS)
         return self.prepared + progress.seconds + writing > self.budget
 
+    @property
+    def note(self) -> str:
+        """What was planned and why, in a few words."""
+        steps = f"{self.steps:,} step{'' if self.steps == 1 else 's'}"
+        if self.budget is None:
+            return f"{steps}, as asked for"
+        pace, kept = 1000 * self.step_seconds, self.writing_seconds
+        return f"{steps} planned at {pace:.0f} ms each, {kept:.0f} s of {self.budget:.0f} s kept for writing"
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a JSON object."""
         return asdict(self)

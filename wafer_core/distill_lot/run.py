@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
 from wafer_core.distill import LotAndReplay, Progress, Recipe, Settings, distil, rehearsal
+from wafer_core.distill.loop import SHOWN
 from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.maps import Maps
 from wafer_core.distill_lot.plan import Plan, Taken, timed
+from wafer_core.distill_lot.stages import Examples, Rows
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.models.networks import STUDENT_SIZES, Network, parameter_count
@@ -63,10 +65,18 @@ class Run:
     before: Agreement | None = None
     history: list[Progress] = field(default_factory=list)
 
-    def look_before(self) -> None:
-        """Count on how many held-out wafers the student agrees with the teacher before it learns."""
+    def look_before(self) -> Examples:
+        """Look at the held-out wafers before the student learns; those it and its teacher differ on come first."""
+        logits = network_logits(self.student, self.maps.watched)
+        # Random weights have no thresholds of their own.
+        found = decode_with(self.start or self.teacher, logits).detected
+        wanted = decode_with(self.teacher, self.maps.watched_logits).detected
         if self.start is not None:
-            self.before = self._agreement(self.start.entry.thresholds, self.start.card.decoder)
+            self.before = Agreement.between(wanted, self.maps.watched_logits, found, logits)
+        order = np.lexsort((~(found | wanted).any(axis=1), (found == wanted).all(axis=1)))
+        self.maps = self.maps.watched_in(order)
+        shown = order[:SHOWN]
+        return Examples(self.maps.names[:SHOWN], _rows(self.maps.watched_logits[:SHOWN]), _rows(logits[shown]))
 
     def planned(self) -> Generator[str, None, Plan]:
         """Return what the settings afford; a step, a look and the writing are measured by doing each for nothing."""
@@ -139,18 +149,13 @@ class Run:
         return Agreement.between(wanted, self.maps.watched_logits, found, logits)
 
     def _source(self) -> LotAndReplay:
-        return LotAndReplay(torch.from_numpy(self.maps.learned), torch.from_numpy(self.maps.replay))
+        return LotAndReplay(torch.from_numpy(self.maps.learned), torch.from_numpy(self.maps.pool.maps))
 
     def _recipe(self, plan: Plan) -> Recipe:
         recipe = FRESH if self.start is None else GOING_ON
         recipe = replace(recipe, steps=plan.steps, evaluate=plan.evaluate, seed=self.settings.seed)
         strength = self.settings.augmentation
         return replace(recipe, overlays=strength * recipe.overlays, noise=strength * recipe.noise)
-
-    def _pool(self) -> list[dict[str, Any]]:
-        """Return what the card says of the wafers beside the lot."""
-        simulated = {"name": "simulated mixed wafers", "labels": False, "maps": len(self.maps.replay)}
-        return [simulated] if self.settings.pool == "simulated" else []
 
     def _steps(self) -> int:
         return self.history[-1].step if self.history else 0
@@ -159,12 +164,12 @@ class Run:
         """Return what the card says of the origin; a student brings along what the one it starts from has seen."""
         seed = self.settings.seed
         options = f"--teacher {self.teacher.name} --size {self.settings.size} --seed {seed} --steps {plan.steps}"
-        options += "".join(f" --{name} {value}" for name, value in self.settings.unusual().items())
+        options = f"{options} {self.settings.unusual()}".rstrip()
         return {
             "teacher_sha256": self.teacher.sha256,
             "data": [
                 *({"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(lot)} for lot in self.lots),
-                *self._pool(),
+                *self.maps.pool.data,
                 *(self.start.card.made_from["data"] if self.start else ()),
             ],
             "seed": seed,
@@ -182,6 +187,7 @@ class Run:
             "parameters": parameter_count(self.student),
             "wafers": len(self.maps.learned) + self.maps.held_out,
             "held_out": self.maps.held_out,
+            "pool": list(self.maps.pool.data),
             "plan": plan.to_json(),
             "steps": self._steps(),
             "ended_early": self._steps() < plan.steps,
@@ -189,6 +195,10 @@ class Run:
             "seconds_until_writing": round(self.spent(), 1),
             "history": [progress.to_json() for progress in self.history],
         }
+
+
+def _rows(logits: NDArray[np.float32]) -> Rows:
+    return tuple(tuple(round(float(value), 2) for value in row) for row in logits)
 
 
 def _named(model: ModelFile) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""What a run does before its first and after its last step, by name, with the time it has taken so far."""
+"""What a run tells beside its steps: the parts of its work by name, and the wafers to watch it on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -16,10 +16,34 @@ class Stage:
     Args:
         name: what begins.
         spent: seconds of the budget that are gone by then; a pause or a kill takes none.
+        note: what has been found out for it, in a few words.
     """
 
     name: str
     spent: float
+    note: str = ""
+
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few held-out wafers to watch a student on, those first that it and its teacher disagreed about.
+
+    Args:
+        wafers: their names; `Look.first` holds the student's logits in the same order.
+        teacher: the teacher's logits on each, to a hundredth.
+        student: those of the student as it came.
+    """
+
+    wafers: tuple[str, ...]
+    teacher: Rows
+    student: Rows
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
 def told(names: Generator[str, None, T], spent: Callable[[], float]) -> Generator[Stage, None, T]:

@@ -12,6 +12,7 @@ Nothing here imports torch; the worker does.
 
 from __future__ import annotations
 
+from wafer_core.jobs.logbook import log_lines, log_path
 from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
@@ -39,6 +40,8 @@ __all__ = [
     "explained",
     "jobs",
     "last_explain_lot",
+    "log_lines",
+    "log_path",
     "missing",
     "missing_attributions",
     "pause",

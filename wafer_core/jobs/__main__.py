@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.jobs.process import IDLE_SECONDS, worker_lock
+from wafer_core.workspace.files import write_whole
 
 NICENESS = 10
 """The worker gives way to the server, so that pages stay quick."""
@@ -36,7 +37,7 @@ def _serve(root: Path, idle: float) -> int:
         with worker_lock(root, patience=2.0) as held:
             if not held:
                 return 0
-            (root / "worker.pid").write_text(str(os.getpid()))
+            write_whole(root / "worker.pid", str(os.getpid()).encode())
             from wafer_core.jobs.worker import serve, work_waits
 
             serve(root, idle)

@@ -246,7 +246,8 @@ def submit_distil(
 ) -> int:
     """Ask for a student of a lot and return the job's id; the same run asked for twice starts once.
 
-    The job's `name` is what the student will be called.
+    The job's `name` is what the student will be called. Beside the fields of `Settings`, `pool_lots` names
+    the lots of a pool that takes some.
 
     Raises:
         UnsupportedMethod: the teacher is an ONNX file, which cannot teach.
@@ -259,6 +260,13 @@ def submit_distil(
     lot = workspace.lot(lot_id)
     if not any(scorable(wafer) for wafer in lot):
         raise UnusableLot(f"{lot.title} has no tested die to learn from.")
+    left_out = set(chosen.get("without", ()))
+    if left_out and not any(scorable(wafer) and wafer.name not in left_out for wafer in lot):
+        raise UnusableLot(f"Every wafer of {lot.title} is left out; leave at least one in.")
+    if chosen.get("pool") in ("lots", "both") and not chosen.get("pool_lots"):
+        raise UnusableLot("Other lots are to be learned beside this one; name at least one of them.")
+    if lot_id in chosen.get("pool_lots", ()):
+        raise UnusableLot(f"{lot.title} cannot stand beside itself; choose other lots.")
     payload = {"teacher": teacher.name, "sha256": teacher.sha256, "settings": chosen}
     return workspace.put_job(
         kind="distil",

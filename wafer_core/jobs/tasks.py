@@ -17,25 +17,20 @@ from wafer_core.errors import UnusableLot
 from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
 from wafer_core.jobs.queue import missing, missing_attributions, scorable, score_urgency, unexplained
-from wafer_core.lot import Wafer
+from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
 from wafer_core.trust.altered import alterations, flipped
-from wafer_core.workspace import JobRow, Kind, ProgressPoint, Workspace
+from wafer_core.workspace import JobRow, Kind, Workspace
 
 if TYPE_CHECKING:
     from wafer_core.distill import Progress
-    from wafer_core.distill_lot import Stage
 
 Task = Generator[None, None, str]
 """Yields after every step and returns the sentence its job ends with."""
 
 WAFERS_A_STEP = {"torch": 32, "onnx": 256}
 """Small enough that something more urgent waits a fifth of a second at most."""
-POINTS = 400
-"""A curve has about so many points, however long the run."""
-LEAST_SECONDS = 0.25
-"""Between two reports of a distillation."""
 
 
 def score(bench: Bench, job: JobRow) -> Task:
@@ -151,8 +146,9 @@ def distil(bench: Bench, job: JobRow) -> Task:
 
     What was done is kept in the run's folder; a worker that takes the job up again goes on from there.
     """
-    from wafer_core.distill import Progress, Settings
+    from wafer_core.distill import Settings
     from wafer_core.distill_lot import CHECKPOINT, distil_lot
+    from wafer_core.jobs.report import Report
 
     began = time.monotonic()
     workspace, name = bench.workspace, str(job.name)
@@ -160,21 +156,17 @@ def distil(bench: Bench, job: JobRow) -> Task:
     if (finished / "card.json").exists():
         # The last worker fell between moving the student into place and saying so.
         return _ready(name)
-    lot = bench.lot(job.lot)
-    # Labels are put away here, before anything that learns begins.
-    unlabelled = replace(lot, wafers=tuple(replace(wafer, labels=None) for wafer in lot if scorable(wafer)))
+    lot = _unlabelled(bench.lot(job.lot))
+    beside = [_unlabelled(workspace.lot(lot_id)) for lot_id in job.payload["settings"].get("pool_lots", ())]
     settings = Settings(**_settings(job.payload["settings"], {field.name for field in fields(Settings)}))
     folder = run_folder(workspace, job.id)
     half = folder / "student"
     shutil.rmtree(half, ignore_errors=True)
     workspace.forget_progress(job.id)  # a run that goes on tells it again
-    report = _Report(workspace, job.id, folder / CHECKPOINT)
+    report = Report(workspace, job, folder / CHECKPOINT)
     teacher = bench.model(job.payload["sha256"])
-    for told in distil_lot([unlabelled], teacher, half / name, settings, started=began, keep=folder):
-        if isinstance(told, Progress):
-            report.step(told)
-        else:
-            report.stage(told)
+    for told in distil_lot([lot], teacher, half / name, settings, started=began, keep=folder, beside=beside):
+        report.take(told)
         yield
     os.replace(half / name, finished)
     return _ready(name, report.latest)
@@ -190,45 +182,9 @@ def run_folder(workspace: Workspace, job_id: int) -> Path:
     return runs_root(workspace) / str(job_id)
 
 
-class _Report:
-    """Writes into a job's row how far its run is, now and then, and whether a kill would leave it further on."""
-
-    def __init__(self, workspace: Workspace, job_id: int, checkpoint: Path) -> None:
-        self._workspace, self._job, self._checkpoint = workspace, job_id, checkpoint
-        self._found = _stamp(checkpoint)
-        self.latest: Progress | None = None
-        self._stage: Stage | None = None
-        self._told = -1.0
-
-    def stage(self, stage: Stage) -> None:
-        """Report the beginning of a part of the work that takes no steps."""
-        self._flush()
-        fresh = self._stage is None or self._stage.name != stage.name
-        self._stage = stage
-        if fresh:
-            known = self.latest.to_json() if self.latest else {}
-            self._workspace.report(self._job, {**known, "stage": stage.name, "spent": stage.spent})
-
-    def step(self, latest: Progress) -> None:
-        """Report a step, unless one was reported a moment ago."""
-        self.latest = latest
-        if latest.seconds - self._told >= max(LEAST_SECONDS, latest.seconds / POINTS):
-            self._flush()
-
-    def _flush(self) -> None:
-        """Report the latest step, unless it is reported already."""
-        latest, stage = self.latest, self._stage
-        if latest is None or stage is None or latest.seconds == self._told:
-            return
-        self._told = latest.seconds
-        point = ProgressPoint(latest.step, latest.seconds, latest.loss, latest.agreed, latest.held_out)
-        told = {**latest.to_json(), "stage": stage.name, "spent": stage.spent + latest.seconds}
-        self._workspace.report(self._job, told, point=point, kept=_stamp(self._checkpoint) != self._found)
-
-
-def _stamp(path: Path) -> int:
-    """Return when a file was last written, or 0 where there is none."""
-    return path.stat().st_mtime_ns if path.exists() else 0
+def _unlabelled(lot: Lot) -> Lot:
+    """Put labels away, before anything that learns begins."""
+    return replace(lot, wafers=tuple(replace(wafer, labels=None) for wafer in lot))
 
 
 def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
@@ -236,14 +192,14 @@ def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     chosen = {name: value for name, value in stored.items() if name in known}
     if chosen.get("start") is not None:
         chosen["start"] = Path(chosen["start"])
+    chosen["without"] = tuple(chosen.get("without", ()))
     return chosen
 
 
 def _ready(name: str, last: Progress | None = None) -> str:
-    ready = f"{name} is ready; choose it by its name on any page."
-    if last is None or last.step == last.steps:
-        return ready
-    return f"{ready} The machine slowed down, so it ended at step {last.step:,} of {last.steps:,}."
+    from wafer_core.distill_lot import slowed
+
+    return f"{name} is ready; choose it by its name on any page. {slowed(last) if last else ''}".rstrip()
 
 
 def _count(number: int, thing: str) -> str:

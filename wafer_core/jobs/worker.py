@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.jobs.bench import Bench
+from wafer_core.jobs.logbook import note
 from wafer_core.jobs.tasks import TASKS, Task, run_folder, runs_root
 from wafer_core.workspace import WAITING, JobRow, State, Workspace
 
@@ -70,6 +71,7 @@ class Worker:
         """Leave a task where it is; what it has to keep it keeps as it is closed."""
         self._leave(job_id)
         self.workspace.pause_job(job_id)
+        self._note(job_id, "paused")
         log.info("job %d is paused", job_id)
 
     def _leave(self, job_id: int) -> None:
@@ -80,8 +82,15 @@ class Worker:
     def _drop(self, job_id: int, state: State, message: str) -> None:
         self._leave(job_id)
         shutil.rmtree(run_folder(self.workspace, job_id), ignore_errors=True)
+        self._note(job_id, f"{state}: {message}")
         self.workspace.end_job(job_id, state, message)
         log.info("job %d is %s: %s", job_id, state, message)
+
+    def _note(self, job_id: int, line: str) -> None:
+        """Write into the log of a run; other jobs keep none."""
+        job = self.workspace.job(job_id)
+        if job is not None and job.kind == "distil":
+            note(self.workspace, job_id, line)
 
 
 def serve(root: Path, idle: float) -> None:

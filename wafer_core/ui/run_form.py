@@ -10,10 +10,8 @@ import streamlit as st
 from wafer_core import jobs
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.patterns import PATTERNS
-from wafer_core.ui import run_figures, state
+from wafer_core.ui import allowance, run_figures, run_settings, state
 from wafer_core.ui.comparison import measured_on
-from wafer_core.ui.opinions import opinion
 from wafer_core.ui.words import count, human_bytes, human_count
 from wafer_core.workspace import JobRow
 
@@ -32,12 +30,6 @@ BUDGETS = {
 }
 """Seconds a run may take until its last file is written."""
 
-VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
-"""How strongly views differ from the wafers they are of, and what that is called."""
-
-POOLS = {"simulated": "simulated wafers", "none": "nothing"}
-SEEDS = [str(seed) for seed in range(10)]
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -48,8 +40,6 @@ class Preset:
 
 
 PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
-FEW = 100
-"""Wafers under which a lot alone would teach too little."""
 
 
 def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
@@ -58,12 +48,12 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         _lot(hand)
         size, seconds = _size_and_time()
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
-            start(hand, {"size": size, "budget": float(seconds), **_unusual()})
+            start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand)})
     _presets(size, seconds)
     st.caption(estimate(size, seconds, runs))
-    st.caption(f"{allowance(hand)} No labels are read.")
     with st.expander("More settings", icon=":material/tune:"):
-        _expert()
+        run_settings.draw(hand)
+    allowance.draw(hand, size)
 
 
 def size_text(size: str) -> str:
@@ -97,29 +87,10 @@ def estimate(size: str, seconds: int, runs: Sequence[JobRow]) -> str:
             left = seconds - plan["prepared"] - plan["writing_seconds"]
             steps = max(int(left / plan["step_seconds"]), 1)
             pace = 1000 * plan["step_seconds"]
-            return f"About {steps:,} steps, at the {pace:.0f} ms a step that {job.name} measured on this machine."
+            return (
+                f"About {count(steps, 'step')}, at the {pace:.0f} ms a step that {job.name} measured on this machine."
+            )
     return "How many steps that affords is measured when the run begins, and fixed before the first."
-
-
-def allowance(hand: state.Hand) -> str:
-    """Return what the lot is enough for, from what the teacher said of it."""
-    lot = hand.lot
-    tested = sum(jobs.scorable(wafer) for wafer in lot)
-    words = [f"{count(tested, 'wafer')} to learn from."]
-    said = opinion(hand.teacher, lot)
-    if said.complete and tested:
-        verdicts = said.verdicts
-        named = verdicts.detected.any(axis=1)
-        seen = [name for name, found in zip(PATTERNS, verdicts.detected.T, strict=True) if found.any()]
-        unsure = int((verdicts.unsure & verdicts.scored).sum())
-        words.append(
-            f"The teacher names a pattern on {int(named.sum()):,} of them ({', '.join(seen) or 'none'}) "
-            f"and is unsure of {unsure:,}."
-        )
-    if tested < FEW:
-        words.append("So few teach little by themselves; the shipped student and simulated wafers carry the rest.")
-    words.append("The student learns the teacher's answers, errors included.")
-    return " ".join(words)
 
 
 def _presets(size: str, seconds: int) -> None:
@@ -163,32 +134,6 @@ def _size_and_time() -> tuple[str, int]:
         help="From start to the last file written, export and int8 included.",
     )
     return size, int(seconds)
-
-
-def _expert() -> None:
-    """Draw what most runs leave alone; each choice stands in the address."""
-    with st.container(horizontal=True):
-        _choice("Variation of the wafers", VIEWS, "views", "1")
-        _choice("Learned beside the lot", POOLS, "pool", "simulated")
-        key, changed = state.bound("seed", SEEDS, "0")
-        st.selectbox("Seed", SEEDS, key=key, on_change=changed, help="The same seed and steps repeat a run.")
-
-
-def _choice(label: str, words: dict[str, str], parameter: str, usual: str) -> None:
-    key, changed = state.bound(parameter, words, usual)
-    st.selectbox(label, list(words), format_func=lambda one: words[one], key=key, on_change=changed)
-
-
-def _unusual() -> dict[str, object]:
-    """Return the settings of the address that differ from what is usual."""
-    chosen: dict[str, object] = {}
-    if (views := state.address("views")) in VIEWS and views != "1":
-        chosen["augmentation"] = float(views)
-    if state.address("pool") == "none":
-        chosen["pool"] = "none"
-    if (seed := state.address("seed")) in SEEDS and seed != "0":
-        chosen["seed"] = int(seed)
-    return chosen
 
 
 def _plan(job: JobRow) -> dict[str, float] | None:

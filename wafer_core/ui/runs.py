@@ -12,7 +12,17 @@ from wafer_core import jobs
 from wafer_core.charts.figures import learning_curve
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui import approval, kit_button, model_cards, result_card, run_figures, state
+from wafer_core.ui import (
+    approval,
+    kit_button,
+    model_cards,
+    opinions,
+    result_card,
+    run_figures,
+    run_watch,
+    runs_together,
+    state,
+)
 from wafer_core.ui.comparison import benchmark_exact
 from wafer_core.ui.words import count, duration, human_bytes, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
@@ -33,6 +43,7 @@ BADGES = {
 
 STAGES = {
     "simulate": "simulating wafers",
+    "read the other lots": "reading the other lots",
     "ask the teacher": "asking the teacher",
     "measure a step": "measuring a step",
     "rehearse the export": "rehearsing the export",
@@ -99,6 +110,8 @@ def _running(job: JobRow) -> None:
     held = "it keeps what it has learned and waits for you"
     st.progress(min(spent / budget, 1.0), text=held if job.state == "paused" else going)
     _live_curves(Curves.of(points))
+    run_watch.draw(job)
+    run_watch.log(job)
 
 
 def _controls(job: JobRow) -> None:
@@ -210,6 +223,7 @@ def _ended(job: JobRow) -> None:
     st.caption(_about(job))
     if job.state == "done":
         _done(job)
+        run_watch.log(job)
         return
     took = f" after {duration(job.ended - job.started)}" if job.started and job.ended else ""
     if job.state == "cancelled":
@@ -220,6 +234,7 @@ def _ended(job: JobRow) -> None:
         st.error(job.message, title=f"It failed{took}")
     if st.button("Start it again", icon=":material/replay:", key=f"again-{job.id}"):
         _again(job)
+    run_watch.log(job)
 
 
 def _again(job: JobRow) -> None:
@@ -286,6 +301,14 @@ def _smallest(student: ModelFile) -> int:
 
 # Earlier runs ------------------------------------------------------------------------------------
 
+
+def keep_current(runs: Sequence[JobRow]) -> None:
+    """Redraw the page once a run that waits or goes on stands otherwise than the page says."""
+    waiting = [job for job in runs if not job.over]
+    if waiting:
+        opinions.watch(lambda: opinions.states(waiting), drawn=[job.state for job in waiting])
+
+
 WIDTHS = (3.1, 1.5, 1.5, 1.5, 2.4)
 
 
@@ -308,6 +331,7 @@ def earlier(runs: Sequence[JobRow]) -> None:
         "Agreement: held-out wafers of the lot on which the student answers as the teacher does, no labels read. "
         "Benchmark: exact match on the shipped labelled wafers, once Compare has scored the student on them."
     )
+    runs_together.draw(runs)
 
 
 def _line(job: JobRow) -> None:

@@ -1,0 +1,156 @@
+"""What a lot allows: whether it is enough for a student, and what that student can and cannot learn of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from wafer_core import jobs
+from wafer_core.lot import Lot
+from wafer_core.models.folder import SHIPPED, SHIPPED_STUDENTS
+from wafer_core.patterns import NORMAL, PATTERNS
+from wafer_core.ui import opinions, run_settings, state
+from wafer_core.ui.opinions import Opinion
+from wafer_core.ui.run_figures import share
+from wafer_core.ui.words import count
+
+FEW = 100
+"""Wafers under which a lot alone would teach too little."""
+
+LEARNABLE = 10
+"""Wafers with a pattern from which on it is learned from the lot itself, and checked on some of them."""
+
+HELD_OUT = 0.2
+"""About the share of a lot that a run holds out; a test holds it to the run's own."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the teacher says of the wafers a run would use.
+
+    Args:
+        counts: wafers each pattern is named on, `Normal` those it names none on; only what is there.
+        unsure: how many it is unsure of.
+        wafers: how many there are.
+    """
+
+    counts: dict[str, int]
+    unsure: int
+    wafers: int
+
+
+def draw(hand: state.Hand, size: str) -> None:
+    """Draw the sentences, asking the teacher for what it has not said of the lot yet."""
+    said = opinions.opinion(hand.teacher, hand.lot)
+    there, learned = sentences(hand, said, size)
+    for column, title, lines in zip(
+        st.columns(2), ("What the lot allows", "What is learned of it"), (there, learned), strict=True
+    ):
+        column.markdown(f"**{title}**")
+        column.caption("\n".join(f"- {line}" for line in lines))
+    if not said.complete:
+        _await(hand, said)
+
+
+def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], list[str]]:
+    """Return what there is to say of the lot, and of what a student of that size can and cannot learn of it."""
+    left = run_settings.left_out(hand)
+    used = _used(hand.lot, left)
+    pool, wafers = run_settings.pool(), int(used.sum())
+    there, learned = [_wafers(wafers, len(left))], []
+    if said.complete:
+        seen = _seen(said, used)
+        there.append(_teacher(seen))
+        learned += _patterns(seen, pool)
+    else:
+        there.append("The teacher still reads the lot; what it sees in it is told here then.")
+    there += [_few(pool, size)] if wafers < FEW else []
+    learned.append(
+        "It learns the teacher's answers and cannot mend its errors: where the teacher is wrong, so will it be. "
+        "No labels are read."
+    )
+    return there, learned
+
+
+def _wafers(wafers: int, left: int) -> str:
+    without = f"; {left:,} left out" if left else ""
+    if wafers < 2:
+        return f"{count(wafers, 'wafer')} to learn from{without}. None can be held out to check the student on."
+    held_out = max(round(HELD_OUT * wafers), 1)
+    return f"{count(wafers, 'wafer')}, about {held_out:,} of them held out to check the student on{without}."
+
+
+def _teacher(seen: Seen) -> str:
+    named = [f"{name} on {number:,}" for name, number in seen.counts.items() if name != NORMAL]
+    named += [f"no pattern on {seen.counts[NORMAL]:,}"] if NORMAL in seen.counts else []
+    return f"The teacher sees {', '.join(named) or 'nothing'}; it is unsure of {share(seen.unsure, seen.wafers)}."
+
+
+def _patterns(seen: Seen, pool: str) -> list[str]:
+    """Say what a student learns of the lot itself, what it sees too little of, and what is not there at all."""
+    there = {name: number for name, number in seen.counts.items() if name != NORMAL}
+    many = [name for name, number in there.items() if number >= LEARNABLE]
+    few = [name for name, number in there.items() if number < LEARNABLE]
+    absent = [name for name in PATTERNS if name not in there]
+    found = [f"How the teacher answers on {', '.join(many)}, as this lot shows them."] if many else []
+    if few:
+        found.append(f"Little of {', '.join(few)}: fewer than {LEARNABLE} wafers, so little checks it either.")
+    if absent:
+        kept = (
+            "nothing keeps it from forgetting them" if pool == "none" else "what is learned beside it keeps them alive"
+        )
+        found.append(f"Nothing of {', '.join(absent)}, which the teacher does not see in this lot; {kept}.")
+    return found
+
+
+def _few(pool: str, size: str) -> str:
+    """Say what carries a student of few wafers, and where nothing does."""
+    helpers = ["the shipped student it starts from"] if _shipped(size) else []
+    helpers += [] if pool == "none" else [run_settings.POOLS[pool]]
+    if not helpers:
+        return "So few wafers teach little by themselves, and nothing carries the rest: expect a poor student."
+    carry = "carries" if pool == "none" else "carry"
+    carried = f"So few wafers teach little by themselves; {' and '.join(helpers)} {carry} the rest."
+    if _shipped(size):
+        return carried
+    return f"{carried} No student of this size is shipped to start from, so expect less of it than of a small one."
+
+
+def _shipped(size: str) -> bool:
+    return (SHIPPED / SHIPPED_STUDENTS[size]).is_dir()
+
+
+def _used(lot: Lot, left_out: Sequence[str]) -> NDArray[np.bool_]:
+    """Return bool (wafers,): those a run would learn from or hold out; equal maps count once."""
+    left, maps = set(left_out), set[str]()
+    used = np.zeros(len(lot), dtype=np.bool_)
+    for place, wafer in enumerate(lot):
+        if jobs.scorable(wafer) and wafer.name not in left and wafer.map_hash not in maps:
+            maps.add(wafer.map_hash)
+            used[place] = True
+    return used
+
+
+def _seen(said: Opinion, used: NDArray[np.bool_]) -> Seen:
+    named = said.verdicts.detected[used]
+    counts = {name: int(column.sum()) for name, column in zip(PATTERNS, named.T, strict=True)}
+    counts[NORMAL] = int((~named.any(axis=1)).sum())
+    unsure = int((said.verdicts.unsure & said.verdicts.scored)[used].sum())
+    return Seen({name: number for name, number in counts.items() if number}, unsure, int(used.sum()))
+
+
+def _await(hand: state.Hand, said: Opinion) -> None:
+    """Ask the teacher for the rest of the lot, and redraw the page once it has come."""
+    store, maps = state.workspace(), [wafer.map_hash for wafer in hand.lot]
+    asked = store.job(jobs.submit_score(store, hand.lot_id, hand.teacher))
+    jobs.ensure_worker(store)
+    waiting = [asked] if asked else []
+    opinions.problems(waiting)
+    opinions.watch(
+        lambda: (bool(store.scored(hand.teacher.sha256, maps).all()), opinions.states(waiting)),
+        drawn=(said.complete, [job.state for job in waiting]),
+    )
