@@ -1,7 +1,6 @@
 import argparse
 import itertools
 
-import numpy as np
 import pytest
 import torch
 
@@ -56,12 +55,3 @@ def test_a_pool_is_refreshed_every_few_draws():
     draw, random = distill_shipped.draws_from(pool, refresh=3), torch.Generator().manual_seed(0)
     numbers = [int(255 * draw(5, random).max().item() + 0.5) for _ in range(7)]
     assert numbers == [1, 1, 1, 2, 2, 2, 3]
-
-
-def test_held_out_maps_repeat_and_are_those_of_validation_for_the_first_half(fake_data):
-    maps, again = (distill_shipped.held_out_maps(fake_data, 12, count=60) for _ in range(2))
-    assert np.array_equal(maps, again)
-    assert maps.dtype == np.float32
-    assert maps.shape[1:] == (2, 12, 12)
-    assert 0 <= maps.min() <= maps.max() <= 1
-    assert len({wafer.tobytes() for wafer in maps}) > 50

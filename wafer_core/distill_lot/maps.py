@@ -52,6 +52,21 @@ class Maps:
         """The maps that thresholds are matched on."""
         return _calibration(self.learned, self.replay)
 
+    @property
+    def known(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Maps such as the student learns, and ordinary ones beside them, from which novelty is told.
+
+        Lot and simulated wafers count alike, however few the lot's are. The latter are told apart here
+        alone; of the lot, those held out are ordinary.
+        """
+        half = len(self.replay) // 2
+        if not half:
+            return self.learned, self.watched
+        return (
+            np.concatenate([_as_many(self.learned, half), self.replay[:half]]),
+            np.concatenate([_as_many(self.watched, half), self.replay[half:]]),
+        )
+
 
 def gather(lots: Sequence[Lot], teacher: Network, size: int, settings: Settings) -> Generator[str, None, Maps]:
     """Return the maps of a run; every part of the work is named before it begins.
@@ -98,6 +113,11 @@ def _asked(teacher: Network, maps: NDArray[np.float32]) -> Generator[str, None, 
         yield "ask the teacher"
         logits.append(network_logits(teacher, maps[start : start + _AT_ONCE]))
     return np.concatenate(logits)
+
+
+def _as_many(maps: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return `count` maps, the same ones again where they are fewer, or none of none."""
+    return maps[np.arange(count if len(maps) else 0) % max(len(maps), 1)]
 
 
 def _calibration(learned: NDArray[np.float32], replay: NDArray[np.float32]) -> NDArray[np.float32]:

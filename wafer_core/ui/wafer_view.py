@@ -17,7 +17,7 @@ from wafer_core.ui import gallery, opinions, state
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
 
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
@@ -137,6 +137,8 @@ def verdict(one: Opinion, here: int) -> None:
         st.info("No die of this wafer was tested, so there is nothing to recognise.")
         return
     detected = one.verdicts.detected[here]
+    if one.verdicts.flagged[here]:
+        head.markdown(f":violet-badge[:material/new_releases: {UNLIKE}]", help=_unlike(one, here))
     doubt = " :orange-badge[unsure]" if one.verdicts.unsure[here] else ""
     head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
     bars(
@@ -146,6 +148,13 @@ def verdict(one: Opinion, here: int) -> None:
         gap="1.08rem",
     )
     _small_print(one, here)
+
+
+def _unlike(one: Opinion, here: int) -> str:
+    return (
+        f"Novelty {one.verdicts.novelty[here]:.2f}: the {one.model.role} has met nothing like this wafer. "
+        "It names patterns as for any other, but look at the map before you trust them."
+    )
 
 
 def _small_print(one: Opinion, here: int) -> None:
@@ -161,6 +170,12 @@ def _small_print(one: Opinion, here: int) -> None:
             f"Margin {margin:.2f} logits",
             help="How far this set of patterns is ahead of the next best one.",
         )
+        if np.isfinite(novelty := float(one.verdicts.novelty[here])):
+            st.caption(
+                f"Novelty {novelty:.2f}",
+                help="How far the wafer is from all that the model was taught on. One ordinary wafer in a hundred "
+                "is above 1, where it is called unlike anything known.",
+            )
         st.space("stretch")
         with st.popover("Figures", type="tertiary"):
             st.table(probabilities(one, here), hide_index=True, alt="Probability and threshold of every pattern")
