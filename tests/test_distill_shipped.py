@@ -1,5 +1,6 @@
 import argparse
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -25,13 +26,15 @@ def shipped(fake_data, tiny_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("models") / "two-steps"
     held_out = distill_shipped.held_out_maps
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distill_shipped, "held_out_maps", lambda data, size: held_out(data, size, count=60))
+        patch.setattr(distill_shipped, "held_out_maps", partial(held_out, count=120))
+        patch.setattr(distill_shipped, "taught_maps", partial(distill_shipped.taught_maps, count=120))
         distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
     return out
 
 
 def test_a_student_ships_with_its_files_and_nothing_beside_it(shipped):
     files = {"two-steps.safetensors", "two-steps.onnx", "two-steps.int8.onnx", "card.json"}
+    files.add("two-steps.novelty.safetensors")
     assert {path.name for path in shipped.iterdir()} == files
     assert [path.name for path in shipped.parent.iterdir()] == ["two-steps"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from wafer_core.decode import decode_with
 from wafer_core.errors import BrokenModel
-from wafer_core.models.folder import files_of
+from wafer_core.models.folder import files_of, resolve
 from wafer_core.models.reference import embeddings, fit_novelty
 
 MAPS = np.random.default_rng(0).random((400, 2, 16, 16)).astype(np.float32)
@@ -59,6 +59,8 @@ def test_a_damaged_reference_is_a_sentence(fitted, damage):
         path.write_bytes(data[:-1] + (b"" if damage == "other size" else b"\x01"))
     with pytest.raises(BrokenModel, match=r"tiny-untrained\.novelty\.safetensors: .*restore"):
         files_of(fitted)[0].novelty(np.zeros((1, 8), np.float32))
+    with pytest.raises(BrokenModel, match="novelty"):
+        resolve(str(fitted))
 
 
 def test_a_reference_of_another_network_is_refused(fitted):

@@ -152,7 +152,7 @@ def shipped_models() -> tuple[ModelFile, ...]:
 
 
 def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
-    """Return the model a name or a path means, its weights checked against its card.
+    """Return the model a name or a path means, its weights and its reference checked against its card.
 
     Args:
         name_or_path: the name of a shipped model, `approved` or `approved-int8`, the name of a model
@@ -174,6 +174,7 @@ def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
             "or of a weights file in one."
         )
     found.read()
+    found.known()
     return found
 
 

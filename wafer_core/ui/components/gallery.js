@@ -49,7 +49,7 @@ const fill = (card, wafer, theme) => {
   }));
   const verdict = (said) => said === null ? "not scored yet" : said;
   const flag = wafer.flag ? ", " + wafer.flag.toLowerCase() : "";
-  card.setAttribute("aria-label", "Wafer " + wafer.title + flag + ", yield " + wafer.figure + ", teacher: " +
+  card.setAttribute("aria-label", "Wafer " + wafer.title + ", yield " + wafer.figure + flag + ", teacher: " +
     verdict(wafer.teacher) + ", student: " + verdict(wafer.student) + (wafer.marks.length ? ", " : "") +
     wafer.marks.join(", "));
 };
