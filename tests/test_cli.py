@@ -293,6 +293,7 @@ def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):
     settings = ("--budget", "60", "--size", "tiny", "--steps", "2", "--seed", "3", "--teacher", "MODEL")
     assert run("distill", lot_file, "--out", out, *settings)[0] == 0
     left = {"student.safetensors", "student.onnx", "student.int8.onnx", "card.json", "run.json"}
+    left.add("student.novelty.safetensors")
     assert {path.name for path in out.iterdir()} == left
     assert json.loads((out / "card.json").read_text())["made_from"]["seed"] == 3
     for model in (out, out / "student.int8.onnx"):

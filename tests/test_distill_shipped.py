@@ -49,12 +49,14 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert [one["maps"] for one in data] == [18, 3, 0]
     assert card.training_parts() == {"train"}
     assert card.training_groups() == set(real.groups)
-    assert card.made_from["command"].endswith("--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --seed 0")
+    assert card.made_from["command"].endswith(
+        "--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8 --seed 0"
+    )
 
 
-def test_a_pool_is_refreshed_every_few_draws():
+def test_a_pool_takes_in_as_many_maps_as_are_drawn():
     chunks = ((torch.full((4, 2, 3, 3), i, dtype=torch.uint8),) for i in itertools.count())
     pool = Pool(chunks, 4, torch.device("cpu"))
-    draw, random = distill_shipped.draws_from(pool, refresh=3), torch.Generator().manual_seed(0)
-    numbers = [int(255 * draw(5, random).max().item() + 0.5) for _ in range(7)]
-    assert numbers == [1, 1, 1, 2, 2, 2, 3]
+    draw, random = distill_shipped.draws_from(pool), torch.Generator().manual_seed(0)
+    numbers = [int(255 * draw(count, random).max().item() + 0.5) for count in (2, 2, 2, 2, 4, 3, 1)]
+    assert numbers == [1, 1, 2, 2, 3, 4, 4]

@@ -170,7 +170,7 @@ class Record:
 
 
 def keep(folder: Path, newer: Record) -> None:
-    """Put what was measured of a folder's weights into its record, in place of what it said of them before.
+    """Put what was measured of a folder's weights, if anything, into its record, in place of what it said before.
 
     Raises:
         BrokenModel: the card or the record is broken.
@@ -181,7 +181,8 @@ def keep(folder: Path, newer: Record) -> None:
         times=tuple(each for each in newer.times if each.sha256 in ours),
         figures=tuple(each for each in newer.figures if each.sha256 in ours),
     )
-    Record.read(folder).joined(mine, ours).write(folder)
+    if mine.figures:
+        Record.read(folder).joined(mine, ours).write(folder)
 
 
 def quotable(model: ModelFile, method: str, set_name: str, reached: Sequence[Reached]) -> list[Kept]:

@@ -177,6 +177,8 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             required=True,
             label_visibility="collapsed",
         )
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}.", width="stretch")
         key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
         strength = st.select_slider(
             "Overlay",
@@ -184,11 +186,9 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             format_func=lambda share: f"overlay {share} %",
             key=key,
             on_change=changed,
-            width=150,
+            width=140,
             label_visibility="collapsed",
         )
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}.", width="stretch")
         _downloads(question)
     return int(strength) / 100, _wish(question)
 
