@@ -29,7 +29,7 @@ def verdicts(*titles, unscored=()):
     margin = np.ones(len(detected), np.float32)
     margin[list(unscored)] = np.nan
     nothing = np.zeros_like(detected)
-    return Verdicts(detected, nothing, margin, nothing[:, 0], nothing.astype(np.float32))
+    return Verdicts(detected, nothing, margin, nothing[:, 0], nothing.astype(np.float32), margin)
 
 
 def wafer(lot, name, labels=None):

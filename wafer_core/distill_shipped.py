@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from wafer_core.models.saving import network_logits, save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
-from wafer_core.training.data import described, unlabelled_maps, unlabelled_native, unlabelled_resized
+from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
+from wafer_core.training.ordinary import held_out_maps, taught_maps
 
 BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02, looks=8)
 """The recipe but for what the command line sets."""
@@ -96,17 +97,6 @@ def draws_from(pool: Pool) -> Draw:
     return draw
 
 
-def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
-    """Return validation maps and views of them and of simulated wafers, without labels, in random order."""
-    real = unlabelled_maps(data, "validation")
-    views: Iterator[tuple[Tensor]] = iter(Unlabelled(real.states, size, seed=1_000_003))
-    constructed = [next(views)[0].numpy().astype(np.float32) / 255 for _ in range(count // 2 // 256 + 1)]
-    order = np.random.default_rng(0).permutation(len(real.states))[: count // 2]
-    plain = np.stack([canonical_states(real.states[i][None], size)[0] for i in order])
-    maps = np.concatenate([plain, *constructed])[:count]
-    return maps[np.random.default_rng(1).permutation(len(maps))]
-
-
 def _report(progress: Progress, recipe: Recipe) -> None:
     if progress.step % recipe.evaluate == 0:
         agreed = f"{progress.agreed} of {progress.held_out} held-out maps agree"
@@ -139,6 +129,7 @@ def _write(
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:200],
         threshold_maps=maps,
+        known=(taught_maps(options.data, teacher.card.size), maps),
         made_from={
             "teacher_sha256": teacher.sha256,
             "data": [

@@ -1,7 +1,7 @@
 """Pages under test: the whole app on a workspace of its own, with answers laid ready in the store."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,16 +81,27 @@ def drawn() -> Callable[[AppTest], dict[str, dict[str, Any]]]:
 
 @pytest.fixture
 def answer(store: Workspace) -> Callable[..., None]:
-    """Lay a model's verdicts on a lot ready: `answer(lot, model, ["Center", "Normal", "Loc+Scratch"])`."""
+    """Lay a model's verdicts on a lot ready: `answer(lot, model, ["Center", "Normal", "Loc+Scratch"])`.
 
-    def lay(lot: Lot, model: ModelFile, sets: Sequence[str], margin: float = 4.0) -> None:
+    Every wafer is as ordinary as can be, but for those at the positions of `unlike`.
+    """
+
+    def lay(lot: Lot, model: ModelFile, sets: Sequence[str], margin: float = 4.0, unlike: Collection[int] = ()) -> None:
         wanted = np.array([flags(name.split("+")) for name in sets])
         logits = logit(np.array(model.entry.thresholds)) + np.where(wanted, margin, -margin)
         maps = [wafer.map_hash for wafer in lot]
         store.put_scores(
             model.sha256,
             maps,
-            Scores(logits.astype(np.float32), np.zeros((len(maps), 4), np.float32), model.sha256),
+            Scores(logits.astype(np.float32), _embedding(model, len(maps), unlike), model.sha256),
         )
 
     return lay
+
+
+def _embedding(model: ModelFile, count: int, unlike: Collection[int]) -> np.ndarray:
+    """Embeddings at the middle of what the model knows, and far from it at the positions of `unlike`."""
+    known = model.known()
+    embedding = np.repeat((known[0].centre if known else np.zeros(4, np.float32))[None], count, axis=0)
+    embedding[list(unlike)] += 100.0
+    return embedding

@@ -229,6 +229,20 @@ def test_an_unanswered_flip_is_asked_of_both_models_once(
     assert {tuple(job.payload["dies"]) for job in asked} == {(die,)}
 
 
+def test_the_flag_stands_before_the_patterns_of_the_model_that_raised_it(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    answer(small_lot, store.model("teacher"), TEACHER)
+    answer(small_lot, store.model("student"), STUDENT, unlike=[1])
+    app = visit("wafer", lot=store.add_lot(small_lot), wafer="L1/02", student="student")
+    assert not app.exception
+    flags = [line for line in app.markdown if "Unlike anything known" in line.value]
+    assert len(flags) == 1
+    assert "the student has met nothing like this wafer" in flags[0].help
+    assert [heading.value for heading in app.subheader][:2] == ["Normal", "Normal"]
+    assert "Novelty 0.00" in texts(app)
+
+
 @pytest.mark.parametrize(
     ("filters", "title"),
     [

@@ -51,8 +51,9 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
         home.mkdir()
         os.replace(stage / CARD, home / CARD)
         for file in files_of(home):
-            file.path.write_bytes(_weights(archive, card, file))
+            file.path.write_bytes(_named(archive, card, file.file, file.entry.bytes))
             _check_loads(file)
+        _take_reference(archive, card, home)
         return _moved(home, parent, taken)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -97,16 +98,23 @@ def _card_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return cards[0]
 
 
-def _weights(archive: zipfile.ZipFile, card: zipfile.ZipInfo, file: ModelFile) -> bytes:
-    """Return a weights file that has the size its card states; its sha256 is checked when it is loaded."""
-    wanted = card.filename.removesuffix(CARD) + file.file
+def _take_reference(archive: zipfile.ZipFile, card: zipfile.ZipInfo, home: Path) -> None:
+    """Take what tells wafers unlike anything known, where the card names it, and load it once."""
+    first = files_of(home)[0]
+    if first.card.novelty is not None:
+        known = first.card.novelty
+        (home / known.file).write_bytes(_named(archive, card, known.file, known.bytes))
+        first.known()
+
+
+def _named(archive: zipfile.ZipFile, card: zipfile.ZipInfo, file: str, size: int) -> bytes:
+    """Return a file that the card names and that has the size it states; its sha256 is checked when it is loaded."""
+    wanted = card.filename.removesuffix(CARD) + file
     try:
         member = archive.getinfo(wanted)
     except KeyError as exc:
-        raise BrokenModel(
-            f"The kit's card names {file.file}, but the kit does not hold it; download it again."
-        ) from exc
-    return _content(archive, member, file.entry.bytes)
+        raise BrokenModel(f"The kit's card names {file}, but the kit does not hold it; download it again.") from exc
+    return _content(archive, member, size)
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:

@@ -91,6 +91,16 @@ class Opinions:
         return self.teacher.verdicts.unsure | self.student.verdicts.unsure
 
     @cached_property
+    def unlike(self) -> NDArray[np.bool_]:
+        """bool (wafers,): at least one model has met nothing like it; both keep the patterns they name."""
+        return self.teacher.verdicts.flagged | self.student.verdicts.flagged
+
+    @property
+    def can_flag(self) -> bool:
+        """Whether one of the models can tell a wafer unlike anything known."""
+        return any(one.model.card.novelty is not None for one in self.both)
+
+    @cached_property
     def unscorable(self) -> NDArray[np.bool_]:
         """bool (wafers,): there is nothing to recognise, as no die was tested."""
         return self.student.present & ~self.student.verdicts.scored
@@ -111,8 +121,10 @@ def opinions(hand: state.Hand) -> Opinions:
 
 def opinion(model: ModelFile, lot: Lot) -> Opinion:
     """Return what the store holds of one model on a lot."""
-    stored = state.workspace().scores(model.sha256, [wafer.map_hash for wafer in lot])
-    verdicts = decode_with(model, stored.logits)
+    maps = [wafer.map_hash for wafer in lot]
+    stored = state.workspace().scores(model.sha256, maps)
+    embedding = state.workspace().embeddings(model.sha256, maps)[0] if stored.present.any() else None
+    verdicts = decode_with(model, stored.logits, embedding)
     return Opinion(model, verdicts, stored.present, verdict_titles(verdicts))
 
 

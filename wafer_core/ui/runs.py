@@ -52,6 +52,7 @@ STAGES = {
     "export": "export · ONNX",
     "int8": "export · int8",
     "int8 thresholds": "export · thresholds of int8",
+    "novelty": "export · what it knows",
 }
 """What a run is doing, by the name it tells."""
 

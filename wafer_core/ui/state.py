@@ -242,7 +242,9 @@ def model_in_hand(role: Role) -> ModelFile:
     Stops the page with a sentence where it cannot be used.
     """
     try:
-        return workspace().model(address(role) or DEFAULTS[role])
+        model = workspace().model(address(role) or DEFAULTS[role])
+        model.known()  # a damaged reference is told here, and not where a verdict is drawn
     except WaferDistillError as problem:
         st.error(str(problem), title=f"The {role} cannot be used")
         st.stop()
+    return model

@@ -21,7 +21,7 @@ from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
 
 PART = "answers"
@@ -180,6 +180,8 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
         st.info("No die of this wafer was tested, so there is nothing to recognise.")
         return
     detected, before = now.detected[row], one.verdicts.detected[here]
+    if now.flagged[row]:
+        head.markdown(f":violet-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
     doubt = " :orange-badge[unsure]" if now.unsure[row] else ""
     head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
     if tried is not None:
@@ -200,6 +202,13 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
     _small_print(now, row, probabilities(one, here, now, row))
 
 
+def _unlike(now: Verdicts, row: int, role: str) -> str:
+    return (
+        f"Novelty {now.novelty[row]:.2f}: the {role} has met nothing like this wafer. "
+        "It names patterns as for any other, but look at the map before you trust them."
+    )
+
+
 def _small_print(now: Verdicts, row: int, figures: pd.DataFrame) -> None:
     excluded = names(now.excluded[row])
     if excluded:
@@ -213,6 +222,12 @@ def _small_print(now: Verdicts, row: int, figures: pd.DataFrame) -> None:
             f"Margin {margin:.2f} logits",
             help="How far this set of patterns is ahead of the next best one.",
         )
+        if np.isfinite(novelty := float(now.novelty[row])):
+            st.caption(
+                f"Novelty {novelty:.2f}",
+                help="How far the wafer is from all that the model was taught on. One ordinary wafer in a hundred "
+                "is above 1, where it is called unlike anything known.",
+            )
         st.space("stretch")
         with st.popover("Figures", type="tertiary"):
             st.table(figures, hide_index=True, alt="Probability and threshold of every pattern")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+UNLIKE = "Unlike anything known"
+"""What a wafer is called that is farther from all a model was taught on than ordinary wafers are."""
+
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """Return `0.831` as `83.1 %`, and nothing tested as a dash."""
