@@ -12,7 +12,7 @@ import streamlit as st
 
 from wafer_core import jobs
 from wafer_core.charts.dies import flip_colours
-from wafer_core.decode import Verdicts, decode_with
+from wafer_core.decode import Verdicts
 from wafer_core.lot import Wafer
 from wafer_core.ui import opinions, patience, state
 from wafer_core.ui.attempt import Attempt, named_dies
@@ -147,11 +147,10 @@ def ask(hand: state.Hand, said: Opinions, here: int, made: Attempt) -> list[JobR
 
 def answers(said: Opinions, made: Attempt) -> dict[str, Verdicts | None]:
     """Return by role the verdict on a wafer with flipped dies, one row, or None where it is missing."""
-    store, key = state.workspace(), [made.altered.map_hash]
     found: dict[str, Verdicts | None] = {}
     for one in said.both:
-        stored = store.scores(one.model.sha256, key)
-        found[one.model.role] = decode_with(one.model, stored.logits) if stored.present.all() else None
+        verdicts, present = opinions.stored_verdicts(one.model, [made.altered.map_hash])
+        found[one.model.role] = verdicts if present.all() else None
     return found
 
 

@@ -121,11 +121,16 @@ def opinions(hand: state.Hand) -> Opinions:
 
 def opinion(model: ModelFile, lot: Lot) -> Opinion:
     """Return what the store holds of one model on a lot."""
-    maps = [wafer.map_hash for wafer in lot]
-    stored = state.workspace().scores(model.sha256, maps)
-    embedding = state.workspace().embeddings(model.sha256, maps)[0] if stored.present.any() else None
-    verdicts = decode_with(model, stored.logits, embedding)
-    return Opinion(model, verdicts, stored.present, verdict_titles(verdicts))
+    verdicts, present = stored_verdicts(model, [wafer.map_hash for wafer in lot])
+    return Opinion(model, verdicts, present, verdict_titles(verdicts))
+
+
+def stored_verdicts(model: ModelFile, maps: Sequence[str]) -> tuple[Verdicts, NDArray[np.bool_]]:
+    """Return what a model says of maps, named by their hashes, and for which of them the store holds it, bool (n,)."""
+    store = state.workspace()
+    stored = store.scores(model.sha256, maps)
+    embedding = store.embeddings(model.sha256, maps)[0] if stored.present.any() else None
+    return decode_with(model, stored.logits, embedding), stored.present
 
 
 def ask(hand: state.Hand, said: Opinions, first: Sequence[int] = ()) -> list[JobRow]:
