@@ -41,7 +41,7 @@ def choose() -> None:
     )
     row = rows[lot_id]
     found = "no die tested" if row.yield_fraction is None else f"yield {percent(row.yield_fraction)}"
-    st.caption(f"{count(row.wafers, 'wafer')} · {found} · {SOURCES[row.source]}")
+    st.caption(f"{count(row.wafers, 'wafer')} · {found}  \n{SOURCES[row.source]}")
 
 
 def labels(rows: Sequence[LotRow]) -> dict[str, str]:

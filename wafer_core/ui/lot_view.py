@@ -162,7 +162,7 @@ def _where(hand: state.Hand) -> None:
         most=MAP_WIDTH,
         scale=ScaleBar(**scale, alt="Share of wafers that fail at a die", note=""),
     )
-    st.caption(f"Share of {count(stack.wafers, 'wafer')} that fail at each die; {percent(worst, 0)} at the worst.")
+    st.caption(f"Share of {count(stack.wafers, 'wafer')} that fail at a die; {percent(worst, 0)} at most.")
 
 
 def failing_dies(stack: Stack) -> pd.DataFrame:

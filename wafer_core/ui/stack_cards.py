@@ -22,6 +22,7 @@ from wafer_core.ui.opinions import Opinion
 from wafer_core.ui.words import count, percent, plain
 
 MAP_WIDTH = 230
+FIGURES_WIDTH = 330
 LISTED = 24
 """Wafers that are listed behind a map; the gallery has the others."""
 
@@ -137,7 +138,7 @@ def strongest(stack: EvidenceStack) -> pd.DataFrame:
 def _figures(name: str, stack: EvidenceStack) -> None:
     figures = st.popover("Figures", type="tertiary", key=f"figures-{name}", on_change="rerun")
     if figures.open:
-        with figures:
+        with figures, st.container(width=FIGURES_WIDTH):
             st.table(strongest(stack), hide_index=True, alt=f"The dies that hold most of the evidence for {name}")
             even = percent(1 / max(1, int(stack.there.sum())), 2)
             st.caption(
