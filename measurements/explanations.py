@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,36 +25,34 @@ from measurements.explained import Explained, print_agreements, print_goals, pri
 from measurements.timing import say
 from wafer_core.benchmark import shipped_sets
 from wafer_core.explain import METHODS, TITLES, methods_for
-from wafer_core.models.folder import ModelFile, resolve
+from wafer_core.models.folder import resolve
 from wafer_core.patterns import PATTERNS
-from wafer_core.recognise import load_recognizer
+from wafer_core.recognise import Recognizer, load_recognizer
 from wafer_core.training.data import Part, resized_maps
 from wafer_core.trust.exam import CHECKED, Exam, examine, methods_named
-from wafer_core.trust.record import MadeSet, Record, Time, keep, quotable
+from wafer_core.trust.record import OVERLAYS, SIMULATED, MadeSet, Record, Time, keep, quotable
 from wafer_core.trust.regions import Constructed, real_overlays, simulated_mixes
-
-SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
 
 
 def main() -> None:
     """Build the wafers, examine the models, print the tables and write the file."""
     options = _options()
-    models = [resolve(name) for name in options.models]
-    made = {
-        SIMULATED: simulated_mixes(options.wafers, options.seed),
-        OVERLAYS: real_overlays(_sources(options.data, options.part), options.wafers, options.seed),
-    }
-    exams = [_examined(model, name, made[name], options) for model in models for name in options.sets]
-    explained = Explained.of(exams)
+    # All at once and first: a run takes hours, and a model may be replaced meanwhile.
+    recognizers = [load_recognizer(resolve(name), options.threads) for name in options.models]
+    made = {name: _made(name, options) for name in options.sets}
+    command = _command(options)
+    sets = tuple(MadeSet(name, _sha256(made[name]), options.wafers, options.seed) for name in options.sets)
+    exams: list[Exam] = []
+    for recognizer, name in product(recognizers, options.sets):
+        exams.append(_examined(recognizer, name, made[name], options))
+        explained = Explained.of(exams)
+        options.out.write_text(json.dumps(_document(explained, sets, command), indent=1, allow_nan=False) + "\n")
     print_pooled(explained)
     print_patterns(explained)
     print_agreements(explained)
     print_goals(explained)
-    command = _command(options)
-    sets = tuple(MadeSet(name, _sha256(made[name]), options.wafers, options.seed) for name in options.sets)
-    options.out.write_text(json.dumps(_document(explained, sets, command), indent=1, allow_nan=False) + "\n")
     if options.into_models:
-        for folder in {model.folder for model in models}:
+        for folder in {recognizer.model.folder for recognizer in recognizers}:
             keep(folder, _record(explained, sets, command))
 
 
@@ -92,7 +91,14 @@ def _sources(data: Path | None, part: Part) -> dict[int, list[NDArray[np.uint8]]
     return {k: chosen for k in range(len(PATTERNS)) if (chosen := [states for states, labels in alone if labels[k]])}
 
 
-def _examined(model: ModelFile, name: str, wafers: Sequence[Constructed], options: argparse.Namespace) -> Exam:
+def _made(name: str, options: argparse.Namespace) -> list[Constructed]:
+    if name == SIMULATED:
+        return simulated_mixes(options.wafers, options.seed)
+    return real_overlays(_sources(options.data, options.part), options.wafers, options.seed)
+
+
+def _examined(recognizer: Recognizer, name: str, wafers: Sequence[Constructed], options: argparse.Namespace) -> Exam:
+    model = recognizer.model
     methods = [method for method in options.methods if method in methods_for(model)]
     every = max(len(wafers) // 10, 1)
 
@@ -100,7 +106,6 @@ def _examined(model: ModelFile, name: str, wafers: Sequence[Constructed], option
         if done % every == 0:
             say(f"{model.name}, {name}: {done} of {len(wafers)}")
 
-    recognizer = load_recognizer(model, options.threads)
     return examine(recognizer, name, wafers, methods_named(methods), options.checked, report)
 
 

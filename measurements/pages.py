@@ -1,7 +1,8 @@
 """A 1,000-wafer lot in a real Chromium: from the upload to the gallery, paging, the wafer page, reruns.
 
 Goals: the first gallery page within 3 s of the upload's end, paging under 0.5 s, a wafer's page with
-both overlays under 1 s, ordinary reruns under 150 ms. Repeat with `python -m measurements.pages`.
+both overlays and what is measured under them within 1 s, both models' answers to a flipped die within
+0.5 s, ordinary reruns under 150 ms. Repeat with `python -m measurements.pages`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ GOALS = {
     "upload's end to the first gallery page": 3.0,
     "paging": 0.5,
     "wafer page with both overlays": 1.0,
+    "answers to a flipped die": 0.5,
     "ordinary rerun": 0.15,
 }
 """Seconds that each may take."""
@@ -33,10 +35,19 @@ OVERLAYS = """
   const host = Array.from(document.querySelectorAll(".st-key-overlays *")).find(each => each.shadowRoot);
   const figures = host ? Array.from(host.shadowRoot.querySelectorAll(".figure")) : [];
   return app.dataset.testScriptState === "notRunning" && figures.length > 0
-    && figures.every(figure => figure.querySelector("canvas")) && !document.querySelector("[data-testid=stSkeleton]");
+    && figures.every(figure => figure.querySelector("canvas") && !figure.textContent.includes("\u2026"))
+    && !document.querySelector("[data-testid=stSkeleton]");
 }
 """
-"""Whether a wafer's page is complete: an overlay of both models for every pattern, nothing pending."""
+"""Whether a wafer's page is complete: an overlay of both models for every pattern and what stands under it."""
+
+ANSWERS = """
+() => ["teacher", "student"].map(role => {
+  const host = Array.from(document.querySelectorAll(`.st-key-bars-${role} *`)).find(each => each.shadowRoot);
+  return host ? host.shadowRoot.querySelector(".bars").dataset.drawn : null;
+})
+"""
+"""When each model's bars were drawn."""
 
 
 def main() -> None:
@@ -59,6 +70,7 @@ def main() -> None:
             taken["paging"] = _paging(page, options.repeats)
             taken["ordinary rerun"] = rerun_seconds(page, 2 + 2 * options.repeats)[2:]
             taken["wafer page with both overlays"] = _wafers(page, options.repeats)
+            taken["answers to a flipped die"] = _flips(page, options.repeats)
     table(
         [(what, median(taken[what]), max(taken[what]), goal) for what, goal in GOALS.items()],
         head=("seconds", "median", "longest", "goal"),
@@ -123,6 +135,29 @@ def _wafers(page: Page, repeats: int) -> list[float]:
         times.append(time.perf_counter() - began)
         page.go_back()
         _cards(page).first.wait_for()
+        settle(page)
+    return times
+
+
+def _flips(page: Page, repeats: int) -> list[float]:
+    """Return seconds from a click on a die to the answers of both models, each to a map never asked before."""
+    say("Flipping dies")
+    _cards(page).filter(has_not_text="Normal").first.click()
+    page.wait_for_function(OVERLAYS, polling=10)
+    page.get_by_text("Flip dies").click()
+    settle(page)
+    canvas = page.get_by_role("figure", name="Die map of wafer").locator("canvas")
+    times: list[float] = []
+    for number in range(repeats):
+        place = canvas.bounding_box()
+        assert place is not None
+        before = page.evaluate(ANSWERS)
+        began = time.perf_counter()
+        page.mouse.click(place["x"] + (0.3 + 0.05 * number) * place["width"], place["y"] + 0.5 * place["height"])
+        page.wait_for_function(
+            f"before => ({ANSWERS})().every((drawn, i) => drawn && drawn !== before[i])", arg=before, polling=10
+        )
+        times.append(time.perf_counter() - began)
         settle(page)
     return times
 

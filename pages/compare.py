@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from wafer_core.ui import behind_a_bar, compare_views, pattern_views, state
+from wafer_core.ui import behind_a_bar, compare_views, model_shelf, pattern_views, state
 from wafer_core.ui.comparison import compare
 
 hand = state.in_hand()
@@ -30,3 +30,5 @@ with st.container(border=True):
 with st.container(border=True):
     behind_a_bar.draw(compared)
 compare_views.cards(compared)
+with st.container(border=True):
+    model_shelf.draw()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from wafer_core.ui import gallery, lot_picker, lot_view, opinions, reading, state
+from wafer_core.ui import gallery, lot_evidence, lot_picker, lot_view, opinions, reading, state
 
 hand = state.in_hand()
 said = opinions.opinions(hand)
@@ -10,6 +10,7 @@ said = opinions.opinions(hand)
 lot_view.header(hand)
 arriving = st.container()
 lot_view.evidence(hand, said)
+lot_evidence.draw(hand, said)
 in_view = gallery.browse(said)
 reading.told(
     hand.lot,

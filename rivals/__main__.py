@@ -15,10 +15,12 @@ import torch
 from rivals.methods import METHODS, Setting, learn
 from rivals.shelf import Made, Rival, put
 from wafer_core.decode import decode_with, logit, match_thresholds
-from wafer_core.distill_shipped import held_out_maps
+from wafer_core.distill_shipped import called_by
 from wafer_core.models.folder import resolve
 from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network
+from wafer_core.training.data import unlabelled_maps
+from wafer_core.training.ordinary import held_out_maps
 from wafer_core.training.teacher import CHOOSING
 from wafer_core.training.validation import choose_thresholds, examples
 
@@ -42,11 +44,13 @@ def main() -> None:
 def train_rival(options: argparse.Namespace) -> None:
     """Train the method that the options name."""
     method, teacher = METHODS[options.method], resolve(options.teacher)
+    teaching = load_network(teacher)
     setting = Setting(
         options.data,
-        load_network(teacher),
+        teaching,
         teacher.card.size,
         torch.from_numpy(logit(teacher.entry.thresholds)).float(),
+        lambda: called_by(teacher, teaching, unlabelled_maps(options.data, "train").states),
         options.steps,
         options.seed,
         options.workers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
-from wafer_core.distill import Recipe as Distillation
 from wafer_core.distill import distil
 from wafer_core.distill_shipped import BASIS, draws_from
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
@@ -51,6 +50,7 @@ class Setting:
         teacher: the network that some learn from.
         size: rows and columns of the canonical map.
         cuts: the teacher's thresholds as logits (8,).
+        called: asked for what the teacher calls on each wafer of the train part, bool (n, 8).
         steps: batches that each sees.
         seed: of weights, data and order.
         workers: processes that draw maps.
@@ -62,6 +62,7 @@ class Setting:
     teacher: Network
     size: int
     cuts: Tensor
+    called: Callable[[], NDArray[np.bool_]]
     steps: int
     seed: int
     workers: int = 1
@@ -109,7 +110,7 @@ def _labelled(setting: Setting) -> Iterator[Chunk]:
 
 def _unlabelled(setting: Setting) -> Iterator[Chunk]:
     states = unlabelled_maps(setting.data, "train").states
-    return stream(Unlabelled(states, setting.size, setting.seed), setting.workers)
+    return stream(Unlabelled(states, setting.size, setting.seed, called=setting.called()), setting.workers)
 
 
 def _decided(setting: Setting) -> Iterator[Chunk]:
@@ -123,14 +124,7 @@ def _decided(setting: Setting) -> Iterator[Chunk]:
 
 def _distilled(network: Network, setting: Setting, checkpoint: Path) -> Network:
     pool = Pool(_unlabelled(setting), setting.pool, CPU)
-    recipe = Distillation(
-        steps=setting.steps,
-        batch=BASIS.batch,
-        rate=BASIS.rate,
-        overlays=BASIS.overlays,
-        noise=BASIS.noise,
-        seed=setting.seed,
-    )
+    recipe = replace(BASIS, steps=setting.steps, seed=setting.seed)
     nothing = torch.zeros(1, 2, setting.size, setting.size)
     draws = draws_from(pool)
     for progress in distil(setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Write the lots that ship with the product, and its labelled benchmark, from WM-811K's test part.
+"""Write the lots that ship with the product and its labelled benchmark from WM-811K's test part, and the guard set
+from its guard part.
 
 Run it as `scripts/make_samples.py --data PATH`, where PATH holds a folder `wm811k` with
 `maps_64x64.npz`, `maps_native.npz`, `splits.csv` and `LICENSE.txt`. The same data give the same files.
@@ -38,6 +39,8 @@ REAL_LOTS = ("lot17184", "lot18905")
 SAMPLER_PER_CLASS = 4
 SINGLES = 2400
 OVERLAYS_PER_PAIR = 31
+GUARD_OVERLAYS_PER_PAIR = 20
+GUARD_PER_SET = 10
 CLASSES = (NORMAL, *PATTERNS)
 MIXABLE = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
 NEVER_TOGETHER = ({"Center", "Donut"}, {"Edge-Loc", "Edge-Ring"})
@@ -46,7 +49,7 @@ NEVER_TOGETHER = ({"Center", "Donut"}, {"Edge-Loc", "Edge-Ring"})
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """A real wafer map of the test part: its split group, its label and its wafer as the Lot will hold it."""
+    """A real wafer map: its split group, its label and its wafer as the Lot will hold it."""
 
     group: str
     label: str
@@ -54,24 +57,24 @@ class Map:
 
 
 class Maps:
-    """The test part of WM-811K.
+    """One part of WM-811K's split.
 
     `enlarged` holds the labelled maps at 64x64, by class. `native` holds those at their own grid by
     the row of their 64x64 twin, `alone` the labelled ones without a twin, `lots` whole real lots.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part: str = "test") -> None:
         self.files = tuple(
-            SourceFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest(), "WM-811K maps, test part")
+            SourceFile(name, hashlib.sha256((folder / name).read_bytes()).hexdigest(), f"WM-811K maps, {part} part")
             for name in ("maps_64x64.npz", "maps_native.npz")
         )
         with (folder / "splits.csv").open(newline="") as file:
-            test = [row for row in csv.DictReader(file) if row["part"] == "test"]
+            rows = [row for row in csv.DictReader(file) if row["part"] == part]
         self.enlarged: dict[int, Map] = {}
         self.native: dict[int, Map] = {}
         self.lots: dict[str, list[Map]] = defaultdict(list)
-        self._read_enlarged(folder / "maps_64x64.npz", [row for row in test if row["file"] == "maps_64x64"])
-        self._read_native(folder / "maps_native.npz", [row for row in test if row["file"] == "maps_native"])
+        self._read_enlarged(folder / "maps_64x64.npz", [row for row in rows if row["file"] == "maps_64x64"])
+        self._read_native(folder / "maps_native.npz", [row for row in rows if row["file"] == "maps_native"])
 
     def labelled(self, label: str) -> list[int]:
         """Return the 64x64 rows of a class."""
@@ -141,29 +144,52 @@ def benchmark_singles(maps: Maps) -> Lot:
 
 def benchmark_overlays(maps: Maps) -> Lot:
     """Return overlays of two real test wafers each, as many for every pair of patterns that may stand together."""
-    random = np.random.default_rng(SEED)
-    by_class = {label: maps.labelled(label) for label in MIXABLE}
-    pairs = [pair for pair in combinations(MIXABLE, 2) if set(pair) not in NEVER_TOGETHER]
-    wafers = [wafer for pair in pairs for wafer in _overlays_of(maps, pair, by_class, random)]
-    name = f"{len(wafers)} overlays of two real WM-811K test wafers, {OVERLAYS_PER_PAIR} for each of {len(pairs)} pairs"
+    wafers = _overlays(maps, OVERLAYS_PER_PAIR)
+    pairs = len(wafers) // OVERLAYS_PER_PAIR
+    name = f"{len(wafers)} overlays of two real WM-811K test wafers, {OVERLAYS_PER_PAIR} for each of {pairs} pairs"
     return Lot(name, tuple(wafers), maps.files[:1])
+
+
+def guard_set(maps: Maps) -> Lot:
+    """Return what a new student must not have forgotten: real wafers, overlays of them and simulated mixes."""
+    real = _named_once(maps.at_own_grid(row).wafer for row in sorted(maps.enlarged))
+    # Each made wafer is a lot of its own, so that drawing lots again draws wafers one by one.
+    made = [*_overlays(maps, GUARD_OVERLAYS_PER_PAIR), *_simulated(GUARD_PER_SET)]
+    alone = [replace(wafer, lot=f"{wafer.lot}-{number:03d}") for number, wafer in enumerate(made, start=1)]
+    overlays = sum(wafer.lot.startswith("overlay") for wafer in alone)
+    name = f"Guard set: {len(real):,} real wafers, {overlays} overlays of two, {len(alone) - overlays} simulated mixes"
+    return Lot(name, (*real, *alone), maps.files)
 
 
 def simulated_lot() -> Lot:
     """Return one simulated wafer of each of MixedWM38's 38 label sets, on its die grid."""
-    random = np.random.default_rng(SEED)
-    sets = random.permutation(ALLOWED_SETS["38"])
+    return Lot("Simulated mixed lot, 38 label sets (no real wafers)", tuple(_simulated(1)))
+
+
+def _simulated(each: int) -> list[Wafer]:
+    """Draw simulated wafers, `each` of every one of the 38 sets."""
+    random = np.random.default_rng([SEED, each] if each > 1 else SEED)
+    sets = [labels for _ in range(each) for labels in random.permutation(ALLOWED_SETS["38"])]
     drawn = [labelled_wafer(random, MIXED_OUTLINE, labels) for labels in sets]
-    wafers = [
+    return [
         Wafer("SIM38", f"{number:02d}", Frame(*made.states.shape), made.states, labels=made.labels)
         for number, made in enumerate(drawn, start=1)
     ]
-    return Lot("Simulated mixed lot, 38 label sets (no real wafers)", tuple(wafers))
 
 
-def _overlays_of(maps: Maps, pair: tuple[str, str], by_class: dict[str, list[int]], random: Generator) -> list[Wafer]:
+def _overlays(maps: Maps, each: int) -> list[Wafer]:
+    """Draw overlays of two real wafers, `each` for every pair of patterns that may stand together."""
+    random = np.random.default_rng(SEED)
+    by_class = {label: maps.labelled(label) for label in MIXABLE}
+    pairs = [pair for pair in combinations(MIXABLE, 2) if set(pair) not in NEVER_TOGETHER]
+    return [wafer for pair in pairs for wafer in _overlays_of(maps, pair, by_class, each, random)]
+
+
+def _overlays_of(
+    maps: Maps, pair: tuple[str, str], by_class: dict[str, list[int]], each: int, random: Generator
+) -> list[Wafer]:
     """Draw distinct pairs of wafers; each class's wafers take turns, so none is used much more than another."""
-    first, second = (_in_turns(by_class[label], OVERLAYS_PER_PAIR, random) for label in pair)
+    first, second = (_in_turns(by_class[label], each, random) for label in pair)
     made = []
     for a, b in zip(first, second, strict=True):
         states = overlay([maps.enlarged[a].wafer.states, maps.enlarged[b].wafer.states])
@@ -258,12 +284,22 @@ group and row of the 64x64 file). They are made, not found on a wafer: WM-811K h
 `held_back.json` lists the groups of the split's other parts, packed as in a model card: a card whose
 training groups meet one of them is refused by the tests."""
 
+GUARD_INTRODUCTION = f"""# Guard set
+
+Written by `scripts/make_samples.py`. On these wafers a student that is to be approved is held against the shipped one:
+what it may lose stands in `wafer_core/compare/guard.py`.
+
+The real wafers are all labelled 64x64 maps of the guard part of this project's split of WM-811K, at their own die grid
+where that is known. No model learns from that part, and nothing about the product was chosen on it. The overlays are
+made as the benchmark's are, {GUARD_OVERLAYS_PER_PAIR} for each pair; the simulated wafers are {GUARD_PER_SET} of each
+of MixedWM38's 38 label sets. Every made wafer stands as a lot of its own."""
+
 
 def main() -> None:
-    """Write `lots` and `benchmark` and say how large they are."""
+    """Write `lots`, `benchmark` and `guard` and say how large they are."""
     parser = argparse.ArgumentParser(description="Write the bundled lots and the benchmark from WM-811K.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets", help="where lots/ and benchmark/ go")
+    parser.add_argument("--out", type=Path, default=ROOT / "assets", help="where lots/, benchmark/ and guard/ go")
     arguments = parser.parse_args()
     folder = arguments.data / "wm811k"
     maps = Maps(folder)
@@ -272,6 +308,8 @@ def main() -> None:
     sets = {"singles": benchmark_singles(maps), "overlays": benchmark_overlays(maps)}
     total = _write(arguments.out / "lots", lots, LOTS_INTRODUCTION, notice)
     total += _write(arguments.out / "benchmark", sets, BENCHMARK_INTRODUCTION, notice)
+    guard = {"guard": guard_set(Maps(folder, "guard"))}
+    total += _write(arguments.out / "guard", guard, GUARD_INTRODUCTION, notice)
     (arguments.out / "benchmark" / "held_back.json").write_text(json.dumps(held_back(folder / "splits.csv"), indent=1))
     print(f"{total / 1e6:.2f} MB of lot files in {arguments.out}")
 

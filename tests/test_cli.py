@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,11 @@ from wafer_core.decode import decode_with, verdict_titles
 from wafer_core.distill.lesson import Lesson
 from wafer_core.models.folder import resolve
 from wafer_core.patterns import PATTERNS
+from wafer_core.readers import read_paths
 from wafer_core.recognise import load_recognizer
+from wafer_core.training import ordinary
 
-COLUMNS = ["lot", "wafer", *PATTERNS, "patterns", "excluded", "margin"]
+COLUMNS = ["lot", "wafer", *PATTERNS, "patterns", "excluded", "margin", "novelty", "flag"]
 GRADIENT_METHODS = ("gradcam", "deeplift", "integrated-gradients")
 SECONDS_A_PROCESS_MAY_TAKE = 120
 
@@ -91,11 +95,41 @@ def test_score_says_what_the_recognizer_says(run, small_lot, tiny_folder, tmp_pa
     assert [row["patterns"] for row in rows] == verdict_titles(verdicts)
 
 
+def test_a_model_learns_to_tell_novelty_and_score_tells_it(
+    run, fake_data, tiny_folder, lot_file, tmp_path, monkeypatch
+):
+    for name in ("taught_maps", "held_out_maps"):
+        monkeypatch.setattr(ordinary, name, partial(getattr(ordinary, name), count=120))
+    folder = shutil.copytree(tiny_folder, tmp_path / "new")
+    assert run("fit-novelty", folder, "--data", fake_data) == (0, [])
+    model = resolve(str(folder))
+    assert (model.card.novelty.known, model.card.novelty.ordinary) == (120, 120)
+    assert run("score", lot_file, "--model", folder, "--out", tmp_path / "scores.csv")[0] == 0
+    rows = rows_of(tmp_path / "scores.csv")
+    wafers = [wafer for wafer in read_paths([lot_file]) if wafer.yield_fraction is not None]
+    novelty = model.novelty(load_recognizer(model).score(wafers).embedding)
+    assert [row["novelty"] for row in rows] == [str(novelty[0]), "", str(novelty[1])]
+    assert [row["flag"] for row in rows] == ["yes" if value > 1 else "no" for value in novelty[:1]] + [""] + [
+        "yes" if value > 1 else "no" for value in novelty[1:]
+    ]
+
+
+def test_a_model_without_a_reference_leaves_novelty_and_flag_empty(run, lot_file, tmp_path):
+    assert run("score", lot_file, "--model", "INT8", "--out", tmp_path / "scores.csv")[0] == 0
+    assert {(row["novelty"], row["flag"]) for row in rows_of(tmp_path / "scores.csv")} == {("", "")}
+
+
+def test_novelty_is_not_fitted_without_maps(run, tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "new")
+    assert refused(run("fit-novelty", folder, "--data", tmp_path), "holds no folder wm811k")
+    assert resolve(str(folder)).card.novelty is None
+
+
 def test_a_wafer_nobody_probed_keeps_its_row_and_is_named(run, lot_file, tmp_path):
     code, lines = run("score", lot_file, "--model", "ONNX", "--out", tmp_path / "scores.csv")
     row = rows_of(tmp_path / "scores.csv")[1]
     assert code == 0
-    assert [row[column] for column in COLUMNS[2:]] == [""] * 11
+    assert [row[column] for column in COLUMNS[2:]] == [""] * 13
     assert any(f"{row['lot']}/{row['wafer']}" in line for line in lines)
 
 
@@ -263,6 +297,7 @@ def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):
     settings = ("--budget", "60", "--size", "tiny", "--steps", "2", "--seed", "3", "--teacher", "MODEL")
     assert run("distill", lot_file, "--out", out, *settings)[0] == 0
     left = {"student.safetensors", "student.onnx", "student.int8.onnx", "card.json", "run.json"}
+    left.add("student.novelty.safetensors")
     assert {path.name for path in out.iterdir()} == left
     assert json.loads((out / "card.json").read_text())["made_from"]["seed"] == 3
     for model in (out, out / "student.int8.onnx"):

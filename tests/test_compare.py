@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from wafer_core.compare import accuracy, agreement, groups_of, labels_of, mcnemar_exact, paired, wilson
+from wafer_core.compare.guard import ALLOWED_LOSS, judged
 from wafer_core.compare.intervals import by_group, newcombe
 from wafer_core.decode import Verdicts
 from wafer_core.lot import Frame, Lot, Wafer
@@ -28,7 +29,7 @@ def verdicts(*titles, unscored=()):
     margin = np.ones(len(detected), np.float32)
     margin[list(unscored)] = np.nan
     nothing = np.zeros_like(detected)
-    return Verdicts(detected, nothing, margin, nothing[:, 0], nothing.astype(np.float32))
+    return Verdicts(detected, nothing, margin, nothing[:, 0], nothing.astype(np.float32), margin)
 
 
 def wafer(lot, name, labels=None):
@@ -211,6 +212,28 @@ def test_lots_count_where_there_are_enough():
     assert labels_of(few).sum() == 20
     with pytest.raises(ValueError, match="without labels"):
         labels_of(replace(few, wafers=(wafer("A", "1"),)))
+
+
+@pytest.mark.parametrize(
+    ("n", "lost", "gained", "said"),
+    [
+        (3000, 0, 0, "kept"),
+        (3000, 10, 12, "kept"),
+        (3000, 40, 38, "open"),
+        (3000, 15, 0, "open"),
+        (3000, 16, 0, "lost"),
+        (200, 0, 0, "open"),
+        (200, 2, 0, "lost"),
+    ],
+)
+def test_the_guard_asks_what_was_lost_and_what_is_not_ruled_out(n, lost, gained, said):
+    labels = np.zeros((n, 8), bool)
+    shipped, new = labels.copy(), labels.copy()
+    new[:lost, 0] = True
+    shipped[lost : lost + gained, 0] = True
+    against = paired(shipped, new, labels)
+    assert judged(against) == said
+    assert (against.loss.value > ALLOWED_LOSS) == (said == "lost")
 
 
 def test_sums_by_lot_keep_their_total():

@@ -23,7 +23,14 @@ from wafer_core.models.networks import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.recognise import load_recognizer
 
-FILES = {"student.safetensors", "student.onnx", "student.int8.onnx", "card.json", "run.json"}
+FILES = {
+    "student.safetensors",
+    "student.onnx",
+    "student.int8.onnx",
+    "student.novelty.safetensors",
+    "card.json",
+    "run.json",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +83,18 @@ def test_every_file_of_it_answers(ready):
     scores = [load_recognizer(model).score(lot.wafers).logits for model in models]
     assert scores[0].shape == (7, 8)
     assert np.abs(scores[0] - scores[1]).max() < 1e-4
+
+
+def test_it_knows_the_wafers_it_learned(ready):
+    out, lot, _ = ready
+    for model in files_of(out):
+        novelty = model.novelty(load_recognizer(model).score(lot.wafers).embedding)
+        assert (novelty <= 1).sum() >= 6
+
+
+def test_a_few_wafers_alone_do_not_tell_what_is_ordinary(teacher, small_lot, tmp_path):
+    list(distil_lot([small_lot], teacher, tmp_path / "few", settings(pool="none")))
+    assert files_of(tmp_path / "few")[0].card.novelty is None
 
 
 def test_the_card_says_where_the_student_comes_from(ready, teacher):
@@ -325,7 +344,7 @@ def test_a_lot_that_nobody_tested_is_refused(untested_states, lot_of, teacher, t
 
 
 @pytest.mark.usefixtures("few_replayed")
-@pytest.mark.parametrize("stage", ["simulate", "train", "export", "int8 thresholds"])
+@pytest.mark.parametrize("stage", ["simulate", "train", "export", "int8 thresholds", "novelty"])
 def test_a_run_that_is_left_leaves_nothing(small_lot, teacher, tmp_path, stage):
     going = distil_lot([small_lot], teacher, tmp_path / "run", settings())
     assert any(isinstance(told, Stage) and told.name == stage for told in going)
@@ -470,7 +489,7 @@ def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small
     names = [each.name for each in told if isinstance(each, Stage)]
     assert list(dict.fromkeys(names)) == [
         *("simulate", "ask the teacher", "measure a step", "rehearse the export", "train"),
-        *("thresholds", "export", "int8", "int8 thresholds"),
+        *("thresholds", "export", "int8", "int8 thresholds", "novelty"),
     ]
     assert len({each.steps for each in steps_of(told)}) == 1
     spent = [each.spent for each in told if isinstance(each, Stage)]

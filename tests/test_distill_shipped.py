@@ -1,7 +1,7 @@
 import argparse
 import itertools
+from functools import partial
 
-import numpy as np
 import pytest
 import torch
 
@@ -26,13 +26,15 @@ def shipped(fake_data, tiny_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("models") / "two-steps"
     held_out = distill_shipped.held_out_maps
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distill_shipped, "held_out_maps", lambda data, size: held_out(data, size, count=60))
+        patch.setattr(distill_shipped, "held_out_maps", partial(held_out, count=120))
+        patch.setattr(distill_shipped, "taught_maps", partial(distill_shipped.taught_maps, count=120))
         distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
     return out
 
 
 def test_a_student_ships_with_its_files_and_nothing_beside_it(shipped):
     files = {"two-steps.safetensors", "two-steps.onnx", "two-steps.int8.onnx", "card.json"}
+    files.add("two-steps.novelty.safetensors")
     assert {path.name for path in shipped.iterdir()} == files
     assert [path.name for path in shipped.parent.iterdir()] == ["two-steps"]
 
@@ -47,21 +49,14 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert [one["maps"] for one in data] == [18, 3, 0]
     assert card.training_parts() == {"train"}
     assert card.training_groups() == set(real.groups)
-    assert card.made_from["command"].endswith("--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --seed 0")
+    assert card.made_from["command"].endswith(
+        "--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8 --seed 0"
+    )
 
 
-def test_a_pool_is_refreshed_every_few_draws():
+def test_a_pool_takes_in_as_many_maps_as_are_drawn():
     chunks = ((torch.full((4, 2, 3, 3), i, dtype=torch.uint8),) for i in itertools.count())
     pool = Pool(chunks, 4, torch.device("cpu"))
-    draw, random = distill_shipped.draws_from(pool, refresh=3), torch.Generator().manual_seed(0)
-    numbers = [int(255 * draw(5, random).max().item() + 0.5) for _ in range(7)]
-    assert numbers == [1, 1, 1, 2, 2, 2, 3]
-
-
-def test_held_out_maps_repeat_and_are_those_of_validation_for_the_first_half(fake_data):
-    maps, again = (distill_shipped.held_out_maps(fake_data, 12, count=60) for _ in range(2))
-    assert np.array_equal(maps, again)
-    assert maps.dtype == np.float32
-    assert maps.shape[1:] == (2, 12, 12)
-    assert 0 <= maps.min() <= maps.max() <= 1
-    assert len({wafer.tobytes() for wafer in maps}) > 50
+    draw, random = distill_shipped.draws_from(pool), torch.Generator().manual_seed(0)
+    numbers = [int(255 * draw(count, random).max().item() + 0.5) for count in (2, 2, 2, 2, 4, 3, 1)]
+    assert numbers == [1, 1, 2, 2, 3, 4, 4]

@@ -1,10 +1,11 @@
 """What ships keeps its word: models that saw nothing held back, and students that saw no label."""
 
 import json
+import re
 
 import pytest
 
-from wafer_core.benchmark import SHIPPED_SETS, shipped_sets
+from wafer_core.benchmark import SHIPPED_SETS, guard_set, shipped_sets
 from wafer_core.models.folder import shipped_models
 from wafer_core.models.groups import pack_groups, unpack_groups
 
@@ -40,10 +41,32 @@ def test_a_shipped_student_saw_no_label(name):
     assert [data["labels"] for data in CARDS[name].made_from["data"]] == [False] * len(CARDS[name].made_from["data"])
 
 
+def sources(lot):
+    """The split's groups that the real maps of a lot come from."""
+    found = [part.split("#")[0] for wafer in lot for part in (wafer.lot, *wafer.wafer.split("+"))]
+    return {source for source in found if re.match(r"(m|lot)\d", source)}
+
+
 @pytest.mark.parametrize("one", shipped_sets(), ids=lambda one: one.name)
 def test_the_benchmark_is_of_the_test_part(one):
-    sources = [part.split("#")[0] for wafer in one.lot for part in (wafer.lot, *wafer.wafer.split("+"))]
-    groups = {source for source in sources if source.startswith(("m", "lot"))}
+    groups = sources(one.lot)
     assert len(groups) > 100
     # The split puts a lot that shares wafers with another under that one's name; the benchmark tells its own.
     assert groups - held_back()["test"] <= {"lot36743"}
+
+
+def test_the_guard_set_is_of_the_guard_part():
+    guard = guard_set()
+    groups = sources(guard.lot)
+    assert len(groups) > 1000
+    assert groups <= held_back()["guard"]
+    assert guard.path not in {one.path for one in shipped_sets()}
+
+
+def test_the_guard_set_holds_real_overlaid_and_simulated_wafers_of_every_pattern():
+    guard = guard_set()
+    kinds = [wafer.lot.partition("-")[0] for wafer in guard.lot]
+    assert (kinds.count("overlay"), kinds.count("SIM38")) == (260, 380)
+    assert guard.labels.any(axis=0).all()
+    # Made wafers are lots of their own; drawn as two large lots they would say little.
+    assert len(guard.lot.lots) > 0.9 * len(guard.lot)

@@ -25,7 +25,22 @@ def test_every_wafer_keeps_its_row_and_numbers_read_back(
     assert tuple(head) == COLUMNS
     assert [row[:2] for row in rows] == [["A,1", wafer.wafer] for wafer in lot]
     assert [row[10:12] for row in rows] == [["Center+Scratch", ""], ["Normal", ""], ["", ""], ["Center", "Donut"]]
-    assert rows[2][2:] == [""] * 11
+    assert rows[2][2:] == [""] * 13
     for row in (0, 1, 3):
         assert np.array_equal(np.array(rows[row][2:10], dtype=np.float32), verdicts.probabilities[row])
         assert np.float32(rows[row][12]) == verdicts.margin[row]
+
+
+def test_novelty_and_flag_follow_the_margin(
+    disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot]
+) -> None:
+    lot = lot_of([disc_states(9, 9, seed=i) for i in range(5)])
+    logits = np.full((5, 8), -3.0, dtype=np.float32)
+    logits[4] = np.nan
+    novelty = np.array([0.25, 1.0, 1.5, np.nan, 2.0], dtype=np.float32)
+    verdicts = decode(logits, [0.5] * 8, "38", novelty=novelty)
+    head, *rows = csv.reader(io.StringIO(verdicts_csv(lot, verdicts)))
+    assert head[-3:] == ["margin", "novelty", "flag"]
+    assert [row[-2:] for row in rows] == [["0.25", "no"], ["1.0", "no"], ["1.5", "yes"], ["", ""], ["", ""]]
+    assert rows[2][10] == "Normal"
+    assert verdicts.flagged.tolist() == [False, False, True, False, False]

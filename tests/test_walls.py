@@ -17,7 +17,7 @@ PACKAGE = "wafer_core"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("readers", "lot", "canonical", "patterns", "errors"),
-    ("recognise", "decode", "models", "synthesis"),
+    ("recognise", "decode", "models", "novelty", "synthesis"),
     ("workspace", "compare", "explain", "distill", "training", "verdicts_csv", "kit"),
     ("jobs", "distill_lot", "distill_shipped", "benchmark", "charts", "trust"),
     ("ui", "cli", "__main__"),
@@ -176,7 +176,7 @@ def test_labels_leave_no_trace_in_the_weights(small_lot, tiny_folder, tmp_path):
             pass
         files = sorted((tmp_path / name).glob("student*"))
         weights[name] = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
-    assert len(weights["none"]) == 3
+    assert len(weights["none"]) == 4  # weights, both graphs, and what tells novelty
     assert weights["true"] == weights["none"]
     assert weights["shuffled"] == weights["none"]
 

@@ -1,7 +1,6 @@
 """The workspace: what a user gave and what was computed last, across restarts and processes."""
 
 import io
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wafer_core.errors import BrokenModel, ReadingQuestion, UnknownModel, UnreadableFile, UsageError
+from wafer_core.errors import ReadingQuestion, UnreadableFile, UsageError
 from wafer_core.lot import Lot, ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
 from wafer_core.workspace import Workspace, lots
-from wafer_core.workspace.results import KEYS_A_QUERY
+from wafer_core.workspace.results import KEYS_A_QUERY, REMEMBERED
 
 MODEL, OTHER = "aa" * 32, "bb" * 32
 BINS = b"lot,wafer,x,y,bin\n" + b"".join(
@@ -76,10 +75,17 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     first = Workspace()
     job_id = first.put_job("score", "once", "a" * 64, {}, urgency=1)
     first.database.write("ALTER TABLE jobs DROP COLUMN pause")
+    first.database.write("DROP TABLE models")
+    for column in ("run", "weights", "figures", "withdrawn"):
+        first.database.write(f"ALTER TABLE approvals DROP COLUMN {column}")
+    first.database.write("INSERT INTO approvals (created, student, note) VALUES (1.0, 'student', 'long ago')")
     first.database.write("PRAGMA user_version = 1")
     first.close()
     opened = Workspace()
     assert opened.job(job_id).pause is False
+    [old] = opened.approvals()
+    assert (old.student, old.note, old.run, old.figures, old.withdrawn) == ("student", "long ago", None, {}, None)
+    assert opened.model_row(opened.model("student")).archived is None
     opened.request_pause(job_id)
     assert opened.job(job_id).state == "paused"
     opened.close()
@@ -244,6 +250,15 @@ def test_equal_maps_of_a_lot_share_their_scores(workspace):
     assert (logits == logits[0]).all()
 
 
+def test_a_lot_in_view_stays_in_memory_however_many_small_questions_are_asked(workspace):
+    maps = map_hashes(40)
+    workspace.put_scores(MODEL, maps, random_scores(40))
+    lot = workspace.scores(MODEL, maps).logits
+    for one in maps[: 2 * REMEMBERED]:
+        workspace.scores(MODEL, [one])
+        assert workspace.scores(MODEL, maps).logits is lot
+
+
 def test_a_wafer_that_cannot_be_scored_is_present_and_has_no_number(workspace):
     nothing = Scores(np.full((1, 8), np.nan, np.float32), np.full((1, 5), np.nan, np.float32), MODEL)
     workspace.put_scores(MODEL, map_hashes(1), nothing)
@@ -269,55 +284,6 @@ def test_attributions_are_kept_by_model_map_method_and_pattern(workspace):
     np.testing.assert_array_equal(found[0], dies[1])
     assert workspace.attributions(MODEL, key, "gradcam", [0]) == {}
     assert workspace.attributions(OTHER, key, "deeplift", [0]) == {}
-
-
-# Models ------------------------------------------------------------------------------------------
-
-
-def put_student(workspace: Workspace, tiny_folder: Path, name: str) -> Path:
-    folder = workspace.student_root / name
-    shutil.copytree(tiny_folder, folder)
-    card = folder / "card.json"
-    card.write_text(card.read_text().replace('"role": "teacher"', '"role": "student"'))
-    return folder
-
-
-def test_students_are_chosen_by_name_and_approved_by_name(workspace, tiny_folder):
-    put_student(workspace, tiny_folder, "lot7-small-1")
-    names = [model.name for model in workspace.models()]
-    assert names[-3:] == ["lot7-small-1", "lot7-small-1-onnx", "lot7-small-1-int8"]
-    assert workspace.approved() == "student"
-    workspace.approve("lot7-small-1-int8", note="looked at 23 wafers")
-    assert workspace.model("approved").name == "lot7-small-1"
-    assert workspace.model("approved-int8").name == "lot7-small-1-int8"
-    assert workspace.model("approved-int8").sha256 == workspace.model("lot7-small-1-int8").sha256
-    assert workspace.model_of(workspace.model("approved").sha256).folder.name == "lot7-small-1"
-    assert [approval.note for approval in workspace.approvals()] == ["looked at 23 wafers"]
-
-
-def test_a_teacher_is_not_approved(workspace, tiny_folder):
-    shutil.copytree(tiny_folder, workspace.student_root / "mine")
-    with pytest.raises(UnknownModel, match="only a student"):
-        workspace.approve("mine")
-
-
-def test_a_broken_student_is_named_and_does_not_hide_the_others(workspace, tiny_folder):
-    put_student(workspace, tiny_folder, "good-1")
-    (put_student(workspace, tiny_folder, "bad-1") / "card.json").write_text("{")
-    names = [model.name for model in workspace.models()]
-    assert "good-1" in names
-    assert not [name for name in names if name.startswith("bad-1")]
-    assert ["bad-1" in sentence for sentence in workspace.broken_models()] == [True]
-    with pytest.raises(BrokenModel):
-        workspace.model("bad-1")
-
-
-def test_an_unknown_model_names_the_known_ones(workspace, tiny_folder):
-    put_student(workspace, tiny_folder, "good-1")
-    with pytest.raises(UnknownModel, match="good-1"):
-        workspace.model("gone-1")
-    with pytest.raises(UnknownModel):
-        workspace.model_of(OTHER)
 
 
 # Job rows ----------------------------------------------------------------------------------------

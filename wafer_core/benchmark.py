@@ -23,6 +23,9 @@ from wafer_core.recognise import Recognizer, load_recognizer
 SHIPPED_SETS = Path(__file__).resolve().parents[1] / "assets" / "benchmark"
 """One lot file a set, every wafer labelled; all of them from the test part."""
 
+GUARD = SHIPPED_SETS.with_name("guard") / "guard.npz"
+"""Labelled wafers of the guard part, on which a student is held against the shipped one before it is approved."""
+
 COMMAND = "python -m wafer_core benchmark --out FILE.json"
 SPLIT = "test"
 
@@ -123,6 +126,11 @@ class Measured:
 def shipped_sets(folder: Path = SHIPPED_SETS) -> tuple[BenchmarkSet, ...]:
     """Return the labelled sets of a folder, by name."""
     return tuple(BenchmarkSet(path) for path in sorted(folder.glob("*.npz")))
+
+
+def guard_set() -> BenchmarkSet:
+    """Return the guard set, which is no part of the benchmark."""
+    return BenchmarkSet(GUARD)
 
 
 def measure(model: ModelFile, sets: Sequence[BenchmarkSet]) -> list[Measured]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wafer_core.models.folder import ModelFile
+from wafer_core.novelty import FLAGGED_ABOVE
 from wafer_core.patterns import ALLOWED_SETS, NORMAL, PATTERNS, title
 
 _FARTHEST = 30.0
@@ -25,6 +26,7 @@ class Verdicts:
         margin: float32 (n,), value of the chosen set minus that of the second best, in logits; at least 0.
         unsure: bool (n,), whether the margin is below the model's.
         probabilities: float32 (n, 8) in [0, 1].
+        novelty: float32 (n,), how far from all that the model was taught on, at least 0; NaN where nobody knows.
     """
 
     detected: NDArray[np.bool_]
@@ -32,6 +34,7 @@ class Verdicts:
     margin: NDArray[np.float32]
     unsure: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
+    novelty: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.margin)
@@ -40,6 +43,11 @@ class Verdicts:
     def scored(self) -> NDArray[np.bool_]:
         """bool (n,): which wafers have a verdict at all."""
         return ~np.isnan(self.margin)
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """bool (n,): which wafers are unlike anything the model knows; they keep the patterns it names."""
+        return self.novelty > FLAGGED_ABOVE
 
 
 def sigmoid(logits: ArrayLike) -> NDArray[np.float64]:
@@ -58,7 +66,11 @@ def logit(probabilities: ArrayLike) -> NDArray[np.float64]:
 
 
 def decode(
-    logits: NDArray[np.floating[Any]], thresholds: ArrayLike, allowed: str, unsure_below: float = 0.0
+    logits: NDArray[np.floating[Any]],
+    thresholds: ArrayLike,
+    allowed: str,
+    unsure_below: float = 0.0,
+    novelty: NDArray[np.float32] | None = None,
 ) -> Verdicts:
     """Choose for every wafer the allowed set with the largest sum of `logit(p) - logit(threshold)`.
 
@@ -70,6 +82,7 @@ def decode(
         thresholds: (8,) probabilities in (0, 1).
         allowed: which sets may be answered, a key of `ALLOWED_SETS`.
         unsure_below: the margin in logits under which a verdict counts as unsure.
+        novelty: (n,) of the wafers, where it is known.
 
     Raises:
         ValueError: the shapes or thresholds are impossible, or `allowed` is unknown.
@@ -100,12 +113,22 @@ def decode(
         margin=margin.astype(np.float32),
         unsure=margin < unsure_below,
         probabilities=sigmoid(np.where(missing[:, None], np.nan, values)).astype(np.float32),
+        novelty=np.where(missing, np.nan, np.nan if novelty is None else novelty).astype(np.float32),
     )
 
 
-def decode_with(model: ModelFile, logits: NDArray[np.floating[Any]]) -> Verdicts:
-    """Decode logits (n, 8) with the thresholds of a model's file and the decoder and margin of its card."""
-    return decode(logits, model.entry.thresholds, model.card.decoder, model.card.unsure_below)
+def decode_with(
+    model: ModelFile, logits: NDArray[np.floating[Any]], embedding: NDArray[np.float32] | None = None
+) -> Verdicts:
+    """Decode logits (n, 8) with the thresholds of a model's file and the decoder and margin of its card.
+
+    Args:
+        model: whose answers these are.
+        logits: (n, 8); a row with a NaN was not scored.
+        embedding: (n, E), from which novelty is told where the card has a reference.
+    """
+    novelty = None if embedding is None else model.novelty(embedding)
+    return decode(logits, model.entry.thresholds, model.card.decoder, model.card.unsure_below, novelty)
 
 
 def verdict_titles(verdicts: Verdicts) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +22,10 @@ from wafer_core.models.saving import network_logits, save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
-from wafer_core.training.data import described, unlabelled_maps, unlabelled_native, unlabelled_resized
+from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
+from wafer_core.training.ordinary import held_out_maps, taught_maps
 
-BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02)
+BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02, looks=8)
 """The recipe but for what the command line sets."""
 
 
@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=BASIS.steps)
     parser.add_argument("--batch", type=int, default=BASIS.batch)
     parser.add_argument("--rate", type=float, default=BASIS.rate)
+    parser.add_argument("--looks", type=int, default=BASIS.looks, help="steps that a view and the answer to it serve")
+    parser.add_argument("--architecture", help="another network than the size's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
@@ -51,12 +53,14 @@ def distil_shipped(options: argparse.Namespace) -> None:
     teacher = resolve(options.teacher)
     device = pick_device()
     teaching = load_network(teacher).to(device)
-    student = build(STUDENT_SIZES[options.size]).to(device)
+    student = build(_architecture(options)).to(device)
     resized, native = unlabelled_resized(options.data, "train"), unlabelled_native(options.data, "train")
     learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
     maps = held_out_maps(options.data, teacher.card.size)
-    recipe = replace(BASIS, steps=options.steps, batch=options.batch, rate=options.rate, seed=options.seed)
-    chunks = stream(Unlabelled(resized.joined(native).states, teacher.card.size, options.seed), options.workers)
+    recipe = replace(BASIS, **{name: getattr(options, name) for name in ("steps", "batch", "rate", "seed", "looks")})
+    real = resized.joined(native).states
+    called = called_by(teacher, teaching, real)
+    chunks = stream(Unlabelled(real, teacher.card.size, options.seed, called=called), options.workers)
     pool = Pool(chunks, options.pool, device)
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
     held_out = torch.from_numpy(maps[:512])
@@ -68,28 +72,29 @@ def distil_shipped(options: argparse.Namespace) -> None:
     checkpoint.unlink(missing_ok=True)
 
 
-def draws_from(pool: Pool, refresh: int = 4) -> Draw:
-    """Return what draws maps from a pool and puts a fresh chunk into it every few draws."""
-    drawn = itertools.count()
+def _architecture(options: argparse.Namespace) -> str:
+    return options.architecture or STUDENT_SIZES[options.size]
+
+
+def called_by(teacher: ModelFile, network: Network, states: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Return what the teacher calls on real wafers, bool (n, 8)."""
+    maps = np.concatenate([canonical_states(wafer[None], teacher.card.size) for wafer in states])
+    return decode_with(teacher, network_logits(network, maps)).detected
+
+
+def draws_from(pool: Pool) -> Draw:
+    """Return what draws maps from a pool and puts as many fresh ones into it as it has drawn."""
+    due = 0
 
     def draw(count: int, random: torch.Generator) -> Tensor:
-        if next(drawn) % refresh == 0:
-            pool.refresh()
+        nonlocal due
+        if due <= 0:
+            due += pool.refresh()
+        due -= count
         maps: Tensor = pool.draw(count, random)[0]
         return maps
 
     return draw
-
-
-def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
-    """Return validation maps and views of them and of simulated wafers, without labels, in random order."""
-    real = unlabelled_maps(data, "validation")
-    views: Iterator[tuple[Tensor]] = iter(Unlabelled(real.states, size, seed=1_000_003))
-    constructed = [next(views)[0].numpy().astype(np.float32) / 255 for _ in range(count // 2 // 256 + 1)]
-    order = np.random.default_rng(0).permutation(len(real.states))[: count // 2]
-    plain = np.stack([canonical_states(real.states[i][None], size)[0] for i in order])
-    maps = np.concatenate([plain, *constructed])[:count]
-    return maps[np.random.default_rng(1).permutation(len(maps))]
 
 
 def _report(progress: Progress, recipe: Recipe) -> None:
@@ -117,13 +122,14 @@ def _write(
         student,
         name=options.out.name,
         role="student",
-        architecture=STUDENT_SIZES[options.size],
+        architecture=_architecture(options),
         size=teacher.card.size,
         decoder=teacher.card.decoder,
         unsure_below=least_certain(decode(logits, cuts, teacher.card.decoder).margin),
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:200],
         threshold_maps=maps,
+        known=(taught_maps(options.data, teacher.card.size), maps),
         made_from={
             "teacher_sha256": teacher.sha256,
             "data": [
@@ -140,6 +146,5 @@ def _write(
 
 def _repeatable(options: argparse.Namespace) -> str:
     words = ["--data PATH", f"--out {options.out.name}"]
-    return " ".join(
-        words + [f"--{name} {getattr(options, name)}" for name in ("size", "steps", "batch", "rate", "seed")]
-    )
+    named = ("size", "architecture", "steps", "batch", "rate", "looks", "seed")
+    return " ".join(words + [f"--{name} {value}" for name in named if (value := getattr(options, name)) is not None])

@@ -99,11 +99,13 @@ class GraphRecognizer(Recognizer):
     """Runs an ONNX file, fp32 or int8, on ONNX Runtime.
 
     A batch stays on one thread and threads take whole batches: splitting each of a student's small
-    layers makes the threads wait for one another, which costs up to half of the time.
+    layers makes the threads wait for one another, which costs up to half of the time. `graph` is the
+    bytes of the file.
     """
 
     def __init__(self, model: ModelFile, threads: int | None = None) -> None:
-        self._session = GraphSession(model.read(), f"{model.folder.name}/{model.file}", threads=1)
+        self.graph = model.read()
+        self._session = GraphSession(self.graph, f"{model.folder.name}/{model.file}", threads=1)
         if self._session.size != model.card.size:
             raise BrokenModel(
                 f"{model.name}: its graph takes maps of {self._session.size}, its card says {model.card.size}."
@@ -113,6 +115,7 @@ class GraphRecognizer(Recognizer):
     def with_graph(self, data: bytes) -> GraphRecognizer:
         """Return the same recognizer over another graph of the same ends, given as an ONNX file's bytes."""
         twin = copy(self)
+        twin.graph = data
         twin._session = GraphSession(data, f"{self.model.folder.name}/{self.model.file}", threads=1)
         return twin
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
+
 from wafer_core.decode import Verdicts, set_titles, verdict_titles
 from wafer_core.lot import Lot
 from wafer_core.patterns import PATTERNS
 
-COLUMNS = ("lot", "wafer", *PATTERNS, "patterns", "excluded", "margin")
+COLUMNS = ("lot", "wafer", *PATTERNS, "patterns", "excluded", "margin", "novelty", "flag")
 
 
 def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
     """Return the CSV text of a lot's verdicts, one for every wafer in the lot's order.
 
     A wafer without scores keeps its row, with everything but its name empty. Numbers are written
-    as the shortest text that reads back as the same float32.
+    as the shortest text that reads back as the same float32. `flag` is `yes` for a wafer unlike
+    anything the model knows, else `no`; it and `novelty` are empty where the model cannot tell.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -28,9 +31,18 @@ def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
         verdict_titles(verdicts),
         set_titles(verdicts.excluded, empty=""),
         verdicts.margin.astype(str).tolist(),
+        *_novelty(verdicts),
         strict=True,
     )
-    for wafer, scored, probabilities, patterns, excluded, margin in rows:
-        said = [*probabilities, patterns, excluded, margin] if scored else [""] * (len(COLUMNS) - 2)
+    for wafer, scored, probabilities, *answer in rows:
+        said = [*probabilities, *answer] if scored else [""] * (len(COLUMNS) - 2)
         table.writerow([wafer.lot, wafer.wafer, *said])
     return text.getvalue()
+
+
+def _novelty(verdicts: Verdicts) -> tuple[list[str], list[str]]:
+    """Return novelty and flag of every wafer as text."""
+    told = np.isfinite(verdicts.novelty)
+    novelty = np.where(told, verdicts.novelty.astype(str), "")
+    flag = np.where(told, np.where(verdicts.flagged, "yes", "no"), "")
+    return novelty.tolist(), flag.tolist()

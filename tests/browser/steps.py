@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
+
+PATIENCE = 10
+"""How often a list is opened before it counts as one that does not hold the option."""
 
 
 def hand_over(page: Page, *files: Path) -> Locator:
@@ -24,9 +28,17 @@ def upload(page: Page, title: str, *files: Path) -> None:
 
 
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
-    """Choose an option of a list, by its whole name or by a part that a pattern matches."""
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option, exact=True).first.click()
+    """Choose an option of a list, by its whole name or by a part that a pattern matches.
+
+    A page that is still filling in may close a list under the hand that opened it; a person opens it again.
+    """
+    found = page.get_by_role("option", name=option, exact=True).first
+    for _ in range(PATIENCE):
+        page.get_by_role("combobox", name=label, exact=True).click()
+        with suppress(TimeoutError):
+            found.click(timeout=5_000)
+            return
+    raise AssertionError(f"{label!r} never held {option!r} open for long enough to choose it.")
 
 
 def pick(page: Page, label: str, option: str) -> None:

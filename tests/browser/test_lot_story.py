@@ -152,3 +152,7 @@ def test_a_bar_shows_its_wafers_and_the_links_go_on_from_there(open_page, settle
     expect(page.get_by_text("of 2 found in")).to_be_visible()
     page.go_back()
     expect(page.get_by_text("Wafers 1 to 2 of 2 found among 4")).to_be_visible()
+    settle(page)
+    page.go_back()
+    expect_address(page, pattern="Edge-Ring")
+    expect(page.get_by_role("combobox", name="Sort", exact=True)).to_have_value("By wafer")

@@ -108,6 +108,60 @@ def test_a_die_says_what_it_is_on_every_map(open_page, shelve, tmp_path):
     expect(above.get_by_role("button", name="Whole wafer")).to_have_count(0)
 
 
+def test_dies_are_flipped_by_hand_and_both_models_answer(open_page, settle, shelve, tmp_path):
+    states = wafer(CENTRE, size=26)
+    lot = shelve(die_list(tmp_path / "f.csv", "F1", {"01": states, "02": wafer(QUIET, size=26)}))
+    page = open_page(f"/wafer?lot={lot}&wafer=F1%2F01")
+    expect(overlay(page, "teacher", "Center").get_by_text("Without its 10 strongest dies")).to_be_visible()
+    expect(overlay(page, "student", "Center").get_by_text("Without its 10 strongest dies")).to_be_visible()
+    page.get_by_text("Flip dies").click()
+    expect(page.get_by_text("No die is flipped.")).to_be_visible()
+    mine = page.get_by_role("figure", name="Die map of wafer F1/01")
+
+    # Clicks that come faster than the page answers are all heard.
+    for row, column in np.argwhere(states == FAIL)[:2]:
+        point_at(page, mine, row, column, size=26)
+        page.mouse.down()
+        page.mouse.up()
+    expect(mine.get_by_text("flipped: passes now")).to_be_visible()
+    expect(page.get_by_text("2 made to pass.")).to_be_visible()
+    expect(page.get_by_role("figure", name=re.compile("^The (teacher|student) says"))).to_have_count(2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("1 made to pass.")).to_be_visible()
+
+    # Brushed over, the whole centre passes, and no model names it any longer.
+    point_at(page, mine, 7, 7, size=26)
+    page.mouse.down()
+    point_at(page, mine, 18, 18, size=26)
+    page.mouse.up()
+    first, *_ = np.argwhere(states == FAIL)
+    inside = np.count_nonzero(states[7:19, 7:19] == FAIL)
+    brushed = inside if (first >= 7).all() and (first < 19).all() else inside + 1
+    expect(page.get_by_text(f"{brushed} made to pass.")).to_be_visible()
+    without = page.get_by_role("figure", name=re.compile("^The (teacher|student) says (?!.*Center)"))
+    expect(without).to_have_count(2)
+    expect(page.get_by_text("before the flips: Center")).to_have_count(2)
+    page.reload()
+    settle(page)
+    expect(page.get_by_text(f"{brushed} made to pass.")).to_be_visible()
+    expect(without).to_have_count(2)
+
+    # The keyboard flips the die in the middle back, and the page's own arrow keys stay out of it.
+    mine.get_by_role("group").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"{brushed - 1} made to pass.")).to_be_visible()
+    expect(mine.get_by_text("flipped: ")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Wafer 01")).to_be_visible()
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_text("No die is flipped.")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("made to pass")).to_be_visible()
+    page.get_by_role("button", name="Next", exact=False).first.click()
+    expect(page.get_by_role("heading", name="Wafer 02")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("flips="))
+
+
 def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tmp_path):
     states = wafer(CENTRE, size=26)
     lot = shelve(die_list(tmp_path / "e.csv", "E1", {"01": states}))

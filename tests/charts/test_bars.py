@@ -31,3 +31,12 @@ def test_a_probability_stands_against_its_threshold() -> None:
     assert [row["name"] for row in rows if row["strong"]] == ["Loc"]
     assert [row["name"] for row in rows if not row["bars"][0]["quiet"]] == ["Loc"]
     assert rows[4]["bars"][0]["hint"] == "Loc: probability 0.5714, threshold 0.3000"
+
+
+def test_what_was_before_stands_beside_what_is_now():
+    rows = probability_bars([0.31] * 8, [0.5] * 8, [False] * 8, "student", before=[0.97, 0.314, *[0.0] * 6])
+    first, second, *_ = (row["bars"][0] for row in rows)
+    assert (first["share"], first["before"], first["text"]) == (0.31, 0.97, "0.97 → 0.31")
+    # What does not change in two digits is said once; the hint has four.
+    assert (second["text"], second["before"]) == ("0.31", 0.314)
+    assert second["hint"].endswith("before 0.3140")

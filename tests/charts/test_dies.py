@@ -15,6 +15,8 @@ from wafer_core.charts.dies import (
     Layer,
     Stage,
     die_map,
+    evidence_map,
+    evidence_stage,
     overlay,
     shared_limit,
     signed_scale,
@@ -23,6 +25,7 @@ from wafer_core.charts.dies import (
     stage,
 )
 from wafer_core.charts.maps import stacks
+from wafer_core.explain.stacking import stack_evidence
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
 
 STATES = np.array(
@@ -156,3 +159,17 @@ def test_a_stack_nobody_tested_is_empty(
     drawn, scale = stacked_map(stack)
     assert np.isnan(values(drawn, stacked_stage(stack))).all()
     assert scale["high"] > 0
+
+
+def test_stacked_evidence_is_a_share_a_die_and_clear_where_there_is_no_die(wafer: Wafer) -> None:
+    other = replace(wafer, states=np.where(STATES == NO_DIE, NO_DIE, FAIL).astype(np.uint8))
+    explained = [(0, 3, np.full((2, 3), 2.0, np.float32)), (1, 3, np.array([[9, 1, 9], [1, 0, 0]], np.float32))]
+    (stack,) = stack_evidence([wafer, other], explained)[3]
+    drawn, scale = evidence_map(stack)
+    on = evidence_stage(stack)
+    assert np.array_equal(np.isnan(values(drawn, on)), STATES == NO_DIE)
+    np.testing.assert_allclose(np.nan_to_num(values(drawn, on)), [[0, 0.25, 0], [0.25, 0.5, 0]])
+    assert np.array_equal(unpacked(on["fields"]["speaking"], "<i4", on), [[0, 1, 0], [1, 1, 0]])
+    assert drawn["lines"] == ["x {x}, y {y}", "{value} of the evidence", "speaks on {speaking} of 2"]
+    assert (scale["low"], scale["high"]) == (0.0, pytest.approx(0.5, abs=0.01))
+    assert scale["ticks"] == ["0 %", "25 %", "50 %"]

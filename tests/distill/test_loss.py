@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wafer_core.distill.loss import DistillationLoss
+from wafer_core.distill.loss import DistillationLoss, evidence
 from wafer_core.models.networks import build
 
 ARCHITECTURE = "separable-4-8-8-8"
@@ -19,13 +19,23 @@ def maps():
     return torch.rand(12, 2, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
+def between(loss, teacher, student):
+    with torch.no_grad():
+        wanted = evidence(teacher, maps())
+    return loss(wanted, evidence(student, maps()))
+
+
+def test_evidence_has_the_logits_as_its_mean():
+    torch.testing.assert_close(evidence(network(0), maps()).mean(dim=(2, 3)), network(0)(maps()))
+
+
 @torch.no_grad()
 def test_nothing_is_left_to_learn_from_ones_own_answers():
     teacher = network(0)
-    soft = DistillationLoss(logits=0.0, maps=0.0)(teacher, teacher, maps())
+    soft = between(DistillationLoss(logits=0.0, maps=0.0), teacher, teacher)
     p = teacher(maps()).sigmoid()
     torch.testing.assert_close(soft, torch.nn.functional.binary_cross_entropy(p, p))
-    assert DistillationLoss(answers=0.0)(teacher, teacher, maps()) == pytest.approx(0.0, abs=1e-9)
+    assert between(DistillationLoss(answers=0.0), teacher, teacher) == pytest.approx(0.0, abs=1e-9)
 
 
 @torch.no_grad()
@@ -33,7 +43,7 @@ def test_nothing_is_left_to_learn_from_ones_own_answers():
 def test_every_part_says_how_far_a_student_is_off(weights):
     teacher, other = network(0), network(1)
     loss = DistillationLoss(*weights)
-    assert loss(teacher, other, maps()) > loss(teacher, teacher, maps())
+    assert between(loss, teacher, other) > between(loss, teacher, teacher)
 
 
 @torch.no_grad()
@@ -41,23 +51,23 @@ def test_saturated_logits_are_alike():
     teacher, student = network(0), network(0)
     for one, bias in ((teacher, 50.0), (student, 90.0)):
         one.head.bias.fill_(bias)
-    assert DistillationLoss(answers=0.0, maps=0.0)(teacher, student, maps()) == 0.0
+    assert between(DistillationLoss(answers=0.0, maps=0.0), teacher, student) == 0.0
 
 
 @torch.no_grad()
 def test_class_maps_are_weighed_in_the_teachers_own_spread():
     teacher, student = network(0), network(1)
-    small = DistillationLoss(answers=0.0, logits=0.0)(teacher, student, maps())
+    small = between(DistillationLoss(answers=0.0, logits=0.0), teacher, student)
     for one in (teacher, student):
         one.head.weight.mul_(10)
         one.head.bias.mul_(10)
     torch.testing.assert_close(
-        DistillationLoss(answers=0.0, logits=0.0)(teacher, student, maps()), small, rtol=1e-3, atol=0
+        between(DistillationLoss(answers=0.0, logits=0.0), teacher, student), small, rtol=1e-3, atol=0
     )
 
 
 def test_only_the_student_is_asked_to_change():
     teacher, student = network(0), network(1)
-    DistillationLoss()(teacher, student, maps()).backward()
+    between(DistillationLoss(), teacher, student).backward()
     assert all(weight.grad is None for weight in teacher.parameters())
     assert all(weight.grad is not None for weight in student.parameters())

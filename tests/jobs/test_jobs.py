@@ -16,6 +16,7 @@ from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.jobs import tasks
 from wafer_core.jobs.queue import Urgency, readable
 from wafer_core.recognise import load_recognizer
+from wafer_core.trust.altered import flipped, taken_away
 
 # Score and explain -------------------------------------------------------------------------------
 
@@ -56,7 +57,7 @@ def test_wafers_in_view_come_first_even_when_a_page_turns_later(workspace, worke
     assert set(range(40)) - set(jobs.missing(workspace, big_lot, STUDENT)) == {7, 9, 30, 31}
 
 
-def test_the_order_is_view_student_teacher_then_explanation_then_the_rest(workspace, small_lot):
+def test_the_order_is_flips_view_student_teacher_then_explanation_then_the_rest(workspace, small_lot):
     lot_id = workspace.add_lot(small_lot)
     student = shutil.copytree(workspace.student_root / TEACHER, workspace.student_root / "s-1") / "card.json"
     student.write_text(student.read_text().replace('"role": "teacher"', '"role": "student"'))
@@ -68,6 +69,7 @@ def test_the_order_is_view_student_teacher_then_explanation_then_the_rest(worksp
         jobs.submit_score(workspace, lot_id, teacher),
         jobs.submit_explain(workspace, lot_id, 0, teacher, "gradcam", [0]),
         jobs.submit_score(workspace, other, teacher, first=(1,)),
+        jobs.submit_altered(workspace, lot_id, 0, teacher, [3]),
     ]
     order = []
     while (job := workspace.most_urgent()) is not None:
@@ -86,6 +88,39 @@ def test_attributions_are_kept_and_not_made_twice(workspace, small_lot):
     found = workspace.attributions(model.sha256, wafer.map_hash, "deeplift", [0, 6])
     assert {pattern: dies.shape for pattern, dies in found.items()} == {0: (14, 22), 6: (14, 22)}
     assert jobs.missing_attributions(workspace, wafer, model, "deeplift", [0, 1, 6]) == (1,)
+
+
+@pytest.mark.parametrize(("model", "method"), [(TEACHER, "deeplift"), (STUDENT, "occlusion")])
+def test_an_explanation_comes_with_the_answers_that_check_it(workspace, worker, small_lot, model, method):
+    lot_id, wafer, file = workspace.add_lot(small_lot), small_lot.wafers[2], workspace.model(model)
+    jobs.submit_score(workspace, lot_id, model)
+    jobs.submit_explain(workspace, lot_id, 2, model, method, [0, 6])
+    assert not jobs.explained(workspace, wafer, file, method, [0, 6])
+    all_turns(worker)
+    assert jobs.explained(workspace, wafer, file, method, [0, 6])
+    assert not jobs.explained(workspace, wafer, file, method, [0, 1])
+    credits = workspace.attributions(file.sha256, wafer.map_hash, method, [0, 6])
+    stored = taken_away(
+        lambda wafers: workspace.scores(file.sha256, [each.map_hash for each in wafers]).logits, wafer, credits
+    )
+    asked = taken_away(lambda wafers: load_recognizer(file, threads=1).score(wafers).logits, wafer, credits)
+    assert set(stored) == {0, 6}
+    for pattern, told in stored.items():
+        assert (told.after, told.at_random) == pytest.approx((asked[pattern].after, asked[pattern].at_random), abs=1e-5)
+
+
+def test_flipped_dies_are_answered_for_and_the_lot_stays(workspace, worker, small_lot):
+    lot_id, wafer, file = workspace.add_lot(small_lot), small_lot.wafers[2], workspace.model(STUDENT)
+    dies = np.flatnonzero(wafer.states)[5:9].tolist()
+    altered = flipped(wafer, dies)
+    job_id = jobs.submit_altered(workspace, lot_id, 2, STUDENT, dies)
+    assert jobs.submit_altered(workspace, lot_id, 2, STUDENT, dies[::-1]) == job_id
+    all_turns(worker)
+    assert workspace.job(job_id).state == "done"
+    stored = workspace.scores(file.sha256, [altered.map_hash]).logits
+    np.testing.assert_allclose(stored, load_recognizer(file, threads=1).score([altered]).logits, atol=1e-5)
+    assert workspace.lot(lot_id).lot_hash == small_lot.lot_hash
+    assert jobs.missing(workspace, small_lot, STUDENT) == tuple(range(6))
 
 
 def test_a_method_that_cannot_explain_a_model_is_refused_before_it_is_queued(workspace, small_lot):

@@ -2,16 +2,19 @@
 
 import importlib.util
 import io
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from wafer_core.kit import kit
 from wafer_core.models.folder import resolve
+from wafer_core.models.reference import fit_novelty
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +30,15 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_kit(tiny_folder: Path) -> bytes:
     """The kit of an untrained model."""
     return kit(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def knowing_kit(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The kit of that model after it learned to tell wafers unlike anything known."""
+    folder = Path(shutil.copytree(tiny_folder, tmp_path_factory.mktemp("knowing") / "tiny-untrained"))
+    maps = np.random.default_rng(0).random((300, 2, 16, 16)).astype(np.float32)
+    assert fit_novelty(folder, maps[:150], maps[150:]) is not None
+    return kit(folder)
 
 
 @pytest.fixture(scope="session")

@@ -185,6 +185,27 @@ def test_a_damaged_kit_answers_nothing(copied, recognise, damage, said):
         recognise.load(copied, "int8")
 
 
+def test_a_kit_of_a_card_without_novelty_leaves_it_and_the_flag_empty(copied, recognise, files):
+    lot = recognise.read_paths([files / "named.npz"])
+    *_, novelty, flag = recognise.load(copied, "int8").answer(lot).splitlines()[1].split(",")
+    assert (float(novelty) > 1) == (flag == "yes")
+    _other_card(copied, lambda card: card.pop("novelty"))
+    assert recognise.load(copied, "int8").answer(lot).splitlines()[1].endswith(",,")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "the card names this file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\1"), "its sha256 is not"),
+    ],
+)
+def test_a_damaged_reference_answers_nothing(copied, recognise, damage, said):
+    damage(next(copied.glob("*.novelty.safetensors")))
+    with pytest.raises(recognise.BrokenModel, match=said):
+        recognise.load(copied, "int8")
+
+
 def test_a_card_cannot_name_a_file_elsewhere(copied, recognise):
     weights = next(copied.glob("*.int8.onnx"))
     shutil.copy(weights, copied.parent / "outside.onnx")
@@ -244,5 +265,5 @@ def test_a_wafer_nobody_tested_has_an_empty_row_and_a_remark(tmp_path, recognise
     (tmp_path / "lot.npz").write_bytes(write_lot(replace(lot, title="untested")))
     assert recognise.main([str(tmp_path / "lot.npz")]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines()[1] == "L1,01,,,,,,,,,,,"
+    assert said.out.splitlines()[1] == "L1,01" + 13 * ","
     assert "L1/01: no die was tested" in said.err

@@ -4,6 +4,7 @@ import shutil
 import zipfile
 from hashlib import sha256
 
+import numpy as np
 import onnx
 import pytest
 
@@ -46,6 +47,21 @@ def test_what_was_packed_comes_back(tiny_kit, tiny_folder, tmp_path):
     theirs = {file.file: file for file in files_of(tiny_folder) if file.engine == "onnx"}
     assert {name: file.read() for name, file in mine.items()} == {name: file.read() for name, file in theirs.items()}
     assert {file.entry for file in mine.values()} == {file.entry for file in theirs.values()}
+
+
+def test_what_tells_novelty_comes_back(knowing_kit, tmp_path):
+    folder = import_kit(knowing_kit, tmp_path)
+    files = files_of(folder)
+    assert files[0].reference_bytes() == member(knowing_kit, f"{NAME}.novelty.safetensors")
+    assert {*files[0].card.novelty.limits} == {file.file for file in files}
+    assert (files[0].novelty(np.full((2, 8), 9, np.float32)) > 1).all()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 300])
+def test_a_kit_whose_reference_is_not_the_cards_is_refused(knowing_kit, tmp_path, content):
+    with pytest.raises(BrokenModel, match="novelty"):
+        import_kit(changed(knowing_kit, {f"{NAME}/{NAME}.novelty.safetensors": content}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
 
 
 def test_no_code_and_no_stranger_is_kept(tiny_kit, tmp_path):

@@ -56,6 +56,15 @@ DOCUMENT = {
     "figures": [FIGURE, {**FIGURE, "low": None, "high": None}],
 }
 
+NOVELTY = {
+    "file": "student.novelty.safetensors",
+    "bytes": 900,
+    "sha256": SHA,
+    "limits": {"student.safetensors": 1.5, "student.int8.onnx": 1.6},
+    "known": 6144,
+    "ordinary": 3000,
+}
+
 
 def changed(path, value):
     """The document with one field changed, or taken away where the value is `...`."""
@@ -81,7 +90,7 @@ def test_a_card_says_what_its_file_says(tmp_path):
 
 
 def test_writing_and_reading_lose_nothing(tmp_path):
-    card = replace(Card.from_json(DOCUMENT), novelty={"scale": 2.0})
+    card = Card.from_json({**DOCUMENT, "novelty": NOVELTY})
     card.write(tmp_path)
     assert Card.read(tmp_path) == card
 
@@ -96,6 +105,25 @@ def test_a_card_that_could_not_be_read_is_not_written(tmp_path):
     with pytest.raises(BrokenModel, match="unsure_below"):
         replace(Card.from_json(DOCUMENT), unsure_below=-1.0).write(tmp_path)
     assert not (tmp_path / CARD).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"file": "../student.novelty.safetensors"}, "'file' is"),
+        ({"file": "student.safetensors"}, "cannot be both weights and reference"),
+        ({"bytes": 1 << 30}, "'bytes' is"),
+        ({"sha256": "abc"}, "'sha256' is"),
+        ({"limits": {"other.onnx": 1.0}}, "other.onnx has a limit, but is none of the model's files"),
+        ({"limits": {"student.safetensors": 0.0}}, "'student.safetensors' is 0.0"),
+        ({"limits": {"student.safetensors": float("inf")}}, "'student.safetensors' is inf"),
+        ({"known": 0}, "'known' is 0"),
+        ({"ordinary": None}, "'ordinary' is None"),
+    ],
+)
+def test_what_tells_novelty_is_checked_like_the_rest(change, sentence):
+    with pytest.raises(BrokenModel, match=sentence):
+        Card.from_json({**DOCUMENT, "novelty": {**NOVELTY, **change}})
 
 
 @pytest.mark.parametrize("key", DOCUMENT)

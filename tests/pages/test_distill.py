@@ -16,7 +16,17 @@ from wafer_core.distill import Settings, held_out
 from wafer_core.jobs.logbook import note
 from wafer_core.lot import Lot
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
-from wafer_core.ui import allowance, model_cards, opinions, run_figures, run_form, runs, runs_together
+from wafer_core.ui import (
+    allowance,
+    comparison,
+    model_cards,
+    opinions,
+    run_figures,
+    run_form,
+    runs,
+    runs_together,
+    words,
+)
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -24,7 +34,8 @@ Visit = Callable[..., AppTest]
 
 @pytest.fixture(autouse=True)
 def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that nobody serves: what a run does is not what these tests are about."""
+    """A queue that nobody serves, and no benchmark: what a run does is not what these tests are about."""
+    monkeypatch.setattr(comparison, "shipped_sets", lambda: ())
     monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
 
 
@@ -371,7 +382,7 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert "| Mean difference of logits | 1.23 | 0.50 |" in texts(page)
     page.button(key=f"use-{finished}").click().run()
     assert address(page, "student") == name
-    assert {button.label for button in page.get("download_button")} == {"Download"}
+    assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
 def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, finished: int, lot_id: str):
@@ -412,4 +423,4 @@ def test_sizes_say_what_the_networks_weigh(size: str):
     [(0.4, "0 s"), (38, "38 s"), (60, "1 min"), (90, "1 min 30 s"), (3600, "1 h"), (7500, "2 h 5 min"), (-3, "0 s")],
 )
 def test_durations_read_as_they_are_said(seconds: float, text: str):
-    assert runs.duration(seconds) == text
+    assert words.duration(seconds) == text

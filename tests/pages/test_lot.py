@@ -85,6 +85,34 @@ def test_a_filter_turned_on_the_page_is_written_into_the_address(visit: Visit, l
     assert address(app, "pattern") is None
 
 
+def test_wafers_unlike_anything_known_are_told_first_and_found(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None], drawn: Callable[[AppTest], dict]
+) -> None:
+    answer(small_lot, store.model("teacher"), TEACHER, unlike=[2])
+    answer(small_lot, store.model("approved"), STUDENT, unlike=[2, 4])
+    app = visit(lot=store.add_lot(small_lot))
+    assert not app.exception
+    said = texts(app)
+    assert said.index("**Unlike anything known 2**") < said.index("**Disagree 2**")
+    flags = [card["flag"] for card in drawn(app)["gallery"]["cards"]]
+    assert flags == ["", "", "Unlike anything known", "", "Unlike anything known", ""]
+    assert drawn(app)["gallery"]["cards"][4]["teacher"] == "Loc"  # it keeps what is named
+    app.button(key="see-unlike").click().run()
+    assert address(app, "show") == "unlike"
+    assert "Wafers 1 to 2 of 2 found among 6" in texts(app)
+    table = visit(lot=address(app, "lot"), show="unlike", view="table").dataframe
+    rows = next(frame.value for frame in table if "flag" in frame.value)
+    assert rows["flag"].tolist() == ["Unlike anything known"] * 2
+    assert (rows["novelty"] > 1).all()
+    assert list(rows).index("flag") < list(rows).index("teacher")
+
+
+def test_a_lot_of_ordinary_wafers_is_said_to_be_so(visit: Visit, lot_id: str) -> None:
+    app = visit(lot=lot_id, show="unlike")
+    assert not app.exception
+    assert "Every wafer of this lot is like those the models were taught on." in texts(app)
+
+
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [("wafer", [0, 1, 2, 3, 4, 5]), ("yield", [5, 4, 3, 2, 1, 0]), ("best", [0, 1, 2, 3, 4, 5])],

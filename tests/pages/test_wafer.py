@@ -1,15 +1,24 @@
 """The Wafer page: the wafer the address names, both verdicts, overlays, and steps to its neighbours."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from wafer_core.decode import logit
 from wafer_core.explain import DEFAULT, GRADIENT_METHODS
-from wafer_core.lot import NO_DIE, Frame, Lot, Wafer
+from wafer_core.lot import FAIL, NO_DIE, Frame, Lot, Wafer
 from wafer_core.patterns import PATTERNS, flags
+from wafer_core.recognise import Scores
+from wafer_core.trust.altered import alterations, flipped
+from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
+from wafer_core.trust.tally import Reached
+from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.overlays import die_table
 from wafer_core.workspace import Workspace
 
@@ -17,6 +26,7 @@ Visit = Callable[..., AppTest]
 Drawn = Callable[[AppTest], dict[str, Any]]
 TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
 ROLES = ("teacher", "student")
+MODELS = {"teacher": "teacher", "student": "approved"}
 STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
 
 
@@ -32,13 +42,24 @@ def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str
 def explain(
     store: Workspace, wafer: Wafer, method: str, *patterns: str, models: tuple[str, ...] = ("teacher", "approved")
 ) -> None:
-    """Lay attributions ready in which every failing die speaks for the pattern, the teacher's twice as much."""
+    """Lay attributions ready in which every failing die speaks for the pattern, the teacher's twice as much.
+
+    Without the strongest dies, as without random ones, a model says 0.25 to everything.
+    """
     for strength, name in zip((0.2, 0.1), models, strict=False):
         dies = np.where(wafer.states == 2, strength, 0).astype(np.float32)
         columns = [PATTERNS.index(pattern) for pattern in patterns]
         store.put_attributions(
             store.model(name).sha256, wafer.map_hash, method, columns, np.stack([dies] * len(columns))
         )
+        say(store, name, alterations(wafer, [dies] * len(columns)), [0.25] * 8)
+
+
+def say(store: Workspace, name: str, wafers: Sequence[Wafer], probabilities: Sequence[float]) -> None:
+    """Lay a model's answer ready, the same on all of some wafers."""
+    model, maps = store.model(name).sha256, [wafer.map_hash for wafer in wafers]
+    logits = np.tile(logit(probabilities), (len(maps), 1)).astype(np.float32)
+    store.put_scores(model, maps, Scores(logits, np.zeros((len(maps), 4), np.float32), model))
 
 
 def texts(app: AppTest) -> str:
@@ -80,6 +101,146 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     assert {each["map"]["layers"][-1]["scale"]["high"] for each in group["maps"]} == {
         elements["overlays"]["scale"]["high"]
     }
+
+
+def facts(elements: dict[str, Any], pattern: str, role: str) -> dict[str, str]:
+    """What stands under an overlay."""
+    (group,) = (group for group in elements["overlays"]["groups"] if group["title"] == pattern)
+    return {fact["label"]: fact["text"] for fact in group["maps"][ROLES.index(role)]["facts"]}
+
+
+def test_figures_stand_under_every_overlay_and_in_words(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert not app.exception
+    wafer = small_lot.wafers[0]
+    where = whereabouts(wafer, (wafer.states == FAIL).astype(np.float32))
+    assert where is not None
+    for role in ROLES:
+        told = facts(drawn(app), "Center", role)
+        before = store.scores(store.model(MODELS[role]).sha256, [wafer.map_hash]).logits[0, 0]
+        assert told["Without its 10 strongest dies"] == f"{1 / (1 + np.exp(-before)):.2f} → 0.25"
+        assert told["Without 10 random ones"].endswith("→ 0.25")
+        assert told["Estimate: stands on"] == f"{wafer.failing} dies, 100 % of the fails"
+        assert told["Estimate: mean radius"].startswith(f"{100 * where.radius:.0f} %")
+        assert "Points rightly" not in told
+    assert "How often it points rightly was not measured for these weights." in texts(app)
+    assert f"strongest of {wafer.failing} failing dies moves Center from" in texts(app).replace("\\", "")
+
+
+def test_a_scored_method_is_quoted_beside_chance(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, tiny_folder: Path, answer: Callable[..., None]
+) -> None:
+    folder = shutil.copytree(tiny_folder, store.student_root / "tiny-untrained")
+    tiny = store.model("tiny-untrained")
+    reached = Reached("pointing", "Center", None, 0.5, 0.4, 0.6, 0.52, 480)
+    made = MadeSet(SIMULATED, "a" * 64, 500, 0)
+    Record("command", (made,), (), (Kept(tiny.sha256, DEFAULT, SIMULATED, reached),)).write(folder)
+    for name in ("tiny-untrained", "approved"):
+        answer(small_lot, store.model(name), TEACHER)
+    explain(store, small_lot.wafers[0], DEFAULT, "Center", models=("tiny-untrained", "approved"))
+    app = visit("wafer", lot=store.add_lot(small_lot), wafer="L1/01", teacher="tiny-untrained")
+    assert not app.exception
+    assert facts(drawn(app), "Center", "teacher")["Points rightly"] == "50 %, no better than chance (52 %)"
+    assert "was not measured for this student's weights" in texts(app)
+
+
+# Flipping dies -----------------------------------------------------------------------------------
+
+
+def flips(small_lot: Lot, *steps: Sequence[int]) -> Attempt:
+    return Attempt(small_lot.wafers[0]).taken(steps)
+
+
+def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    wafer = small_lot.wafers[0]
+    die = int(np.flatnonzero(wafer.states == FAIL)[0])
+    row, column = divmod(die, wafer.frame.columns)
+    for name in ("teacher", "approved"):
+        say(store, name, [flipped(wafer, [die])], [0.01] * 7 + [0.9])
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    app.toggle(key="flip-dies").set_value(True).run()
+    assert address(app, "flips") == Attempt(wafer).text
+    assert "No die is flipped." in texts(app)
+    app.text_input(key="flip-typed").set_value(f"{column},{row} 0,0")
+    next(button for button in app.button if button.label == "Flip").click().run()
+    assert not app.exception
+    assert address(app, "flips") == flips(small_lot, [die]).text
+    assert "1 made to pass." in texts(app)
+    assert [heading.value for heading in app.subheader][:2] == ["Random", "Random"]
+    assert texts(app).count("before the flips: Center") == 2
+    elements = drawn(app)
+    assert elements["die-map"]["trial"]["steps"] == [[die]]
+    for role in ROLES:
+        bars = {row["name"]: row["bars"][0] for row in elements[f"bars-{role}"]["rows"]}
+        assert bars["Random"]["text"].endswith("→ 0.90")
+        assert bars["Random"]["before"] < 0.5
+    # What was stored explains the stored wafer still.
+    assert facts(elements, "Center", "teacher")["Estimate: stands on"].startswith(f"{wafer.failing} dies")
+    assert store.lot(lot_id).lot_hash == small_lot.lot_hash
+
+
+def test_flips_in_the_address_are_there_after_a_refresh_and_can_be_undone(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    wafer = small_lot.wafers[0]
+    one, two = np.flatnonzero(wafer.states == FAIL)[:2].tolist()
+    for dies in ([one], [one, two]):
+        for name in ("teacher", "approved"):
+            say(store, name, [flipped(wafer, dies)], [0.1] * 8)
+    app = visit("wafer", lot=lot_id, wafer="L1/01", flips=flips(small_lot, [one], [two]).text)
+    assert drawn(app)["die-map"]["trial"]["steps"] == [[one], [two]]
+    app.button(key="flip-undo").click().run()
+    assert address(app, "flips") == flips(small_lot, [one]).text
+    app.button(key="flip-reset").click().run()
+    assert not app.exception
+    assert address(app, "flips") == flips(small_lot).text
+    assert app.button(key="flip-undo").disabled
+    assert [heading.value for heading in app.subheader][:2] == ["Center", "Center"]
+    app.toggle(key="flip-dies").set_value(False).run()
+    assert address(app, "flips") is None
+    assert "trial" not in drawn(app)["die-map"]
+
+
+def test_the_next_wafer_has_nothing_flipped(visit: Visit, drawn: Drawn, lot_id: str, small_lot: Lot) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01", flips=flips(small_lot).text)
+    assert app.toggle(key="flip-dies").value
+    app.button(key="step-Next").click().run()
+    assert not app.exception
+    assert address(app, "flips") is None
+    assert not app.toggle(key="flip-dies").value
+    # Nor has it where a link holds the flips of another wafer.
+    app = visit("wafer", lot=lot_id, wafer="L1/02", flips=flips(small_lot, [50]).text)
+    assert "trial" not in drawn(app)["die-map"]
+
+
+def test_an_unanswered_flip_is_asked_of_both_models_once(
+    visit: Visit, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    die = int(np.flatnonzero(small_lot.wafers[0].states == FAIL)[0])
+    app = visit("wafer", lot=lot_id, wafer="L1/01", flips=flips(small_lot, [die]).text)
+    app.run()
+    assert not app.exception
+    asked = store.jobs("alter")
+    assert sorted(job.payload["model"] for job in asked) == ["student", "teacher"]
+    assert {tuple(job.payload["dies"]) for job in asked} == {(die,)}
+
+
+def test_the_flag_stands_before_the_patterns_of_the_model_that_raised_it(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    answer(small_lot, store.model("teacher"), TEACHER)
+    answer(small_lot, store.model("student"), STUDENT, unlike=[1])
+    app = visit("wafer", lot=store.add_lot(small_lot), wafer="L1/02", student="student")
+    assert not app.exception
+    flags = [line for line in app.markdown if "Unlike anything known" in line.value]
+    assert len(flags) == 1
+    assert "the student has met nothing like this wafer" in flags[0].help
+    assert [heading.value for heading in app.subheader][:2] == ["Normal", "Normal"]
+    assert "Novelty 0.00" in texts(app)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from wafer_core.lot import FAIL, NO_DIE, PASS
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS, flags, index, title
 from wafer_core.synthesis.outline import MIXED_OUTLINE, disc
 from wafer_core.synthesis.simulator import (
+    ALL_OVER,
     labelled_maps,
     labelled_mixed_wafer,
     labelled_wafer,
@@ -29,7 +30,8 @@ def test_a_wafer_carries_the_patterns_it_was_asked_for(labels):
 def test_regions_are_failing_dies_within_the_outline(labels, outline):
     wafer = drawn(labels, 6, outline)
     assert wafer.states.dtype == np.uint8
-    assert np.array_equal(wafer.states != NO_DIE, outline.inside)
+    if not labels[ALL_OVER].any():
+        assert np.array_equal(wafer.states != NO_DIE, outline.inside)
     assert set(np.unique(wafer.states)) <= {NO_DIE, PASS, FAIL}
     assert (wafer.states[wafer.regions.any(axis=0)] == FAIL).all()
 
@@ -38,6 +40,13 @@ def test_regions_are_failing_dies_within_the_outline(labels, outline):
 def test_where_the_whole_wafer_is_struck_there_is_no_other_background(name):
     wafer = drawn(flags([name]), 7)
     assert np.array_equal(wafer.states == FAIL, wafer.regions[index(name)])
+
+
+def test_most_wafers_struck_all_over_are_enlarged_from_a_coarser_grid():
+    wafers = [drawn(flags(["Random"]), seed) for seed in range(40)]
+    own_outline = sum(np.array_equal(wafer.states != NO_DIE, MIXED_OUTLINE.inside) for wafer in wafers)
+    assert 2 <= own_outline <= 20
+    assert all(wafer.states.shape == wafer.regions.shape[1:] == MIXED_OUTLINE.shape for wafer in wafers)
 
 
 @pytest.mark.parametrize(("names", "least", "most"), [([], 0.01, 0.16), (["Scratch"], 0.05, 0.35)])

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from wafer_core.lot import FAIL, PASS
+from wafer_core.patterns import ALLOWED_SETS
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 
 
@@ -39,6 +41,34 @@ def test_real_overlaid_and_simulated_wafers_are_drawn(real):
     assert (64, 64) in grids
     assert (52, 52) in grids
     assert {(30, 30), (26, 33), (33, 26)} & set(grids)
+
+
+def test_wafers_that_are_rarely_called_come_more_often(real, disc_states):
+    rare = disc_states(21, 20, 0.3, 3)
+    called = np.zeros((16, 8), dtype=bool)
+    called[15, 4] = True
+    random = np.random.default_rng(0)
+    shapes = [Unlabelled([*real * 7, real[0], rare], 12, seed=0, called=called)._real(random).shape for _ in range(100)]
+    # Drawn by the square root of 15 and of 1 it is one in five, and one in sixteen as it occurs.
+    assert 12 <= shapes.count(rare.shape) <= 30
+
+
+def test_overlays_are_of_patterns_that_can_stand_together(disc_states):
+    """Wafers that fail all over but for a mark of their own show in an overlay who was in it."""
+    called = np.eye(8, dtype=bool)
+    real = [np.full((64, 64), PASS, np.uint8) for _ in called]
+    for k, states in enumerate(real):
+        states[31:33, 31:33] = PASS
+        states[0:64, 0:64][np.hypot(*np.mgrid[-31.5:32, -31.5:32]).astype(int) == 3 * k + 2] = FAIL
+    source, random = Unlabelled(real, 12, seed=0, called=called), np.random.default_rng(0)
+    allowed = {tuple(members) for members in ALLOWED_SETS["38"]}
+    kinds = set()
+    for _ in range(60):
+        fails = source._overlay(random) == FAIL
+        parts = tuple(bool(fails[31, 32 + 3 * k + 2]) for k in range(8))
+        assert parts in allowed
+        kinds.add(sum(parts))
+    assert kinds == {2, 3}
 
 
 def test_a_stream_in_this_process_gives_chunks_as_they_come(real):

@@ -1,5 +1,6 @@
 import argparse
 import hashlib
+from functools import partial
 
 import pytest
 
@@ -25,6 +26,8 @@ def taught(fake_data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # Two thousand overlays and simulated wafers are for figures, and nothing here looks at figures.
         patch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
+        patch.setattr(teacher, "taught_maps", partial(teacher.taught_maps, count=120))
+        patch.setattr(teacher, "held_out_maps", partial(teacher.held_out_maps, count=120))
         teacher.train_teacher(options(fake_data, out))
     return out
 
@@ -34,6 +37,7 @@ teacher_examples = teacher.examples
 
 def test_a_teacher_ships_with_its_files_and_nothing_beside_it(taught):
     files = {"two-steps.safetensors", "two-steps.onnx", "two-steps.int8.onnx", "card.json"}
+    files.add("two-steps.novelty.safetensors")
     assert {path.name for path in taught.iterdir()} == files
     assert [path.name for path in taught.parent.iterdir()] == ["two-steps"]
     assert not load_network(files_of(taught)[0]).training

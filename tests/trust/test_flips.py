@@ -6,7 +6,7 @@ import pytest
 from tests.explaining import SIZE, Direct, Linear, healthy, round_wafer, trained_like
 from wafer_core.canonical import canonical_states
 from wafer_core.lot import FAIL, PASS, UNTESTED, Frame, Wafer
-from wafer_core.trust.flips import FILLS, LEVELS, Flips, random_orders, taking_away
+from wafer_core.trust.flips import FILLS, LEVELS, Flips, random_orders
 from wafer_core.trust.scores import by_credit
 
 
@@ -82,23 +82,6 @@ def test_random_orders_are_permutations():
     orders = random_orders(50, 20, np.random.default_rng(0))
     assert (np.sort(orders, axis=1) == np.arange(50)).all()
     assert len({tuple(order) for order in orders}) == 20
-
-
-def test_taking_away_the_strongest_dies_is_told_beside_random_ones():
-    wafer = round_wafer(SIZE, SIZE)
-    credit = np.where(wafer.states == FAIL, np.linspace(1, 0, SIZE)[:, None], 0).astype(np.float32)
-    told = taking_away(Direct(Linear(), "onnx"), wafer, credit, 0, count=10)
-    assert (told.count, told.failing) == (10, wafer.failing)
-    # The ten uppermost fails are worth a logit each; of ten random ones as many speak for it as against.
-    assert told.after == pytest.approx(told.before / (told.before + (1 - told.before) * np.exp(10)), rel=1e-3)
-    assert told.after < told.at_random
-
-
-def test_no_more_dies_are_taken_away_than_fail():
-    wafer = upper_fails(4)
-    told = taking_away(Direct(Linear(), "onnx"), wafer, np.zeros((SIZE, SIZE), np.float32), 0)
-    assert told.count == told.failing == 4
-    assert told.after == told.at_random == pytest.approx(0.5)
 
 
 def test_places_of_credit_take_the_strongest_first():

@@ -107,6 +107,8 @@ def test_figures_of_other_weights_and_of_a_set_made_otherwise_go():
 
 def test_figures_are_kept_beside_the_card_of_their_weights(folder):
     torch, onnx, _ = files_of(folder)
+    keep(folder, record(TWO))
+    assert not (folder / RECORD).exists()
     keep(folder, record(torch.sha256, TWO))
     keep(folder, record(onnx.sha256))
     found = Record.read(folder)

@@ -10,11 +10,12 @@ from wafer_core.patterns import PATTERNS
 
 
 class Bar(TypedDict):
-    """One bar: how much of its track it fills and where a mark stands on it, 0 to 1, and what it says."""
+    """One bar: how much of its track it fills, where a mark stands and where it ended before, 0 to 1, and its text."""
 
     role: Role
     share: float
     mark: NotRequired[float]
+    before: NotRequired[float]
     quiet: bool
     text: str
     hint: str
@@ -52,14 +53,19 @@ def pattern_bars(counts: Mapping[Role, Mapping[str, int]]) -> list[Row]:
 
 
 def probability_bars(
-    probabilities: Sequence[float], thresholds: Sequence[float], detected: Sequence[bool], role: Role
+    probabilities: Sequence[float],
+    thresholds: Sequence[float],
+    detected: Sequence[bool],
+    role: Role,
+    before: Sequence[float] | None = None,
 ) -> list[Row]:
     """Return one model's probability of every pattern against its threshold, in the order of `PATTERNS`.
 
-    Patterns that it names carry its colour and a strong name; the others stay quiet.
+    Patterns that it names carry its colour and a strong name; the others stay quiet. With the
+    probabilities of `before` each bar says where it comes from.
     """
     told = zip(PATTERNS, probabilities, thresholds, detected, strict=True)
-    return [
+    rows = [
         Row(
             name=name,
             strong=bool(found),
@@ -76,3 +82,10 @@ def probability_bars(
         )
         for name, probability, threshold, found in told
     ]
+    for row, earlier in zip(rows, [] if before is None else before, strict=False):
+        (bar,) = row["bars"]
+        now, then = bar["text"], f"{earlier:.2f}"
+        bar["before"] = float(earlier)
+        bar["text"] = now if now == then else f"{then} → {now}"
+        bar["hint"] += f", before {earlier:.4f}"
+    return rows

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wafer_core.charts import DARK, LIGHT, Palette
 from wafer_core.charts.maps import Stack
+from wafer_core.explain.stacking import EvidenceStack
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Wafer
 
 STATE_NAMES: dict[int, str] = {PASS: "pass", FAIL: "fail", UNTESTED: "not tested"}
@@ -81,7 +82,7 @@ class DieMap(TypedDict):
     layers: list[Layer]
     lines: list[str]
     key: list[tuple[str, Shades]]
-    unit: Literal["signed", "share"]
+    unit: Literal["signed", "share", "fine share"]
 
 
 # One wafer ---------------------------------------------------------------------------------------
@@ -98,6 +99,11 @@ def die_map(wafer: Wafer, by: str = "state") -> DieMap:
     codes, key = _bin_codes(wafer) if by == "bin" and wafer.bins is not None else _state_codes(wafer)
     layer = Layer(codes=_packed(codes, "u1"), colours=[shades for _, shades in key])
     return DieMap(layers=[layer], lines=_lines(wafer), key=key, unit="signed")
+
+
+def flip_colours() -> list[Shades]:
+    """Return the colours of passing and failing dies, for those that are flipped by hand."""
+    return [_shades("passing"), _shades("failing")]
 
 
 def overlay(wafer: Wafer, attribution: NDArray[np.float32], scale: Scale, strength: float = 1.0) -> DieMap:
@@ -120,7 +126,7 @@ def overlay(wafer: Wafer, attribution: NDArray[np.float32], scale: Scale, streng
     return DieMap(layers=[ground, layer], lines=lines, key=[], unit="signed")
 
 
-def shared_limit(attributions: Iterable[NDArray[np.float32]]) -> float:
+def shared_limit(attributions: Iterable[NDArray[np.floating[Any]]]) -> float:
     """Return the magnitude at which the signed scale of several overlays ends.
 
     It is the 99.5th percentile over all their dies that have any influence, so that one extreme
@@ -171,6 +177,30 @@ def stacked_map(stack: Stack) -> tuple[DieMap, Scale]:
     layer = Layer(values=_packed(share, "<f4"), scale=scale, strength=1.0)
     lines = ["x {x}, y {y}", "fails on {failing} of {tested} ({value})"]
     return DieMap(layers=[layer], lines=lines, key=[], unit="share"), scale
+
+
+def evidence_stage(stack: EvidenceStack) -> Stage:
+    """Return the grid of a stack of evidence, with the number of wafers that every die speaks on."""
+    return _stage(stack.frame, stack.there.astype(np.uint8), {"speaking": _packed(stack.speaking, "<i4")})
+
+
+def evidence_map(stack: EvidenceStack) -> tuple[DieMap, Scale]:
+    """Return the share of a pattern's evidence that every die of a grid holds, and the scale it is coloured on.
+
+    The scale ends where `shared_limit` says, so one wafer's few dies do not bleach all others.
+    """
+    high = shared_limit([stack.share])
+    scale = Scale(
+        low=0.0,
+        high=high,
+        light=_even_stops(LIGHT.sequential),
+        dark=_even_stops(DARK.sequential),
+        ticks=["0 %", f"{50 * high:.2g} %", f"{100 * high:.2g} %"],
+        ends=None,
+    )
+    layer = Layer(values=_packed(np.where(stack.there, stack.share, np.nan), "<f4"), scale=scale, strength=1.0)
+    lines = ["x {x}, y {y}", "{value} of the evidence", f"speaks on {{speaking}} of {len(stack.wafers):,}"]
+    return DieMap(layers=[layer], lines=lines, key=[], unit="fine share"), scale
 
 
 # Shared parts ------------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ from contextlib import suppress
 from types import ModuleType
 from typing import TextIO
 
-from wafer_core.cli import benchmark, distill, explain, kit, models, score, train_student, train_teacher
+from wafer_core.cli import benchmark, distill, explain, fit_novelty, kit, models, score, train_student, train_teacher
 from wafer_core.cli.parser import Parser
 from wafer_core.errors import WaferDistillError
 
 TRAINERS: tuple[ModuleType, ...] = (train_teacher, train_student)
 """Commands whose arguments their trainer parses, because only asking it for them would import torch."""
 
-COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, kit, benchmark, models, *TRAINERS)
+COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, kit, benchmark, models, fit_novelty, *TRAINERS)
 """One module a command: `NAME`, a docstring, `add_arguments(parser)` and `run(arguments)`.
 
 They import what is heavy inside `run`, so that scoring an ONNX model imports no torch.

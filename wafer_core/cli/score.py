@@ -20,7 +20,6 @@ from wafer_core.cli.options import (
     scorable,
 )
 from wafer_core.lot import Lot
-from wafer_core.patterns import PATTERNS
 
 if TYPE_CHECKING:
     from wafer_core.decode import Verdicts
@@ -56,7 +55,10 @@ def _verdicts(lot: Lot, model: ModelFile) -> Verdicts:
     from wafer_core.decode import decode_with
     from wafer_core.recognise import load_recognizer
 
-    logits = np.full((len(lot), len(PATTERNS)), np.nan, dtype=np.float32)
     able = [row for row, wafer in enumerate(lot) if scorable(wafer)]
-    logits[able] = load_recognizer(model).score([lot.wafers[row] for row in able]).logits
-    return decode_with(model, logits)
+    scores = load_recognizer(model).score([lot.wafers[row] for row in able])
+    logits, embedding = (
+        np.full((len(lot), said.shape[1]), np.nan, dtype=np.float32) for said in (scores.logits, scores.embedding)
+    )
+    logits[able], embedding[able] = scores.logits, scores.embedding
+    return decode_with(model, logits, embedding)

@@ -10,13 +10,18 @@ from time import monotonic
 import torch
 from torch import Tensor, nn
 
-from wafer_core.distill.loss import DistillationLoss
+from wafer_core.distill.loss import DistillationLoss, evidence
+from wafer_core.distill.memory import Memory
 from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
 from wafer_core.models.networks import Network
 from wafer_core.synthesis.batches import noisier, overlaid
 
 Draw = Callable[[int, torch.Generator], Tensor]
 """Gives that many canonical maps, float32 (n, 2, S, S) in [0, 1]."""
+
+
+MEMORY = 64
+"""How many batches of views are kept in mind where each is looked at more than once."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Recipe:
         seed: of views and order.
         settled: whether normalisations keep the statistics the student came with. One that has learned
             before is thrown back for hundreds of steps when they begin to follow its batches.
+        looks: at how many steps, on average, a view is looked at before it is forgotten. More than one
+            saves the teacher's time, but a run that is taken up again then starts with new views in mind.
     """
 
     steps: int
@@ -47,12 +54,13 @@ class Recipe:
     evaluate: int = 10
     seed: int = 0
     settled: bool = False
+    looks: int = 1
 
 
 class Lesson:
     """Teacher and student look at the same view and the student learns the answer.
 
-    No target is kept, for a long and patient match (Beyer et al. 2022, arXiv 2106.05237).
+    Views are new at every step, or nearly so, for a long and patient match (Beyer et al. 2022, arXiv 2106.05237).
 
     Args:
         teacher: the network to learn from; it is not trained.
@@ -71,18 +79,18 @@ class Lesson:
         self.average = copy.deepcopy(student).eval()
         self._optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self._loss = DistillationLoss()
+        self._memory = Memory(MEMORY * recipe.batch) if recipe.looks > 1 else None
 
     def advance(self) -> float:
         """Take one step and return its loss."""
         recipe, student = self.recipe, self.student
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.rate * schedule(self.step / recipe.steps, warm=0.05, least=0.05)
-        drawn = self.draw(recipe.batch, self.random).to(self.device)
-        maps = noisier(overlaid(drawn, self.random, recipe.overlays), self.random, recipe.noise)
+        maps, wanted = self._look()
         maps = maps.contiguous(memory_format=torch.channels_last)
         student.train(not recipe.settled)
         with lower_precision(self.device):
-            loss = self._loss(self.teacher, student, maps)
+            loss = self._loss(wanted, evidence(student, maps))
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -90,6 +98,24 @@ class Lesson:
         self.step += 1
         blend(self.average, student, min(recipe.keep, self.step / (10 + self.step)))
         return float(loss.detach())
+
+    def _look(self) -> tuple[Tensor, Tensor]:
+        """Return a batch of views and the teacher's evidence on them."""
+        recipe = self.recipe
+        if self._memory is None:
+            return self._new_views(recipe.batch)
+        for _ in range(1 if self._memory else MEMORY):
+            self._memory.keep(*self._new_views(max(recipe.batch // recipe.looks, 1)))
+        return self._memory.recall(recipe.batch, self.random)
+
+    @torch.no_grad()
+    def _new_views(self, count: int) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        drawn = self.draw(count, self.random).to(self.device)
+        maps = noisier(overlaid(drawn, self.random, recipe.overlays), self.random, recipe.noise)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        with lower_precision(self.device):
+            return maps, evidence(self.teacher, maps)
 
     def end(self) -> None:
         """Give the student its averaged weights, for good."""

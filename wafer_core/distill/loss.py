@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from wafer_core.models.networks import Network
@@ -27,19 +26,26 @@ class DistillationLoss:
     maps: float = 0.1
     clip: float = 8.0
 
-    def __call__(self, teacher: Network, student: Network, maps: Tensor) -> Tensor:
-        """Return the loss of one batch of canonical maps (n, 2, S, S)."""
-        with torch.no_grad():
-            wanted_maps, wanted = _evidence(teacher, maps)
-        found_maps, found = _evidence(student, maps)
-        soft = nn.functional.binary_cross_entropy_with_logits(found, wanted.sigmoid())
-        near = nn.functional.mse_loss(found.clamp(-self.clip, self.clip), wanted.clamp(-self.clip, self.clip))
-        alike = nn.functional.mse_loss(found_maps, wanted_maps) / (wanted_maps.var() + 1e-6)
+    def __call__(self, wanted: Tensor, found: Tensor) -> Tensor:
+        """Return the loss of one batch.
+
+        Args:
+            wanted: the teacher's evidence on it, (n, 8, h, w).
+            found: the student's, of the same shape.
+        """
+        answers, logits = wanted.mean(dim=(2, 3)), found.mean(dim=(2, 3))
+        soft = nn.functional.binary_cross_entropy_with_logits(logits, answers.sigmoid())
+        near = nn.functional.mse_loss(logits.clamp(-self.clip, self.clip), answers.clamp(-self.clip, self.clip))
+        alike = nn.functional.mse_loss(found, wanted) / (wanted.var() + 1e-6)
         return self.answers * soft + self.logits * near + self.maps * alike
 
 
-def _evidence(network: Network, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return class maps (n, 8, h, w) with the head's bias spread over them, and logits (n, 8)."""
-    features = network.features(maps)
-    class_maps = network.class_maps(features).float() + network.head.bias.float()[:, None, None]
-    return class_maps, class_maps.mean(dim=(2, 3))
+def evidence(network: Network, maps: Tensor) -> Tensor:
+    """Return a network's class maps, float32 (n, 8, h, w), with the head's bias spread over them: their mean is logits.
+
+    Args:
+        network: whose evidence.
+        maps: canonical maps (n, 2, S, S).
+    """
+    class_maps = network.class_maps(network.features(maps)).float()
+    return class_maps + network.head.bias.float()[:, None, None]

@@ -55,6 +55,21 @@ class Maps:
         names = tuple(self.names[i] for i in order)
         return replace(self, watched=self.watched[order], names=names, watched_logits=self.watched_logits[order])
 
+    @property
+    def known(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Maps such as the student learns, and ordinary ones beside them, from which novelty is told.
+
+        The lot's wafers and the pool's count alike, however few the lot's are. The latter are told apart here
+        alone; of the lot, those held out are ordinary.
+        """
+        half = len(self.pool.maps) // 2
+        if not half:
+            return self.learned, self.watched
+        return (
+            np.concatenate([_as_many(self.learned, half), self.pool.maps[:half]]),
+            np.concatenate([_as_many(self.watched, half), self.pool.maps[half:]]),
+        )
+
 
 def gather(
     lots: Sequence[Lot], teacher: Network, size: int, settings: Settings, beside: Sequence[Lot] = ()
@@ -109,6 +124,11 @@ def _asked(teacher: Network, maps: NDArray[np.float32]) -> Generator[str, None, 
         yield "ask the teacher"
         logits.append(network_logits(teacher, maps[start : start + AT_ONCE]))
     return np.concatenate(logits)
+
+
+def _as_many(maps: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return `count` maps, the same ones again where they are fewer, or none of none."""
+    return maps[np.arange(count if len(maps) else 0) % max(len(maps), 1)]
 
 
 def _calibration(learned: NDArray[np.float32], pool: Pool) -> NDArray[np.float32]:

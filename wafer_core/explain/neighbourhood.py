@@ -14,7 +14,7 @@ REACH = 6
 WINDOW = tuple(comb(2 * REACH, step) / 4**REACH for step in range(2 * REACH + 1))
 """Weights along rows and columns of the window that credit is summed in: a bell, six tenths of it within a die.
 
-On constructed wafers narrower and wider bells pointed less often at the right region.
+With a narrower one teacher and student agree less, with a wider one both point less often at the right region.
 """
 
 

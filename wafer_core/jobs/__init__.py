@@ -1,4 +1,4 @@
-"""The queue and its one worker process: score, explain and distil, asked for here and done there.
+"""The queue and its one worker process: score, explain, alter and distil, asked for here and done there.
 
 A page asks the store, queues what is missing and redraws from rows:
 
@@ -16,22 +16,30 @@ from wafer_core.jobs.logbook import log_lines, log_path
 from wafer_core.jobs.process import ensure_worker, worker_alive, worker_pid
 from wafer_core.jobs.queue import (
     cancel,
+    explained,
     jobs,
+    last_explain_lot,
     missing,
     missing_attributions,
     pause,
     progress,
     resume,
     scorable,
+    seconds_a_wafer,
+    submit_altered,
     submit_distil,
     submit_explain,
+    submit_explain_lot,
     submit_score,
+    unexplained,
 )
 
 __all__ = [
     "cancel",
     "ensure_worker",
+    "explained",
     "jobs",
+    "last_explain_lot",
     "log_lines",
     "log_path",
     "missing",
@@ -40,9 +48,13 @@ __all__ = [
     "progress",
     "resume",
     "scorable",
+    "seconds_a_wafer",
+    "submit_altered",
     "submit_distil",
     "submit_explain",
+    "submit_explain_lot",
     "submit_score",
+    "unexplained",
     "worker_alive",
     "worker_pid",
 ]

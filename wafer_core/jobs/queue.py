@@ -10,30 +10,40 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.explain import check_method
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
+from wafer_core.trust.altered import alterations
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
 
 if TYPE_CHECKING:
     from wafer_core.distill import Settings
 
+RECENT = 50
+"""Jobs of a kind that are looked through for how long one took."""
+
 
 class Urgency(IntEnum):
     """What goes first.
 
-    Wafers in view come before everything; an explanation someone waits for comes before wafers
-    nobody looks at; a distillation fills the time between.
+    Wafers in view come before everything, one whose dies are being flipped before the others; an
+    explanation someone waits for comes before wafers nobody looks at; a whole lot is explained once its
+    answers are known; a distillation fills the time between.
     """
 
+    ALTER = -1
     VIEW_STUDENT = 0
     VIEW_TEACHER = 1
     EXPLAIN = 2
     REST_STUDENT = 3
     REST_TEACHER = 4
-    DISTIL = 5
+    EXPLAIN_LOT = 5
+    DISTIL = 6
 
 
 def score_urgency(model: ModelFile, in_view: bool) -> Urgency:
@@ -65,6 +75,47 @@ def missing_attributions(
     """Return the patterns that the store has no attribution of this wafer, model and method for."""
     stored = workspace.attributions(model.sha256, wafer.map_hash, method, patterns)
     return tuple(pattern for pattern in patterns if pattern not in stored)
+
+
+def unexplained(
+    workspace: Workspace, lot: Lot, model: ModelFile, method: str, called: NDArray[np.bool_]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Return what the store has no attribution of, for all that a model calls on a lot.
+
+    Args:
+        workspace: where they are kept.
+        lot: the wafers.
+        model: whose answers are explained.
+        method: one of `METHODS`.
+        called: bool (wafers, 8), the patterns that the model names.
+
+    Returns:
+        Positions of wafers, each with its patterns that are not explained yet.
+    """
+    stored = workspace.attributed(model.sha256, [wafer.map_hash for wafer in lot], method)
+    found: dict[int, list[int]] = {}
+    for position, pattern in np.argwhere(called).tolist():
+        if (lot.wafers[position].map_hash, pattern) not in stored:
+            found.setdefault(position, []).append(pattern)
+    return [(position, tuple(patterns)) for position, patterns in found.items()]
+
+
+def seconds_a_wafer(workspace: Workspace, model: ModelFile, method: str) -> float | None:
+    """Return how long a wafer took to explain here of late, or None where it was never measured."""
+    recent = [*workspace.jobs("explain_lot", most=RECENT), *workspace.jobs("explain", most=RECENT)]
+    asked = {"sha256": model.sha256, "method": method}
+    measured = [job.progress for job in recent if asked.items() <= job.payload.items() and job.progress]
+    wafers = sum(each["explained"] for each in measured)
+    return sum(each["seconds"] for each in measured) / wafers if wafers else None
+
+
+def explained(workspace: Workspace, wafer: Wafer, model: ModelFile, method: str, patterns: Sequence[int]) -> bool:
+    """Return whether the store holds the attributions of all patterns, and the answers that check them."""
+    stored = workspace.attributions(model.sha256, wafer.map_hash, method, patterns)
+    if len(stored) < len(set(patterns)):
+        return False
+    asked = [altered.map_hash for altered in alterations(wafer, list(stored.values()))]
+    return bool(workspace.scored(model.sha256, asked).all())
 
 
 def progress(workspace: Workspace, job_id: int) -> tuple[ProgressPoint, ...]:
@@ -134,6 +185,56 @@ def submit_explain(
         },
         urgency=Urgency.EXPLAIN,
         again=again,
+    )
+
+
+def submit_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile | str, method: str) -> int:
+    """Ask which dies made a model say all that it says of a lot, and return the job's id.
+
+    What is stored already is not made again; asking twice queues once.
+
+    Raises:
+        UnsupportedMethod: the method cannot explain this model.
+    """
+    model = workspace.model(model) if isinstance(model, str) else model
+    check_method(model, method)
+    return workspace.put_job(
+        kind="explain_lot",
+        dedupe=_explain_lot(lot_id, model, method),
+        lot=lot_id,
+        payload={"model": model.name, "sha256": model.sha256, "method": method},
+        urgency=Urgency.EXPLAIN_LOT,
+        again=True,
+    )
+
+
+def last_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile, method: str) -> JobRow | None:
+    """Return the last job that was to explain this lot so, or None where nobody asked yet."""
+    return workspace.last_job(_explain_lot(lot_id, model, method))
+
+
+def submit_altered(
+    workspace: Workspace, lot_id: str, wafer_index: int, model: ModelFile | str, dies: Sequence[int]
+) -> int:
+    """Ask what a model would say of a wafer with some dies flipped, and return the job's id; asking twice queues once.
+
+    The answer is stored like any other, under the map hash of the flipped wafer.
+
+    Args:
+        workspace: where it goes.
+        lot_id: which lot, which stays as it is.
+        wafer_index: which wafer of it.
+        model: which model file, or its name.
+        dies: cells that are flipped, as `trust.altered.flipped` takes them.
+    """
+    model = workspace.model(model) if isinstance(model, str) else model
+    flips = sorted(int(die) for die in dies)
+    return workspace.put_job(
+        kind="alter",
+        dedupe=_same("alter", lot_id, wafer_index, model.sha256, flips),
+        lot=lot_id,
+        payload={"model": model.name, "sha256": model.sha256, "wafer": wafer_index, "dies": flips},
+        urgency=Urgency.ALTER,
     )
 
 
@@ -212,6 +313,10 @@ def readable(title: str) -> str:
 
 def _fields(settings: object) -> dict[str, Any]:
     return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]
+
+
+def _explain_lot(lot_id: str, model: ModelFile, method: str) -> str:
+    return _same("explain_lot", lot_id, model.sha256, method)
 
 
 def _same(*parts: object) -> str:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wafer_core.decode import decode_with
 from wafer_core.errors import UnusableLot
+from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
-from wafer_core.jobs.queue import missing, missing_attributions, scorable, score_urgency
+from wafer_core.jobs.queue import missing, missing_attributions, scorable, score_urgency, unexplained
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
+from wafer_core.trust.altered import alterations, flipped
 from wafer_core.workspace import JobRow, Kind, Workspace
 
 if TYPE_CHECKING:
@@ -42,13 +45,18 @@ def score(bench: Bench, job: JobRow) -> Task:
         ordered = sorted(waiting, key=lambda position: (position not in wanted, position))
         step = ordered[: WAFERS_A_STEP[model.engine]]
         wafers = [lot.wafers[position] for position in step]
-        workspace.put_scores(model.sha256, [wafer.map_hash for wafer in wafers], score_all(recognizer, wafers))
+        _keep_scores(workspace, recognizer, wafers)
         waiting = tuple(sorted(ordered[len(step) :]))
         in_view = not wanted.issubset(step)
         told = {"done": len(lot) - len(waiting), "total": len(lot)}
         workspace.report(job.id, told, score_urgency(model, in_view), kept=True)
         yield
     return f"{model.name} has answered on {_count(len(lot), 'wafer')} of {lot.title}."
+
+
+def _keep_scores(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer]) -> None:
+    maps = [wafer.map_hash for wafer in wafers]
+    workspace.put_scores(recognizer.model.sha256, maps, score_all(recognizer, wafers))
 
 
 def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
@@ -62,20 +70,75 @@ def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
 
 
 def explain(bench: Bench, job: JobRow) -> Task:
-    """Attribute the patterns that the store misses of one wafer."""
-    from wafer_core.explain import attribute
-
+    """Attribute the patterns that the store misses of one wafer, then ask what checks all that were wanted."""
     asked = job.payload
     wafer = bench.lot(job.lot).wafers[asked["wafer"]]
     recognizer = bench.recognizer(asked["sha256"])
     left = missing_attributions(bench.workspace, wafer, recognizer.model, asked["method"], asked["patterns"])
     if left and not scorable(wafer):
         raise UnusableLot(f"{wafer.name} has no tested die, so there is nothing to explain.")
-    # All at once, because the methods share most of their work between patterns.
-    found = attribute(recognizer, wafer, asked["method"], left)
-    bench.workspace.put_attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], left, found)
+    seconds = _keep_attributions(bench.workspace, recognizer, wafer, asked["method"], left)
+    bench.workspace.report(job.id, {"explained": min(1, len(left)), "seconds": seconds})
+    yield
+    stored = bench.workspace.attributions(recognizer.model.sha256, wafer.map_hash, asked["method"], asked["patterns"])
+    _answer(bench.workspace, recognizer, alterations(wafer, list(stored.values())))
     yield
     return f"{recognizer.model.name} is explained on {wafer.name}."
+
+
+def explain_lot(bench: Bench, job: JobRow) -> Task:
+    """Attribute whatever a model calls on a lot and the store misses, a wafer a step."""
+    workspace, lot, method = bench.workspace, bench.lot(job.lot), job.payload["method"]
+    recognizer = bench.recognizer(job.payload["sha256"])
+    model = recognizer.model
+    silent = missing(workspace, lot, model)
+    for start in range(0, len(silent), WAFERS_A_STEP[model.engine]):
+        step = silent[start : start + WAFERS_A_STEP[model.engine]]
+        _keep_scores(workspace, recognizer, [lot.wafers[position] for position in step])
+        yield
+    maps = [wafer.map_hash for wafer in lot]
+    called = decode_with(model, workspace.scores(model.sha256, maps).logits).detected
+    left, total = unexplained(workspace, lot, model, method, called), int(called.any(axis=1).sum())
+    told = {"explained": 0, "seconds": 0.0, **job.progress, "total": total}
+    for ahead, (position, _) in zip(range(len(left) - 1, -1, -1), left, strict=True):
+        wafer = lot.wafers[position]
+        # A twin of this wafer, or its own page, may have had it explained since the list was made.
+        patterns = missing_attributions(workspace, wafer, model, method, np.flatnonzero(called[position]).tolist())
+        told["seconds"] += _keep_attributions(workspace, recognizer, wafer, method, patterns)
+        told["explained"] += min(1, len(patterns))
+        told["done"] = total - ahead
+        workspace.report(job.id, told, kept=True)
+        yield
+    return f"{model.name} is explained on {_count(total, 'wafer')} of {lot.title}."
+
+
+def _keep_attributions(
+    workspace: Workspace, recognizer: Recognizer, wafer: Wafer, method: str, patterns: Sequence[int]
+) -> float:
+    """Explain patterns of one wafer and return the seconds it took."""
+    began = time.monotonic()
+    # All at once, because the methods share most of their work between patterns.
+    found = attribute(recognizer, wafer, method, patterns)
+    workspace.put_attributions(recognizer.model.sha256, wafer.map_hash, method, patterns, found)
+    return time.monotonic() - began
+
+
+def alter(bench: Bench, job: JobRow) -> Task:
+    """Say what a model would say of one wafer, some of its dies flipped."""
+    asked = job.payload
+    wafer = bench.lot(job.lot).wafers[asked["wafer"]]
+    recognizer = bench.recognizer(asked["sha256"])
+    _answer(bench.workspace, recognizer, [flipped(wafer, asked["dies"])])
+    yield
+    return f"{recognizer.model.name} has answered on {wafer.name} with {_count(len(asked['dies']), 'flipped die')}."
+
+
+def _answer(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer]) -> None:
+    """Score, in one pass, what the store misses of altered wafers."""
+    model = recognizer.model.sha256
+    present = workspace.scored(model, [wafer.map_hash for wafer in wafers])
+    left = [wafer for wafer, there in zip(wafers, present, strict=True) if not there]
+    workspace.put_scores(model, [wafer.map_hash for wafer in left], score_all(recognizer, left))
 
 
 def distil(bench: Bench, job: JobRow) -> Task:
@@ -143,5 +206,11 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {"score": score, "explain": explain, "distil": distil}
+TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {
+    "score": score,
+    "explain": explain,
+    "explain_lot": explain_lot,
+    "alter": alter,
+    "distil": distil,
+}
 """What each kind of job does."""

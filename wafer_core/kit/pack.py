@@ -25,11 +25,12 @@ _THEN = (1980, 1, 1, 0, 0, 0)
 """A zip's earliest date, in every kit, so that the same model gives the same bytes."""
 
 
-def kit(model: Path | ModelFile) -> bytes:
+def kit(model: Path | ModelFile, name: str | None = None) -> bytes:
     """Return the kit of a model: a zip with one folder of the model's name.
 
     Args:
         model: the model's folder, or any file of it.
+        name: what the zip's folder is called; as the model's unless given.
 
     Raises:
         BrokenModel: the model lacks its int8 or its fp32 ONNX graph, or contradicts its card.
@@ -46,8 +47,9 @@ def kit(model: Path | ModelFile) -> bytes:
         VECTORS: wafers,
         **{EXPECTED[precision]: each.answer(lot).encode() for precision, each in engines.items()},
         **{file.file: file.read() for file in graphs.values()},
+        **_reference(graphs["int8"]),
     }
-    return _zipped(folder.resolve().name, contents)
+    return _zipped(name or folder.resolve().name, contents)
 
 
 def onnx_files(folder: Path) -> dict[Precision, ModelFile]:
@@ -65,16 +67,24 @@ def onnx_files(folder: Path) -> dict[Precision, ModelFile]:
 def engine(file: ModelFile) -> Model:
     """Return an ONNX file as the runner runs it."""
     graph = GraphSession(file.read(), f"{file.folder.name}/{file.file}", threads=1)
-    return Model(graph, file.entry.thresholds, file.card.decoder, file.card.unsure_below)
+    return Model(graph, file.entry.thresholds, file.card.decoder, file.card.unsure_below, file.known())
+
+
+def _reference(file: ModelFile) -> dict[str, bytes]:
+    """Return by its name what tells wafers unlike anything known, where the model has it."""
+    data = file.reference_bytes()
+    return {} if data is None or file.card.novelty is None else {file.card.novelty.file: data}
 
 
 def _card(graphs: Mapping[Precision, ModelFile]) -> str:
     """Return the card of what travels: its other files, and figures of them, stay at home."""
     card = graphs["int8"].card
     names = [file.file for file in graphs.values()]
+    limits = {name: card.novelty.limits[name] for name in names} if card.novelty else {}
     travelling = replace(
         card,
         files={name: card.files[name] for name in names},
+        novelty=replace(card.novelty, limits=limits) if card.novelty else None,
         figures=tuple(figure for figure in card.figures if figure.file in names),
     )
     return json.dumps(travelling.to_json(), indent=1) + "\n"
@@ -106,9 +116,10 @@ a file leaves open is asked in one sentence that names the option; the exit code
 same CSV as `python -m wafer_core score`, byte for byte on one machine.
 
 Columns: lot, wafer, a probability for each of the eight patterns, `patterns` (the answer, such as `Center+Scratch`),
-`excluded` (above its threshold, but not possible together with the answer), and `margin` (how much the answer is
-worth more than the next best, in logits; below {small.card.unsure_below:.3g} the model is unsure). A wafer of which
-no die was tested has an empty row.
+`excluded` (above its threshold, but not possible together with the answer), `margin` (how much the answer is
+worth more than the next best, in logits; below {small.card.unsure_below:.3g} the model is unsure), `novelty` (how far
+the wafer is from all the model was taught on; 1 in 100 ordinary wafers is above 1), and `flag` (`yes` above 1: unlike
+anything known, so trust the patterns less and look at the map). A wafer of which no die was tested has an empty row.
 
 | file | bytes | sha256 |
 |---|---|---|

@@ -26,6 +26,7 @@ from wafer_core.decode import Verdicts, decode
 from wafer_core.errors import BrokenModel, UnreadableFile, UsageError, WaferDistillError
 from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions
 from wafer_core.models.session import GraphSession
+from wafer_core.novelty import Reference, read_reference
 from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
 from wafer_core.recognise import BATCH
@@ -49,15 +50,20 @@ class Model:
     thresholds: tuple[float, ...]
     decoder: str
     unsure_below: float
+    known: tuple[Reference, float] | None = None
+    """What the model was taught on, and the distance from it above which a wafer is flagged."""
 
     def verdicts(self, lot: Lot) -> Verdicts:
         """Return a verdict for every wafer; one of which no die was tested has none."""
         logits = np.full((len(lot), len(PATTERNS)), np.nan, dtype=np.float32)
+        embedding = np.full((len(lot), self.graph.width), np.nan, dtype=np.float32)
         able = [row for row, wafer in enumerate(lot) if wafer.yield_fraction is not None]
         for start in range(0, len(able), BATCH):
             rows = able[start : start + BATCH]
-            logits[rows], _ = self.graph.run(canonical([lot.wafers[row] for row in rows], self.graph.size))
-        return decode(logits, self.thresholds, self.decoder, self.unsure_below)
+            maps = canonical([lot.wafers[row] for row in rows], self.graph.size)
+            logits[rows], embedding[rows] = self.graph.run(maps)
+        novelty = self.known[0].novelty(embedding, self.known[1]) if self.known else None
+        return decode(logits, self.thresholds, self.decoder, self.unsure_below, novelty)
 
     def answer(self, lot: Lot) -> str:
         """Return the verdicts on a lot as CSV."""
@@ -78,10 +84,25 @@ def load(folder: Path, precision: str) -> Model:
         thresholds = tuple(map(float, entry["thresholds"]))
         decoder, unsure_below, stated = str(card["decoder"]), float(card["unsure_below"]), str(entry["sha256"])
         size, patterns = card["input"]["size"], tuple(card["patterns"])
+        limit = float(card["novelty"]["limits"][file]) if card.get("novelty") else 0.0
+        reference, its_hash = (str(card["novelty"][key]) for key in ("file", "sha256")) if limit else ("", "")
     except OSError as exc:
         raise BrokenModel(f"{folder / CARD}: it cannot be read; unpack the kit again.") from exc
     except (ValueError, LookupError, TypeError, AttributeError) as exc:
         raise BrokenModel(f"{CARD}: it is no card with an {precision} graph; unpack the kit again.") from exc
+    graph = GraphSession(_beside(folder, file, stated), file, threads=1)
+    if (size, patterns) != (graph.size, PATTERNS):
+        raise BrokenModel(f"{CARD}: it describes another graph than {file}; unpack the kit again.")
+    if not limit:
+        return Model(graph, thresholds, decoder, unsure_below)
+    known = read_reference(_beside(folder, reference, its_hash), reference)
+    if known.centre.shape != (graph.width,):
+        raise BrokenModel(f"{reference}: it is the reference of another graph than {file}; unpack the kit again.")
+    return Model(graph, thresholds, decoder, unsure_below, (known, limit))
+
+
+def _beside(folder: Path, file: str, stated: str) -> bytes:
+    """Return the bytes of a file that the card names, checked against the sha256 it states."""
     if Path(file).name != file:
         raise BrokenModel(f"{CARD}: it names {file!r}, which is not beside it; unpack the kit again.")
     try:
@@ -90,10 +111,7 @@ def load(folder: Path, precision: str) -> Model:
         raise BrokenModel(f"{file}: the card names this file, but it cannot be read; unpack the kit again.") from exc
     if hashlib.sha256(data).hexdigest() != stated:
         raise BrokenModel(f"{file}: its sha256 is not the one its card states; unpack the kit again.")
-    graph = GraphSession(data, file, threads=1)
-    if (size, patterns) != (graph.size, PATTERNS):
-        raise BrokenModel(f"{CARD}: it describes another graph than {file}; unpack the kit again.")
-    return Model(graph, thresholds, decoder, unsure_below)
+    return data
 
 
 def check(folder: Path, precision: str) -> str:

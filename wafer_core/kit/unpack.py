@@ -9,28 +9,33 @@ import secrets
 import shutil
 import stat
 import zipfile
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 import onnx
 
 from wafer_core.errors import BrokenModel
 from wafer_core.models.card import CARD
-from wafer_core.models.folder import APPROVED, ModelFile, files_of, shipped_models
+from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, shipped_models
 from wafer_core.models.session import GraphSession
 
 MOST_BYTES = 256 << 20
 """Of a kit, packed and unpacked; a teacher of a million parameters takes 6 MB."""
 MOST_MEMBERS = 100
 _MOST_CARD_BYTES = 4 << 20
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
-def import_kit(data: bytes, parent: Path) -> Path:
+def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
     """Write the model of a kit into a new folder under `parent` and return that folder.
 
     Only the card and the weights it names are taken, each checked against the size and sha256 that
     the card states, and loaded once. No code of the kit is kept or run. A folder that exists is
     never touched: a second kit of one name gets `-2` behind it.
+
+    Args:
+        data: the zip.
+        parent: where the folder goes.
+        taken: names that other models have, whatever their folders are called.
 
     Raises:
         BrokenModel: it is no kit, or one that is damaged, too large or contradicts itself.
@@ -46,9 +51,10 @@ def import_kit(data: bytes, parent: Path) -> Path:
         home.mkdir()
         os.replace(stage / CARD, home / CARD)
         for file in files_of(home):
-            file.path.write_bytes(_weights(archive, card, file))
+            file.path.write_bytes(_named(archive, card, file.file, file.entry.bytes))
             _check_loads(file)
-        return _moved(home, parent)
+        _take_reference(archive, card, home)
+        return _moved(home, parent, taken)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -87,21 +93,28 @@ def _card_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if len(cards) != 1:
         raise BrokenModel(f"The kit holds {len(cards) or 'no'} {CARD}, so it is no kit of one model.")
     folder = cards[0].filename.rpartition("/")[0]
-    if folder and not re.fullmatch(_NAME, folder):
+    if folder and not re.fullmatch(NAME, folder):
         raise BrokenModel(f"The kit calls its model {folder[:80]!r}, which is no name of a folder; rename it.")
     return cards[0]
 
 
-def _weights(archive: zipfile.ZipFile, card: zipfile.ZipInfo, file: ModelFile) -> bytes:
-    """Return a weights file that has the size its card states; its sha256 is checked when it is loaded."""
-    wanted = card.filename.removesuffix(CARD) + file.file
+def _take_reference(archive: zipfile.ZipFile, card: zipfile.ZipInfo, home: Path) -> None:
+    """Take what tells wafers unlike anything known, where the card names it, and load it once."""
+    first = files_of(home)[0]
+    if first.card.novelty is not None:
+        known = first.card.novelty
+        (home / known.file).write_bytes(_named(archive, card, known.file, known.bytes))
+        first.known()
+
+
+def _named(archive: zipfile.ZipFile, card: zipfile.ZipInfo, file: str, size: int) -> bytes:
+    """Return a file that the card names and that has the size it states; its sha256 is checked when it is loaded."""
+    wanted = card.filename.removesuffix(CARD) + file
     try:
         member = archive.getinfo(wanted)
     except KeyError as exc:
-        raise BrokenModel(
-            f"The kit's card names {file.file}, but the kit does not hold it; download it again."
-        ) from exc
-    return _content(archive, member, file.entry.bytes)
+        raise BrokenModel(f"The kit's card names {file}, but the kit does not hold it; download it again.") from exc
+    return _content(archive, member, size)
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
@@ -144,9 +157,9 @@ def _check_whole(data: bytes, where: str) -> None:
         raise BrokenModel(f"{where}: it keeps weights in another file; a kit's graphs hold their own.")
 
 
-def _moved(home: Path, parent: Path) -> Path:
+def _moved(home: Path, parent: Path, taken: Collection[str]) -> Path:
     """Put a complete folder under the first name that no model has yet."""
-    reserved = {model.name for model in shipped_models()} | set(APPROVED)
+    reserved = {model.name for model in shipped_models()} | set(APPROVED) | set(taken)
     number = 1
     while True:
         target = parent / (home.name if number == 1 else f"{home.name}-{number}")

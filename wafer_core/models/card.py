@@ -26,6 +26,8 @@ Precision = Literal["fp32", "int8"]
 _MOST_CARD_BYTES = 4 << 20
 _MOST_FILE_BYTES = 1 << 30
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(safetensors|onnx)"
+_REFERENCE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.safetensors"
+_MOST_REFERENCE_BYTES = 1 << 20
 _NAME = r"[^\x00-\x1f]{1,200}"
 
 
@@ -48,6 +50,27 @@ class FileEntry:
     bytes: int
     sha256: str
     thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """What tells wafers unlike anything known, as `wafer_core.novelty` understands it.
+
+    Args:
+        file: the reference, beside the weights.
+        bytes: the file's size.
+        sha256: of the file.
+        limits: by weights file, the distance from the reference that 1 % of ordinary wafers pass.
+        known: how many maps the reference is made from.
+        ordinary: on how many others the limits were chosen.
+    """
+
+    file: str
+    bytes: int
+    sha256: str
+    limits: dict[str, float]
+    known: int
+    ordinary: int
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,7 @@ class Card:
             where a command and a seed generate it, `labels` yes or no, `maps`, and where the data have
             a split `parts` and `groups` as `pack_groups` packs them), `seed`, `steps`, `command`.
         figures: what was measured.
-        novelty: reserved for what recognises wafers unlike any known.
+        novelty: what tells wafers unlike anything known; None where nothing does.
     """
 
     name: str
@@ -100,7 +123,7 @@ class Card:
     files: dict[str, FileEntry]
     made_from: dict[str, Any]
     figures: tuple[Figure, ...] = ()
-    novelty: dict[str, Any] | None = None
+    novelty: Novelty | None = None
     channels: int = CHANNELS
     patterns: tuple[str, ...] = PATTERNS
     schema: int = field(default=SCHEMA)
@@ -140,7 +163,7 @@ class Card:
             files=files,
             made_from=_made_from(fields.inner("made_from")),
             figures=tuple(_figure(each, files) for each in fields.several("figures")),
-            novelty=fields.inner("novelty").values if fields.has("novelty") else None,
+            novelty=_novelty(fields.inner("novelty"), files) if fields.has("novelty") else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -158,7 +181,7 @@ class Card:
             "made_from": self.made_from,
             "figures": [asdict(figure) for figure in self.figures],
         }
-        return document if self.novelty is None else {**document, "novelty": self.novelty}
+        return document if self.novelty is None else {**document, "novelty": asdict(self.novelty)}
 
     def write(self, folder: Path) -> None:
         """Write `card.json` into a model folder, after the same checks that reading makes.
@@ -244,6 +267,23 @@ def _made_from(fields: Fields) -> dict[str, Any]:
             except ValueError as exc:
                 raise packed.broken(str(exc)) from exc
     return fields.values
+
+
+def _novelty(fields: Fields, files: Mapping[str, FileEntry]) -> Novelty:
+    limits = fields.inner("limits")
+    novelty = Novelty(
+        file=fields.text("file", _REFERENCE_NAME),
+        bytes=fields.integer("bytes", 1, _MOST_REFERENCE_BYTES),
+        sha256=fields.sha256("sha256"),
+        limits={name: limits.number(name, 1e-12, 1e12) for name in fields.keys_of("limits", _FILE_NAME)},
+        known=fields.integer("known", 1, 1 << 40),
+        ordinary=fields.integer("ordinary", 1, 1 << 40),
+    )
+    if novelty.file in files:
+        raise fields.broken(f"{novelty.file} cannot be both weights and reference")
+    if strangers := novelty.limits.keys() - files.keys():
+        raise fields.broken(f"{min(strangers)} has a limit, but is none of the model's files")
+    return novelty
 
 
 def _figure(fields: Fields, files: Mapping[str, FileEntry]) -> Figure:

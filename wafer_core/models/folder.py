@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wafer_core.errors import BrokenModel, UnknownModel
 from wafer_core.models.card import CARD, Card, Engine, FileEntry, Role
+from wafer_core.novelty import Reference, read_reference
 
 SHIPPED_STUDENTS = {"tiny": "tiny", "small": "student", "base": "base"}
 """The name under which the student of each size ships, where it does."""
@@ -21,6 +25,10 @@ APPROVED = {"approved": "student", "approved-int8": "student-int8"}
 
 _KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-int8"}
 """What a file's kind adds to its folder's name, in the order in which a folder stands for one file."""
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What a model may be called: a folder's name on every system, and nothing that an address would break."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,11 @@ class ModelFile:
         return self.card.role
 
     @property
+    def stem(self) -> str:
+        """What all files of its folder are called but for their kind."""
+        return self.name.removesuffix(_kind(self.entry))
+
+    @property
     def label(self) -> str:
         """What the screen calls it: the card's name, and the kind of file unless it is the trained one."""
         kind = {"": "", "-onnx": ", ONNX", "-int8": ", int8"}[_kind(self.entry)]
@@ -76,19 +89,55 @@ class ModelFile:
         Raises:
             BrokenModel: the file is missing, or its size or sha256 is not the card's.
         """
-        where = f"{self.folder.name}/{self.file}"
+        return self._checked(self.file, self.entry.bytes, self.sha256)
+
+    def novelty(self, embedding: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return how far embeddings (n, E) of this file lie from all it was taught on, float32 (n,).
+
+        A wafer is unlike anything known above `novelty.FLAGGED_ABOVE`. None where the card has no reference.
+
+        Raises:
+            BrokenModel: the reference is missing, or not this model's.
+        """
+        if (known := self.known()) is None:
+            return None
+        reference, limit = known
+        if embedding.shape[1:] != reference.centre.shape:
+            raise BrokenModel(f"{self.name}: its reference is that of another network; restore the model's folder.")
+        return reference.novelty(embedding, limit)
+
+    def known(self) -> tuple[Reference, float] | None:
+        """Return what the model was taught on and the distance from it that flags a wafer of this file, or None.
+
+        Raises:
+            BrokenModel: the card has a reference, but its file is missing, damaged or no reference.
+        """
+        novelty, data = self.card.novelty, self.reference_bytes()
+        if novelty is None or data is None or self.file not in novelty.limits:
+            return None
+        return read_reference(data, f"{self.folder.name}/{novelty.file}"), novelty.limits[self.file]
+
+    def reference_bytes(self) -> bytes | None:
+        """Return the reference's file, checked against the card; None where the card has none.
+
+        Raises:
+            BrokenModel: the file is missing, or its size or sha256 is not the card's.
+        """
+        novelty = self.card.novelty
+        return None if novelty is None else self._checked(novelty.file, novelty.bytes, novelty.sha256)
+
+    def _checked(self, file: str, size: int, sha256: str) -> bytes:
+        """Return the bytes of a file of the folder whose size and sha256 are those its card states."""
+        where, path = f"{self.folder.name}/{file}", self.folder / file
         try:
-            size = self.path.stat().st_size
-            if size != self.entry.bytes:
-                raise BrokenModel(
-                    f"{where}: it has {size} bytes and its card says {self.entry.bytes}; restore the file."
-                )
-            data = self.path.read_bytes()
+            if (found := path.stat().st_size) != size:
+                raise BrokenModel(f"{where}: it has {found} bytes and its card says {size}; restore the file.")
+            data = path.read_bytes()
         except FileNotFoundError as exc:
             raise BrokenModel(f"{where}: the card names this file, but it is not there; restore it.") from exc
         except OSError as exc:
             raise BrokenModel(f"{where}: it cannot be read ({exc.strerror}).") from exc
-        if hashlib.sha256(data).hexdigest() != self.sha256:
+        if hashlib.sha256(data).hexdigest() != sha256:
             raise BrokenModel(f"{where}: its sha256 is not the one its card states; restore the file.")
         return data
 
@@ -115,7 +164,7 @@ def shipped_models() -> tuple[ModelFile, ...]:
 
 
 def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
-    """Return the model a name or a path means, its weights checked against its card.
+    """Return the model a name or a path means, its weights and its reference checked against its card.
 
     Args:
         name_or_path: the name of a shipped model, `approved` or `approved-int8`, the name of a model
@@ -137,6 +186,7 @@ def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
             "or of a weights file in one."
         )
     found.read()
+    found.known()
     return found
 
 

@@ -20,6 +20,7 @@ from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precis
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.networks import Network, parameter_count
+from wafer_core.models.reference import fit_novelty
 from wafer_core.models.session import GraphSession
 from wafer_core.models.weights import network_bytes
 
@@ -48,6 +49,7 @@ def write_model(
     threshold_maps: NDArray[np.float32] | None = None,
     stem: str | None = None,
     figures: Sequence[Figure] = (),
+    known: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> Generator[str, None, tuple[ModelFile, ...]]:
     """Write `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx` and `card.json`; a reader never sees half of it.
@@ -71,6 +73,8 @@ def write_model(
         threshold_maps: the maps a threshold function sees logits of; the calibration maps unless given.
         stem: of the file names; the folder's name unless given.
         figures: what is already measured.
+        known: maps the network was taught on, and ordinary ones it was not, from which novelty is told;
+            too few of either make a model without it.
         beside: further text files by name, such as `run.json`.
 
     Raises:
@@ -107,6 +111,9 @@ def write_model(
             made_from=dict(made_from),
             figures=tuple(figures),
         ).write(stage)
+        if known is not None:
+            yield "novelty"
+            fit_novelty(stage, *known)
         for other, text in (beside or {}).items():
             (stage / other).write_text(text, encoding="utf-8")
     return files_of(folder)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
 def turned(maps: Tensor, random: torch.Generator) -> Tensor:
     """Return square maps (n, c, S, S) in flips and rotations, each eighth of the batch in another."""
+    return turned_alike([maps], random)[0]
+
+
+def turned_alike(batches: Sequence[Tensor], random: torch.Generator) -> list[Tensor]:
+    """Return batches of square grids (n, c, S, S), n alike and S not, each row of all in one flip or rotation."""
     first = int(torch.randint(8, (1,), generator=random))
-    return torch.cat([_turn(part, (first + i) % 8) for i, part in enumerate(maps.chunk(8))])
+    return [torch.cat([_turn(part, (first + i) % 8) for i, part in enumerate(grids.chunk(8))]) for grids in batches]
 
 
 def overlaid(maps: Tensor, random: torch.Generator, share: float) -> Tensor:

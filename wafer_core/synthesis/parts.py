@@ -8,6 +8,7 @@ maps and what the 38 reference maps of MixedWM38 show to the eye.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +24,7 @@ def centre(disc: Disc, random: Generator) -> Chances:
     distance, angle = disc.around(*_near_middle(random, 0.13))
     size = random.uniform(0.09, 0.42)
     distance = distance * _wobble(angle, random, 0.05)
-    if random.random() < 0.7:
+    if random.random() < 0.85:
         return _soft_below(distance, size, 0.4 * disc.pitch)
     fading: Chances = np.float32(random.uniform(0.7, 1.0)) * np.exp(-((distance / size) ** 2))
     return fading
@@ -72,10 +73,10 @@ def loc(disc: Disc, random: Generator) -> Chances:
 
 
 def scratch(disc: Disc, random: Generator) -> Chances:
-    """One thin curved line, sometimes two, which may break."""
+    """One thin curved line, sometimes two: along a chord of the wafer, or anywhere, where it may break."""
     chances = np.zeros(disc.shape, dtype=np.float32)
-    for _ in range(1 + (random.random() < 0.12)):
-        row, column = _line(disc, random)
+    for line in _lines(random):
+        row, column = _cells(line, disc, random)
         chances[row, column] = 1.0
         if random.random() < 0.35:
             chances[row, np.minimum(column + 1, disc.shape[1] - 1)] = 1.0
@@ -83,12 +84,11 @@ def scratch(disc: Disc, random: Generator) -> Chances:
 
 
 def random_fails(disc: Disc, random: Generator) -> Chances:
-    """Fails all over, in the blocks of a coarser grid that was enlarged."""
-    coarse = random.integers(18, 34, 2) if random.random() < 0.75 else np.array(disc.shape)
-    rate = random.uniform(0.25, 0.65)
-    field = random.random(tuple(coarse)) + _slope(coarse, random, 0.25)
-    fails = field < np.quantile(field, rate)
-    return _enlarged(fails, disc.shape).astype(np.float32)
+    """Fails all over, more on some side."""
+    rate = random.uniform(0.3, 0.65)
+    field = random.random(disc.shape) + _slope(disc.shape, random, 0.25)
+    fails: Chances = (field < np.quantile(field, rate)).astype(np.float32)
+    return fails
 
 
 def near_full(disc: Disc, random: Generator) -> Chances:
@@ -171,18 +171,57 @@ def _spot(disc: Disc, random: Generator, x: float, y: float, size: float) -> Cha
     return np.exp(-(np.clip((distance - core) / (0.6 * size), 0, None) ** 2)).astype(np.float32)
 
 
-def _line(disc: Disc, random: Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The cells of a curved line across the wafer, one cell wide, with its breaks left out."""
-    length = random.uniform(0.4, 1.25)
-    steps = np.arange(0, length, disc.pitch / 3)
-    heading, bend = random.uniform(-np.pi, np.pi), random.normal(0, 0.7)
-    headings = heading + bend * (steps - length / 2) + 0.15 * np.sin(random.uniform(2, 8) * steps)
-    x, y = np.cumsum(np.cos(headings)), np.cumsum(np.sin(headings))
+class Line(NamedTuple):
+    """A curved line: heading (radians) and place of its middle, length, bend (radians a radius), broken or not."""
+
+    heading: float
+    right: float
+    down: float
+    length: float
+    bend: float
+    broken: bool
+
+
+def _lines(random: Generator) -> list[Line]:
+    """Return the lines of one scratch."""
+    line = _chord(random) if random.random() < 0.5 else _stroke(random)
+    chance = random.random()
+    if chance < 0.12:
+        return [line, _stroke(random)]
+    if chance < 0.25:
+        return [line, line._replace(heading=line.heading + random.normal(0, 0.15))]
+    return [line]
+
+
+def _chord(random: Generator) -> Line:
+    """A line that cuts a piece off the wafer, from edge to edge or nearly so: what MixedWM38 shows."""
+    out, side = random.uniform(0.45, 0.85), random.uniform(-np.pi, np.pi)
+    length = 2 * np.sqrt(1 - out**2) * random.uniform(0.7, 1.1)
+    heading = side + np.pi / 2 + random.normal(0, 0.2)
+    return Line(heading, out * np.cos(side), out * np.sin(side), length, random.normal(0, 0.5), broken=False)
+
+
+def _stroke(random: Generator) -> Line:
+    """A line anywhere on the wafer."""
     out, side = 0.8 * np.sqrt(random.random()), random.uniform(-np.pi, np.pi)
-    right = (x - x.mean()) * disc.pitch / 3 + out * np.cos(side)
-    down = (y - y.mean()) * disc.pitch / 3 + out * np.sin(side)
+    return Line(
+        heading=random.uniform(-np.pi, np.pi),
+        right=out * np.cos(side),
+        down=out * np.sin(side),
+        length=random.uniform(0.5, 1.25),
+        bend=random.normal(0, 0.7),
+        broken=random.random() < 0.3,
+    )
+
+
+def _cells(line: Line, disc: Disc, random: Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the cells of a line, one cell wide, with its breaks left out."""
+    steps = np.arange(0, line.length, disc.pitch / 3)
+    headings = line.heading + line.bend * (steps - line.length / 2) + 0.15 * np.sin(random.uniform(2, 8) * steps)
+    right, down = (np.cumsum(turn(headings)) * disc.pitch / 3 for turn in (np.cos, np.sin))
+    right, down = right - right.mean() + line.right, down - down.mean() + line.down
     kept = np.hypot(right, down) <= 1
-    if random.random() < 0.35:
+    if line.broken:
         kept &= ~_breaks(len(steps), random)
     row = np.abs(disc.down[:, :1].T - down[kept, None].astype(np.float32)).argmin(axis=1)
     column = np.abs(disc.right[:1] - right[kept, None].astype(np.float32)).argmin(axis=1)
@@ -196,14 +235,7 @@ def _breaks(count: int, random: Generator) -> NDArray[np.bool_]:
     return missing
 
 
-def _slope(shape: NDArray[np.integer], random: Generator, most: float) -> Chances:
+def _slope(shape: tuple[int, int], random: Generator, most: float) -> Chances:
     """A gentle tilt over a grid, so that some side fails more."""
     down, right = random.uniform(-most, most, 2)
     return (np.linspace(-down, down, shape[0])[:, None] + np.linspace(-right, right, shape[1])[None]).astype(np.float32)
-
-
-def _enlarged(fails: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    row = (np.arange(shape[0]) + 0.5) * fails.shape[0] // shape[0]
-    column = (np.arange(shape[1]) + 0.5) * fails.shape[1] // shape[1]
-    blocks: NDArray[np.bool_] = fails[row.astype(int)[:, None], column.astype(int)[None]]
-    return blocks

@@ -32,9 +32,11 @@ class Pool:
         self.filled = self.cursor = 0
         self._put(first)
 
-    def refresh(self) -> None:
-        """Take one more chunk of the stream, over the oldest one when the pool is full."""
-        self._put(next(self.chunks))
+    def refresh(self) -> int:
+        """Take one more chunk of the stream, over the oldest one when the pool is full; return its length."""
+        chunk = next(self.chunks)
+        self._put(chunk)
+        return len(chunk[0])
 
     def draw(self, count: int, random: torch.Generator) -> Chunk:
         """Return `count` rows: maps as float32 (count, 2, S, S) in [0, 1], then the rest as it came."""

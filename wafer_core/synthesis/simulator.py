@@ -12,6 +12,10 @@ from wafer_core.lot import FAIL
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS, index
 from wafer_core.synthesis.outline import MIXED_OUTLINE, Disc, disc
 from wafer_core.synthesis.parts import PARTS, clears_inside
+from wafer_core.synthesis.views import regridded
+
+ALL_OVER = [index("Near-Full"), index("Random")]
+"""Patterns that leave no room for another cause of fails."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,19 @@ class LabelledWafer:
 
 
 def labelled_wafer(random: Generator, outline: Disc, labels: NDArray[np.bool_]) -> LabelledWafer:
-    """Draw one wafer that carries exactly the patterns `labels`, bool (8,), on `outline`."""
+    """Draw one wafer that carries exactly the patterns `labels`, bool (8,), on `outline`.
+
+    Most wafers that fail all over are those of a coarser grid enlarged, their outline too, as in MixedWM38.
+    """
+    if labels[ALL_OVER].any() and random.random() < 0.75:
+        rows, columns = random.integers(20, 42, 2)
+        coarse = _drawn(random, disc(int(rows), int(columns)), labels)
+        regions = np.stack([regridded(region, *outline.shape) for region in coarse.regions])
+        return LabelledWafer(regridded(coarse.states, *outline.shape), labels, regions)
+    return _drawn(random, outline, labels)
+
+
+def _drawn(random: Generator, outline: Disc, labels: NDArray[np.bool_]) -> LabelledWafer:
     background = random.random(outline.shape) < _background_rate(random, bool(labels.any()))
     regions = np.zeros((len(PATTERNS), *outline.shape), dtype=bool)
     for k in np.flatnonzero(labels):
@@ -38,7 +54,7 @@ def labelled_wafer(random: Generator, outline: Disc, labels: NDArray[np.bool_]) 
         regions[k] = (random.random(outline.shape) < chances) & outline.inside
         if k == index("Donut") and random.random() < 0.8:
             background &= ~clears_inside(outline, chances)
-    if labels[index("Near-Full")] or labels[index("Random")]:
+    if labels[ALL_OVER].any():
         background[:] = False
     states = outline.blank()
     states[(background | regions.any(axis=0)) & outline.inside] = FAIL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from wafer_core.canonical import CHANNELS, canonical_states
+from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.synthesis.overlays import overlay
 from wafer_core.synthesis.simulator import mixed_map
 from wafer_core.synthesis.views import any_view, on_random_grid, regridded, thinned, turned
@@ -25,13 +26,26 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         size: the canonical grid.
         seed: of the stream; each worker process has its own.
         chunk: maps a chunk.
+        called: bool (real wafers, 8), what a model calls on each. Wafers it calls rarely are then drawn
+            more often than they occur, and overlays are of wafers whose patterns can stand together:
+            most wafers are normal, and drawn evenly few overlays would hold two patterns.
     """
 
-    def __init__(self, real: Sequence[NDArray[np.uint8]], size: int, seed: int, chunk: int = 256) -> None:
+    def __init__(
+        self,
+        real: Sequence[NDArray[np.uint8]],
+        size: int,
+        seed: int,
+        chunk: int = 256,
+        called: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.real = real
         self.size = size
         self.seed = seed
         self.chunk = chunk
+        called = np.zeros((len(real), len(PATTERNS)), dtype=bool) if called is None else called
+        self.rows = _rows_by_call(called)
+        self.mixes = _mixes_of(self.rows)
 
     def __iter__(self) -> Iterator[tuple[Tensor]]:
         worker = get_worker_info()
@@ -45,7 +59,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
     def map(self, random: Generator) -> NDArray[np.uint8]:
         """Draw the die states of one wafer, uint8 (rows, columns)."""
         kind = random.random()
-        if kind < 0.45:
+        if kind < 0.4:
             return any_view(self._real(random), random)
         if kind < 0.65:
             return any_view(self._overlay(random), random)
@@ -53,12 +67,38 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         return turned(states if random.random() < 0.8 else on_random_grid(states, random), random)
 
     def _real(self, random: Generator) -> NDArray[np.uint8]:
-        return self.real[int(random.integers(len(self.real)))]
+        weights = np.sqrt([len(rows) for rows in self.rows.values()])
+        rows = list(self.rows.values())[random.choice(len(weights), p=weights / weights.sum())]
+        return self._any_of(rows, random)
 
     def _overlay(self, random: Generator) -> NDArray[np.uint8]:
-        maps = [turned(regridded(self._real(random), 64, 64), random) for _ in range(random.integers(2, 4))]
+        if self.mixes:
+            chosen = [self._any_of(self.rows[k], random) for k in self.mixes[random.integers(len(self.mixes))]]
+        else:
+            chosen = [self._real(random) for _ in range(random.integers(2, 4))]
+        maps = [turned(regridded(states, 64, 64), random) for states in chosen]
         share = random.choice([0.0, random.uniform(0.3, 1.0)])
         return overlay([maps[0], *(thinned(states, random, share) for states in maps[1:])])
+
+    def _any_of(self, rows: NDArray[np.intp], random: Generator) -> NDArray[np.uint8]:
+        return self.real[int(random.choice(rows))]
+
+
+def _rows_by_call(called: NDArray[np.bool_]) -> dict[int, NDArray[np.intp]]:
+    """Return the rows of every pattern called at all, and under -1 those without any."""
+    found = {k: np.flatnonzero(called[:, k]) for k in range(len(PATTERNS))}
+    found[-1] = np.flatnonzero(~called.any(axis=1))
+    return {k: rows for k, rows in found.items() if len(rows)}
+
+
+def _mixes_of(rows: Container[int]) -> list[tuple[int, ...]]:
+    """Return the sets of two and of three patterns that can stand together and of which there are wafers.
+
+    Pairs come three times, so that about two thirds of overlays are of two wafers.
+    """
+    sets = [tuple(int(k) for k in np.flatnonzero(members)) for members in ALLOWED_SETS["38"]]
+    there = [mix for mix in sets if len(mix) in (2, 3) and all(k in rows for k in mix)]
+    return [mix for mix in there for _ in range(3 if len(mix) == 2 else 1)]
 
 
 def stream(chunks: IterableDataset[tuple[Tensor, ...]], workers: int) -> Iterator[tuple[Tensor, ...]]:

@@ -20,6 +20,7 @@ from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
+from wafer_core.training.ordinary import held_out_maps, taught_maps
 from wafer_core.training.trainer import Recipe, train
 from wafer_core.training.validation import choose_thresholds, examples, figures, validation_figures
 
@@ -107,6 +108,7 @@ def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]
         thresholds=thresholds,
         calibration=_spread(sets[0].maps, 200),
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
+        known=(taught_maps(options.data, options.size), held_out_maps(options.data, options.size)),
         made_from={
             "data": list(learned),
             "seed": recipe.seed,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical_states
-from wafer_core.decode import decode_with, sigmoid
+from wafer_core.decode import decode_with
 from wafer_core.lot import FAIL, PASS, UNTESTED, Wafer
 from wafer_core.recognise import Recognizer
-from wafer_core.trust.scores import by_credit, places
+from wafer_core.trust.scores import places
 
 FILLS = {"passing": PASS, "untested": UNTESTED}
 """What a failing die that is taken away becomes; both are states a tested wafer can have."""
@@ -30,20 +28,6 @@ MADE, ASKED = 256, 16
 
 Logits = NDArray[np.float32]
 Places = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class TakenAway:
-    """What a few dies mean to a pattern: its probability with them, without them, and without as many others.
-
-    `at_random` is the mean over random choices among all failing dies.
-    """
-
-    count: int
-    failing: int
-    before: float
-    after: float
-    at_random: float
 
 
 class Flips:
@@ -125,27 +109,6 @@ class Flips:
         altered[:, self.failing] = np.where(gone, self.fill, FAIL)
         maps = canonical_states(altered, self.recognizer.model.card.size)
         return self.recognizer.score_maps(maps, ASKED).logits
-
-
-def taking_away(
-    recognizer: Recognizer, wafer: Wafer, credit: NDArray[np.float32], pattern: int, count: int = 10, draws: int = 20
-) -> TakenAway:
-    """Ask what the most credited dies mean to a pattern: they pass, and as many random failing dies instead.
-
-    Args:
-        recognizer: who answers.
-        wafer: with at least one failing die.
-        credit: of each die for the pattern, float32 (rows, columns).
-        pattern: its column of `PATTERNS`.
-        count: how many dies pass; all failing ones if there are not so many.
-        draws: how many random choices.
-    """
-    flips, random = Flips(recognizer, wafer), np.random.default_rng(0)
-    count = min(count, flips.count)
-    order = [by_credit(credit[flips.failing], random), *random_orders(flips.count, draws, random)]
-    gone = np.concatenate([np.zeros((1, flips.count), dtype=bool), np.stack(order) < count])
-    before, after, *others = sigmoid(flips.logits(gone)[:, pattern]).tolist()
-    return TakenAway(count, flips.count, before, after, float(np.mean(others)))
 
 
 def random_orders(count: int, orders: int, random: np.random.Generator) -> Places:

@@ -21,6 +21,9 @@ RECORD = "explanations.json"
 SCHEMA = 1
 """The layout that this version writes and reads."""
 
+SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
+"""The sets that are scored, the headline first."""
+
 BY_PATTERN = ("pointing", "pointing, unshared", "own/other", "removal")
 """The scores that are kept for each pattern; all are kept pooled."""
 
@@ -170,7 +173,7 @@ class Record:
 
 
 def keep(folder: Path, newer: Record) -> None:
-    """Put what was measured of a folder's weights into its record, in place of what it said of them before.
+    """Put what was measured of a folder's weights, if anything, into its record, in place of what it said before.
 
     Raises:
         BrokenModel: the card or the record is broken.
@@ -181,7 +184,8 @@ def keep(folder: Path, newer: Record) -> None:
         times=tuple(each for each in newer.times if each.sha256 in ours),
         figures=tuple(each for each in newer.figures if each.sha256 in ours),
     )
-    Record.read(folder).joined(mine, ours).write(folder)
+    if mine.figures:
+        Record.read(folder).joined(mine, ours).write(folder)
 
 
 def quotable(model: ModelFile, method: str, set_name: str, reached: Sequence[Reached]) -> list[Kept]:

@@ -53,7 +53,7 @@ def _shuffled_graph(recognizer: GraphRecognizer, seed: int) -> Recognizer:
     from onnx import numpy_helper
 
     random = np.random.default_rng(seed)
-    graph = onnx.load_from_string(recognizer.model.read())
+    graph = onnx.load_from_string(recognizer.graph)
     for tensor in graph.graph.initializer:
         weights = numpy_helper.to_array(tensor)
         if weights.ndim > 1:

@@ -322,7 +322,7 @@ def cards(comparison: Comparison) -> None:
         "Where these models come from", icon=":material/description:", key="cards", on_change="rerun"
     )
     if unfolded.open:
-        models = {one.model.folder.name: one.model for one in reversed(comparison.all)}
+        models = {one.model.stem: one.model for one in reversed(comparison.all)}
         names = list(reversed(models))
         for name, tab in zip(names, unfolded.tabs(names), strict=True):
             with tab:

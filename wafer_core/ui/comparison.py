@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core import jobs
-from wafer_core.benchmark import BenchmarkSet, shipped_sets
+from wafer_core.benchmark import BenchmarkSet, guard_set, shipped_sets
 from wafer_core.compare import (
     Accuracy,
     Agreement,
@@ -46,6 +46,7 @@ class Ground:
     wafers: int
     labelled: bool
     benchmark: bool
+    guard: bool = False
 
     @property
     def lot(self) -> Lot:
@@ -57,6 +58,8 @@ class Ground:
         """What a list of grounds says of it."""
         if self.benchmark:
             return f"Shipped benchmark: {self.title}"
+        if self.guard:
+            return self.title
         return f"{self.title} · {self.wafers:,} wafers · {'labelled' if self.labelled else 'no labels'}"
 
 
@@ -121,19 +124,44 @@ def _benchmarks() -> dict[str, BenchmarkSet]:
     return {state.workspace().add_lot(each.lot, "sample"): each for each in largest_first}
 
 
+@st.cache_resource(show_spinner="Opening the guard set …")
+def _guard() -> str:
+    """The guard set's lot id; it is put into the workspace as the benchmark is."""
+    return state.workspace().add_lot(guard_set().lot, "sample")
+
+
+def guard_ground() -> Ground:
+    """Return the wafers on which a student is held against the shipped one."""
+    lot = state.load_lot(_guard())
+    return Ground(_guard(), lot.title, len(lot), labelled=True, benchmark=False, guard=True)
+
+
+def benchmark_ground() -> Ground | None:
+    """Return the first shipped set, or None where none is shipped."""
+    for lot_id in _benchmarks():
+        lot = state.load_lot(lot_id)
+        return Ground(lot_id, lot.title, len(lot), labelled=True, benchmark=True)
+    return None
+
+
+def measured_on() -> set[str]:
+    """Return the lots by whose wafers students are judged, from which none may learn."""
+    return {_guard(), *_benchmarks()}
+
+
 def grounds(in_hand: str | None = None) -> dict[str, Ground]:
-    """Return everything models can be compared on: shipped sets, labelled lots, then the others.
+    """Return everything models can be compared on: shipped sets, the guard set, labelled lots, then the others.
 
     Args:
         in_hand: the lot in hand, which comes first among lots of its kind.
     """
-    shipped = _benchmarks()
+    shipped, guard = _benchmarks(), _guard()
     rows = {row.id: row for row in state.workspace().lots()}
-    found = [Ground(id, row.title, row.wafers, row.labelled, id in shipped) for id, row in rows.items()]
-    order = list(shipped)
+    found = [Ground(id, row.title, row.wafers, row.labelled, id in shipped, id == guard) for id, row in rows.items()]
+    order = [*shipped, guard]
     found.sort(
         key=lambda ground: (
-            order.index(ground.lot_id) if ground.benchmark else len(order),
+            order.index(ground.lot_id) if ground.lot_id in order else len(order),
             not ground.labelled,
             ground.lot_id != in_hand,
         )
@@ -154,8 +182,8 @@ def default_students(models: Sequence[ModelFile], in_hand: str) -> list[str]:
 
 def compare(ground: Ground, teacher: ModelFile, students: Sequence[ModelFile]) -> Comparison:
     """Return where the models stand, from what the store holds."""
-    ours = _opinion(ground, teacher)
-    others = tuple(_standing(ground, ours, _opinion(ground, student)) for student in students)
+    ours = opinion_on(ground, teacher)
+    others = tuple(_standing(ground, ours, opinion_on(ground, student)) for student in students)
     return Comparison(ground, _standing(ground, ours, ours), others)
 
 
@@ -175,7 +203,12 @@ def answered(comparison: Comparison) -> list[int]:
     return [int(state.workspace().scored(standing.model.sha256, maps).sum()) for standing in comparison.all]
 
 
-def _opinion(ground: Ground, model: ModelFile) -> Opinion:
+def has_ended(ground: Ground, model: ModelFile) -> bool:
+    """Return whether a model has read the ground's last wafer, which costs less to ask than whether it read all."""
+    return bool(state.workspace().scored(model.sha256, [ground.lot.wafers[-1].map_hash]).all())
+
+
+def opinion_on(ground: Ground, model: ModelFile) -> Opinion:
     """Return a model's opinion of the ground; one that is complete stays at hand, for it never changes."""
     key = (ground.lot_id, model.sha256)
     if key not in _complete():
@@ -206,7 +239,7 @@ def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     keys = (ground.lot_id, said.model.sha256)
     reached = _accuracy(*keys, said, ground.lot) if labelled else None
     alike = agreement(teacher.verdicts, said.verdicts) if both else None
-    against = _paired(*keys, teacher.model.sha256, teacher, said, ground.lot) if both and labelled else None
+    against = paired_by_labels(ground, teacher, said) if both and labelled else None
     return Standing(said, reached, alike, against, speed)
 
 
@@ -247,6 +280,11 @@ def _accuracy(lot_id: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
     return accuracy(_said.verdicts.detected[scored], labels, groups)
 
 
+def paired_by_labels(ground: Ground, before: Opinion, after: Opinion) -> Paired:
+    """Return what one model loses to another in exact match on labelled wafers."""
+    return _paired(ground.lot_id, after.model.sha256, before.model.sha256, before, after, ground.lot)
+
+
 @st.cache_resource(show_spinner="Counting …", max_entries=64)
 def _paired(lot_id: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored & _teacher.verdicts.scored)
@@ -273,15 +311,13 @@ def benchmark_exact(model: ModelFile) -> Rate | None:
 
     Scores in the store count first, then what the model's card says.
     """
-    first = next(iter(_benchmarks()), None)
-    if first is None:
+    ground = benchmark_ground()
+    if ground is None:
         return None
-    lot = state.load_lot(first)
-    ground = Ground(first, lot.title, len(lot), labelled=True, benchmark=True)
-    if state.workspace().scored(model.sha256, [lot.wafers[-1].map_hash]).all():
-        said = _opinion(ground, model)
+    if has_ended(ground, model):
+        said = opinion_on(ground, model)
         if said.complete:
-            return _accuracy(first, model.sha256, said, lot).exact
+            return _accuracy(ground.lot_id, model.sha256, said, ground.lot).exact
     on_card = _on_card(ground, model)
     return on_card[0].exact if on_card else None
 

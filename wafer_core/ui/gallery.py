@@ -19,12 +19,12 @@ from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.components.gallery import Card, cards
 from wafer_core.ui.opinions import Opinions
-from wafer_core.ui.words import percent
+from wafer_core.ui.words import UNLIKE, percent
 
 A_PAGE = 24
 """Wafers on one page of maps."""
 
-SHOWS = {"all": "All", "differ": "Disagree", "unsure": "Unsure"}
+SHOWS = {"all": "All", "unlike": UNLIKE, "differ": "Disagree", "unsure": "Unsure"}
 SORTS = {
     "wafer": "By wafer",
     "yield": "Lowest yield first",
@@ -70,7 +70,8 @@ def _browse(said: Opinions, part: str | None) -> NDArray[np.intp]:
 
 def select(said: Opinions, show: str, pattern: str, sort: str) -> NDArray[np.intp]:
     """Return the positions of the wafers that a choice of filters leaves, in the order chosen."""
-    keep = {"differ": said.differ, "unsure": said.unsure}.get(show, np.ones(len(said.lot), dtype=bool))
+    chosen = {"unlike": said.unlike, "differ": said.differ, "unsure": said.unsure}
+    keep = chosen.get(show, np.ones(len(said.lot), dtype=bool))
     if pattern != ANY:
         keep = keep & said.detects(pattern)
     positions = np.flatnonzero(keep)
@@ -172,6 +173,10 @@ def _nothing(said: Opinions) -> None:
         st.info("No wafer so far. The models are still reading the lot; wafers appear here as they are found.")
     elif state.address("show") == "differ" and state.address("pattern") is None:
         st.info("The models name the same patterns on every wafer of this lot.", title="No disagreements")
+    elif state.address("show") == "unlike" and not said.can_flag:
+        st.info("These models were made before WaferDistill could tell; choose others on the left.", title=UNLIKE)
+    elif state.address("show") == "unlike" and state.address("pattern") is None:
+        st.info("Every wafer of this lot is like those the models were taught on.", title="Nothing unknown")
     else:
         st.info("No wafer of this lot fits these filters. Show all wafers, or any pattern, to see more.")
 
@@ -203,6 +208,7 @@ def _card(said: Opinions, i: int, address: Mapping[str, str]) -> Card:
         figure=percent(wafer.yield_fraction),
         teacher=_verdict(said, i, "teacher"),
         student=_verdict(said, i, "student"),
+        flag=UNLIKE if said.unlike[i] else "",
         marks=[mark for mark, on in (("differ", said.differ[i]), ("unsure", said.unsure[i])) if on],
     )
 
@@ -227,7 +233,7 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
     picked = st.dataframe(
         frame,
         hide_index=True,
-        column_order=[str(name) for name in frame if name != "lot" or len(said.lot.lots) > 1],
+        column_order=_shown(said, frame),
         height=min(720, 38 + 42 * len(frame)),
         row_height=42,
         on_select="rerun",
@@ -238,6 +244,7 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
             "map": st.column_config.ImageColumn("Map", width=60),
             "lot": st.column_config.TextColumn("Lot"),
             "wafer": st.column_config.TextColumn("Wafer", pinned=True),
+            "flag": st.column_config.TextColumn("Flag", help="Look at the map before you trust the patterns."),
             "dies": st.column_config.NumberColumn("Dies", format="localized"),
             "yield": st.column_config.ProgressColumn("Yield", format="%.1f %%", min_value=0.0, max_value=100.0),
             "teacher": st.column_config.TextColumn("Teacher", width="medium"),
@@ -248,12 +255,24 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
                 format="%.2f",
                 help="The smaller of both models' margins, in logits: how far the answer is from the next best.",
             ),
+            "novelty": st.column_config.NumberColumn(
+                "Novelty",
+                format="%.2f",
+                help="The larger of both models': how far the wafer is from all they were taught on. "
+                "One ordinary wafer in a hundred is above 1, where the flag begins.",
+            ),
         },
     )
     st.caption("A click on a row opens the wafer.")
     cells = picked["selection"]["cells"]
     if cells:
         state.go("wafer", wafer=said.lot.wafers[int(order[cells[0][0]])].name)
+
+
+def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:
+    """Return the columns worth their width in this lot."""
+    idle = {"lot": len(said.lot.lots) == 1, "flag": not frame["flag"].any(), "novelty": not said.can_flag}
+    return [str(name) for name in frame if not idle.get(str(name))]
 
 
 def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame:
@@ -265,12 +284,14 @@ def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame
             "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
             "lot": [wafer.lot for wafer in wafers],
             "wafer": [wafer.wafer for wafer in wafers],
+            "flag": [UNLIKE if said.unlike[i] else "" for i in order],
             "dies": [wafer.dies for wafer in wafers],
             "yield": [None if wafer.yield_fraction is None else 100 * wafer.yield_fraction for wafer in wafers],
             "teacher": [_verdict(said, int(i), "teacher") for i in order],
             "student": [_verdict(said, int(i), "student") for i in order],
             "agreement": [_agreement(said, int(i)) for i in order],
             "margin": margins,
+            "novelty": np.fmax(said.teacher.verdicts.novelty, said.student.verdicts.novelty)[order],
         }
     )
 

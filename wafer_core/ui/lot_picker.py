@@ -30,7 +30,7 @@ def choose() -> None:
         return
     named = labels(list(rows.values()))
     first = next(iter(rows))
-    key, changed = state.bound("lot", rows, first, resets=("wafer", "page", "pattern", "show", "grid"))
+    key, changed = state.bound("lot", rows, first, resets=("wafer", "page", "pattern", "show", "grid", "stackgrid"))
     lot_id = st.selectbox(
         "Lot in hand",
         list(rows),

@@ -21,7 +21,7 @@ from wafer_core.ui import gallery, lot_picker, state
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.opinions import Opinions, opinion
-from wafer_core.ui.words import count, percent, plain
+from wafer_core.ui.words import UNLIKE, count, percent, plain
 from wafer_core.verdicts_csv import verdicts_csv
 
 MAP_WIDTH = 190
@@ -30,6 +30,9 @@ NAMED = 8
 MEANING = (
     "The models **agree** on a wafer where both name exactly the same patterns. That is agreement, "
     "not accuracy: it needs no labels and does not say who is right.\n\n"
+    "A wafer is **unlike anything known** where a model has met nothing like it: it is farther from all the wafers "
+    "it was taught on than 99 in 100 ordinary wafers are. It keeps the patterns the models name, but look at the map "
+    "before you trust them: such wafers are new faults, new products, or broken files.\n\n"
     "A model is **unsure** where its best answer is closer to the next best than on 95 % of the wafers it was "
     "calibrated on.\n\n"
     "A pattern is **left out** where it is above its threshold, but no allowed set holds it together with the rest."
@@ -64,7 +67,8 @@ def summary(hand: state.Hand) -> str:
 def _downloads(hand: state.Hand, lot: Lot) -> None:
     with st.popover("Verdicts CSV", icon=":material/download:"):
         st.caption(
-            "One row a wafer: probabilities, patterns, what was left out, margin. Wafers still unread are empty."
+            "One row a wafer: probabilities, patterns, what was left out, margin, novelty and flag. "
+            "Wafers still unread are empty."
         )
         for model in (hand.teacher, hand.student):
             st.download_button(
@@ -198,6 +202,8 @@ def _agreement(said: Opinions) -> None:
         agreed = int((compared & ~differ).sum())
         st.metric("Models agree on", f"{agreed:,} of {int(compared.sum()):,}")
     so_far = "" if said.complete else " so far"
+    if said.can_flag:
+        _wafers(said, UNLIKE, said.unlike, "unlike", f"No wafer{so_far}.")
     _wafers(said, "Disagree", differ, "differ", f"Nowhere{so_far}.")
     _wafers(said, "Unsure", said.unsure, "unsure", f"Neither model is near its limit{so_far}.")
     if said.unscorable.any():

@@ -81,13 +81,13 @@ def download(model: ModelFile, key: str, quiet: bool = False) -> None:
     st.download_button(
         "Download",
         data=lambda: zipped(model),
-        file_name=f"{model.folder.name}.zip",
+        file_name=f"{model.stem}.zip",
         mime="application/zip",
         icon=None if quiet else ":material/download:",
         type="tertiary" if quiet else "secondary",
         key=key,
         on_click="ignore",
-        help=f"{model.folder.name}: weights, ONNX, int8 and card, {human_bytes(_folder_bytes(model))}.",
+        help=f"{model.stem}: weights, ONNX, int8 and card, {human_bytes(_folder_bytes(model))}.",
     )
 
 

@@ -91,6 +91,16 @@ class Opinions:
         return self.teacher.verdicts.unsure | self.student.verdicts.unsure
 
     @cached_property
+    def unlike(self) -> NDArray[np.bool_]:
+        """bool (wafers,): at least one model has met nothing like it; both keep the patterns they name."""
+        return self.teacher.verdicts.flagged | self.student.verdicts.flagged
+
+    @property
+    def can_flag(self) -> bool:
+        """Whether one of the models can tell a wafer unlike anything known."""
+        return any(one.model.card.novelty is not None for one in self.both)
+
+    @cached_property
     def unscorable(self) -> NDArray[np.bool_]:
         """bool (wafers,): there is nothing to recognise, as no die was tested."""
         return self.student.present & ~self.student.verdicts.scored
@@ -111,9 +121,16 @@ def opinions(hand: state.Hand) -> Opinions:
 
 def opinion(model: ModelFile, lot: Lot) -> Opinion:
     """Return what the store holds of one model on a lot."""
-    stored = state.workspace().scores(model.sha256, [wafer.map_hash for wafer in lot])
-    verdicts = decode_with(model, stored.logits)
-    return Opinion(model, verdicts, stored.present, verdict_titles(verdicts))
+    verdicts, present = stored_verdicts(model, [wafer.map_hash for wafer in lot])
+    return Opinion(model, verdicts, present, verdict_titles(verdicts))
+
+
+def stored_verdicts(model: ModelFile, maps: Sequence[str]) -> tuple[Verdicts, NDArray[np.bool_]]:
+    """Return what a model says of maps, named by their hashes, and for which of them the store holds it, bool (n,)."""
+    store = state.workspace()
+    stored = store.scores(model.sha256, maps)
+    embedding = store.embeddings(model.sha256, maps)[0] if stored.present.any() else None
+    return decode_with(model, stored.logits, embedding), stored.present
 
 
 def ask(hand: state.Hand, said: Opinions, first: Sequence[int] = ()) -> list[JobRow]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from wafer_core import jobs
 from wafer_core.charts.dies import STATE_NAMES, Scale, overlay, shared_limit, signed_scale, stage
@@ -18,15 +19,11 @@ from wafer_core.explain import DEFAULT, MEANINGS, METHODS, TITLES, methods_for
 from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
-from wafer_core.ui import state
-from wafer_core.ui.components.dies import Figure, Group, Save, ScaleBar, dies
+from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.ui import evidence, patience, state
+from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
-from wafer_core.ui.words import percent
-
-PATIENCE = 0.6
-"""Seconds a page waits for the worker at the end of one drawing, because another drawing takes as long."""
-LOOK = 0.01
-"""Seconds between two looks while it waits."""
+from wafer_core.ui.words import percent, plain
 
 PART = "why"
 """The part of the page that methods and strengths redraw."""
@@ -117,17 +114,9 @@ def _submit(hand: state.Hand, model: ModelFile, here: int, method: str, patterns
             "Occlusion explains it: choose that method."
         )
     store, wafer = state.workspace(), hand.lot.wafers[here]
-    if not jobs.missing_attributions(store, wafer, model, method, patterns):
+    if jobs.explained(store, wafer, model, method, patterns):
         return None
     return jobs.submit_explain(store, hand.lot_id, here, model, method, patterns)
-
-
-def _await(question: Question) -> dict[str, str]:
-    """Give the worker the moment it usually needs, and return how the jobs stand then."""
-    deadline = time.monotonic() + PATIENCE
-    while _waits(states := question.states()) and time.monotonic() < deadline:
-        time.sleep(LOOK)
-    return states
 
 
 def _waits(states: Mapping[str, str]) -> bool:
@@ -145,11 +134,13 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         if all(one.verdicts.scored[here] for one in said.both):
             st.info("Neither model names a pattern here, so there is nothing to explain.")
         return
-    strength, save = _controls(question)
-    states = _await(question)
+    strength, save, row = _controls(question)
+    patience.wait(lambda: not _waits(question.states()))
+    states = question.states()
     found, problems = question.found(), question.problems()
     scale = signed_scale(shared_limit(each for by_pattern in found.values() for each in by_pattern.values()))
-    groups = [_group(question, pattern, found, problems, scale, strength) for pattern in question.patterns]
+    facts = _facts(question, found, states)
+    groups = [_group(question, pattern, found, problems, facts, scale, strength) for pattern in question.patterns]
     dies(
         stage(question.wafer),
         groups,
@@ -160,11 +151,14 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         scale=_legend(scale) if any(found.values()) else None,
         save=save,
     )
+    with row:
+        _told(groups)
     if _waits(states):
         watch(question.states, states, every=0.3)
 
 
-def _controls(question: Question) -> tuple[float, Save | None]:
+def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
+    """Draw the controls; return the strength, a wish for a picture, and the row that more may stand in."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Why", anchor=False, width="content")
         key, changed = state.bound("method", METHODS, DEFAULT, part=PART)
@@ -177,6 +171,10 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             required=True,
             label_visibility="collapsed",
         )
+    row = st.container(horizontal=True, vertical_alignment="center", wrap=False)
+    with row:
+        unscored = evidence.unscored([one.model for one in question.said.both], question.method)
+        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}", width="stretch")
         key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
         strength = st.select_slider(
             "Overlay",
@@ -184,13 +182,11 @@ def _controls(question: Question) -> tuple[float, Save | None]:
             format_func=lambda share: f"overlay {share} %",
             key=key,
             on_change=changed,
-            width=150,
+            width=140,
             label_visibility="collapsed",
         )
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}.", width="stretch")
         _downloads(question)
-    return int(strength) / 100, _wish(question)
+    return int(strength) / 100, _wish(question), row
 
 
 def _downloads(question: Question) -> None:
@@ -236,6 +232,7 @@ def _group(
     pattern: int,
     found: Mapping[str, Attributions],
     problems: Mapping[str, str],
+    facts: Mapping[tuple[str, int], list[Fact]],
     scale: Scale,
     strength: float,
 ) -> Group:
@@ -248,8 +245,36 @@ def _group(
         if attribution is not None:
             figure["map"] = overlay(question.wafer, attribution, scale, strength)
             figure["alt"] = _in_words(attribution, question.wafer, name, role)
+            figure["facts"] = facts[role, pattern]
         maps.append(figure)
     return Group(title=name, note=f"usual suspects: {SUSPECTS[name]}", maps=maps)
+
+
+def _facts(
+    question: Question, found: Mapping[str, Attributions], states: Mapping[str, str]
+) -> dict[tuple[str, int], list[Fact]]:
+    """Return what stands under each overlay, by role and pattern."""
+    facts: dict[tuple[str, int], list[Fact]] = {}
+    for one in question.said.both:
+        model, role = one.model, one.model.role
+        told = evidence.measured(model, question.wafer, found[role])
+        for pattern, credit in found[role].items():
+            named = one.verdicts.detected[question.here, pattern]
+            where = whereabouts(question.wafer, credit) if named else None
+            awaited = states.get(role) in ("queued", "running")
+            facts[role, pattern] = evidence.facts(model, question.method, pattern, told.get(pattern), where, awaited)
+    return facts
+
+
+def _told(groups: Sequence[Group]) -> None:
+    """Offer what the overlays show in whole sentences, which can be read aloud and copied."""
+    with st.popover("Words", icon=":material/notes:", help="What the overlays show, in whole sentences."):
+        for group in groups:
+            st.markdown(f"**{group['title']}**")
+            for figure in group["maps"]:
+                hints = dict.fromkeys(fact["hint"] for fact in figure.get("facts", ()))
+                said = " ".join([figure["message"] or f"{figure['alt']}.", *hints])
+                st.markdown(plain(f"{figure['caption']}. {said[:1].upper()}{said[1:]}"))
 
 
 def _called(one: Opinion, here: int, pattern: int) -> str:

@@ -11,6 +11,7 @@ from wafer_core import jobs
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui import allowance, run_figures, run_settings, state
+from wafer_core.ui.comparison import measured_on
 from wafer_core.ui.words import count, human_bytes, human_count
 from wafer_core.workspace import JobRow
 
@@ -64,6 +65,9 @@ def size_text(size: str) -> str:
 def start(hand: state.Hand, settings: dict[str, object]) -> None:
     """Queue a run on the lot in hand and open it; the same run that waits already is opened instead."""
     store = state.workspace()
+    if hand.lot_id in measured_on():
+        st.error("Students are judged by these wafers, so none may learn from them; choose another lot.")
+        return
     try:
         run = jobs.submit_distil(store, hand.lot_id, settings, _trainable(hand.teacher))
     except WaferDistillError as problem:

@@ -12,9 +12,19 @@ from wafer_core import jobs
 from wafer_core.charts.figures import learning_curve
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui import model_cards, opinions, run_figures, run_watch, runs_together, state
+from wafer_core.ui import (
+    approval,
+    kit_button,
+    model_cards,
+    opinions,
+    result_card,
+    run_figures,
+    run_watch,
+    runs_together,
+    state,
+)
 from wafer_core.ui.comparison import benchmark_exact
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import count, duration, human_bytes, percent, plain
 from wafer_core.workspace import JobRow, ProgressPoint
 
 SPARKS = 120
@@ -42,6 +52,7 @@ STAGES = {
     "export": "export · ONNX",
     "int8": "export · int8",
     "int8 thresholds": "export · thresholds of int8",
+    "novelty": "export · what it knows",
 }
 """What a run is doing, by the name it tells."""
 
@@ -248,6 +259,7 @@ def _done(job: JobRow) -> None:
         f"**{student.name}** is ready: {count(student.entry.parameters, 'parameter')}, "
         f"{human_bytes(_smallest(student))} as int8. Choose it by this name on any page."
     )
+    found = result_card.measured(job.lot, str(job.payload["sha256"]), student)
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
         st.caption(slowed + more)
@@ -256,8 +268,11 @@ def _done(job: JobRow) -> None:
             state.go("lot", lot=job.lot, student=student.name)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
-        model_cards.download(student, key="download")
+        approval.button(student, found)
+        kit_button.draw(student, key="download")
+    approval.question(student, found)
     run_figures.draw(student)
+    result_card.draw(found, student)
     _curves(Curves.of(jobs.progress(state.workspace(), job.id)), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "
@@ -343,16 +358,6 @@ def _line(job: JobRow) -> None:
             state.put(student=student.name)
             st.rerun()
         model_cards.download(student, key=f"download-{job.id}", quiet=True)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as an engineer says them: `38 s`, `1 min 30 s`, `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
 
 
 def _about(job: JobRow) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 import streamlit as st
 
 from wafer_core.charts import Role
+from wafer_core.errors import WaferDistillError
+from wafer_core.models.folder import APPROVED, ModelFile
 from wafer_core.ui import lot_picker, state
 from wafer_core.ui.words import count, human_bytes
 
@@ -30,7 +33,7 @@ def _model(role: Role, default: str) -> None:
     store = state.workspace()
     choices = {model.name: model for model in store.models() if model.role == role}
     standing = _approved(choices) if role == "student" else {}
-    choices = {**{name: choices[student] for name, student in standing.items()}, **choices}
+    choices = {**{name: choices[student] for name, student in standing.items()}, **choices, **_asked(role, choices)}
     if not choices:
         st.caption(f"No {role} is installed.")
         return
@@ -40,18 +43,32 @@ def _model(role: Role, default: str) -> None:
         st.selectbox(
             role.capitalize(),
             list(choices),
-            format_func=lambda name: f"{name}: {standing[name]}" if name in standing else name,
+            format_func=lambda name: f"{name}: {standing[name]}" if name in standing else choices[name].name,
             key=key,
             on_change=changed,
         )
     ]
     entry = chosen.entry
     parts = [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]
-    st.caption(" · ".join([*parts, "int8"] if entry.precision == "int8" else parts))
+    parts += ["int8"] if entry.precision == "int8" else []
+    st.caption(" · ".join([*parts, "approved"] if chosen.name in standing.values() else parts))
+
+
+def _asked(role: Role, choices: Collection[str]) -> dict[str, ModelFile]:
+    """Return the model that the address names by what it was called before, or from the archive."""
+    asked = state.address(role)
+    if asked is None or asked in choices or asked in APPROVED:
+        return {}
+    with suppress(WaferDistillError):
+        found = state.workspace().model(asked)
+        return {asked: found} if found.role == role else {}
+    return {}
 
 
 def _approved(students: Collection[str]) -> dict[str, str]:
     """Return the names that mean whichever student this workspace approved, and whom they mean."""
-    approved = state.workspace().approved()
-    meant = {f"approved{ending}": f"{approved}{ending}" for ending in ("", "-int8")}
+    meant = {}
+    for name in APPROVED:
+        with suppress(WaferDistillError):
+            meant[name] = state.workspace().model(name).name
     return {name: student for name, student in meant.items() if student in students}

@@ -35,7 +35,7 @@ PAGES: dict[Page, tuple[str, str, str]] = {
 CARRIED = ("lot", "wafer", "teacher", "student", "method", "strength")
 """The parameters that go along from page to page."""
 
-FILTERS = ("show", "pattern", "sort", "view", "page", "grid")
+FILTERS = ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgrid")
 """Those that also go along between a lot and its wafers, which are stepped through as they were found."""
 
 LINKS = "links"
@@ -114,10 +114,14 @@ def carried(page: Page, **changes: str | None) -> dict[str, str]:
     return {name: value for name, value in {**kept, **changes}.items() if value}
 
 
-def link(page: Page, label: str | None = None, **changes: str | None) -> None:
-    """Draw a link to a page that keeps the lot and the models in hand, with `changes` applied."""
+def link(page: Page, label: str | None = None, quiet: bool = False, **changes: str | None) -> None:
+    """Draw a link to a page that keeps the lot and the models in hand, with `changes` applied.
+
+    A `quiet` one is words alone, for lists of many.
+    """
     _, title, icon = PAGES[page]
-    st.page_link(_page(page), label=label or title, icon=icon, query_params=carried(page, **changes))
+    sign = None if quiet else icon
+    st.page_link(_page(page), label=label or title, icon=sign, query_params=carried(page, **changes))
 
 
 def go(page: Page, **changes: str | None) -> NoReturn:
@@ -238,7 +242,9 @@ def model_in_hand(role: Role) -> ModelFile:
     Stops the page with a sentence where it cannot be used.
     """
     try:
-        return workspace().model(address(role) or DEFAULTS[role])
+        model = workspace().model(address(role) or DEFAULTS[role])
+        model.known()  # a damaged reference is told here, and not where a verdict is drawn
     except WaferDistillError as problem:
         st.error(str(problem), title=f"The {role} cannot be used")
         st.stop()
+    return model

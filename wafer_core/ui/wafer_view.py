@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
+from wafer_core import jobs
 from wafer_core.charts.bars import probability_bars
 from wafer_core.charts.dies import die_map, stage
+from wafer_core.decode import Verdicts
 from wafer_core.errors import UnknownWafer
 from wafer_core.lot import Wafer
 from wafer_core.patterns import NORMAL, PATTERNS, names, title
-from wafer_core.ui import gallery, opinions, state
+from wafer_core.ui import check, gallery, opinions, state
+from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
+
+PART = "answers"
+"""The part of the page that flipped dies redraw."""
 
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
 MAP_WIDTH = 360
@@ -91,7 +98,7 @@ def _step(hand: state.Hand, label: str, target: int | None, icon: str, key: str)
         shortcut=key,
         disabled=target is None,
         on_click=state.put,
-        kwargs={"wafer": name},
+        kwargs={"wafer": name, check.ADDRESS: None},
         help=None if name is None else f"Wafer {plain(name)}",
     )
 
@@ -99,12 +106,30 @@ def _step(hand: state.Hand, label: str, target: int | None, icon: str, key: str)
 # The map and the verdicts ------------------------------------------------------------------------
 
 
-def wafer_card(wafer: Wafer) -> None:
-    """Draw the wafer on its own die grid, coloured by state or, where the file has bins, by bin."""
+@st.fragment(key=PART)
+def answers(hand: state.Hand, said: Opinions, here: int) -> None:
+    """Draw the wafer beside what both models say of it; flipping its dies redraws no more than this."""
+    wafer = hand.lot.wafers[here]
+    made = check.attempt(wafer)
+    asked = check.ask(hand, said, here, made) if made and made.dies else []
+    with st.grid(2, min_column_width=420):
+        with st.container(border=True, height="stretch"):
+            wafer_card(wafer, made)
+        with st.container(border=True, height="stretch"):
+            tried = check.wait(said, made, asked) if made and made.dies else None
+            for side, one in zip(st.columns(2, gap="medium"), (said.teacher, said.student), strict=True):
+                with side:
+                    verdict(one, here, tried)
+
+
+def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
+    """Draw the wafer on its own die grid, by state or, where the file has bins, by bin; its dies may be flipped."""
     colouring = "state"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**The wafer**", width="content")
         st.space("stretch")
+        if jobs.scorable(wafer):
+            check.switch(wafer)
         if wafer.bins is not None:
             key, changed = state.bound("colour", COLOURS, "state")
             picked = st.segmented_control(
@@ -119,65 +144,114 @@ def wafer_card(wafer: Wafer) -> None:
             colouring = picked or "state"
     tested = wafer.passing + wafer.failing
     alt = f"Die map of wafer {wafer.name}: {wafer.failing:,} of {tested:,} tested dies fail"
-    dies(stage(wafer), alone(die_map(wafer, colouring), alt), key="die-map", link=wafer.name, most=MAP_WIDTH)
+    dies(
+        stage(wafer),
+        alone(die_map(wafer, colouring), alt),
+        key=check.MAP,
+        link=wafer.name,
+        most=MAP_WIDTH,
+        trial=None if made is None else check.trial(made),
+        on_flipped=lambda: check.heard(wafer),
+    )
+    if made is not None:
+        check.controls(made)
 
 
-def verdict(one: Opinion, here: int) -> None:
-    """Draw what one model says of the wafer: its answer, then every probability against its threshold."""
+def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None = None) -> None:
+    """Draw what one model says of the wafer: its answer, then every probability against its threshold.
+
+    Args:
+        one: what it says.
+        here: the wafer's position.
+        tried: by role, what is said of the wafer with flipped dies, one row; that is drawn instead, beside
+            what was said before.
+    """
     entry, role = one.model.entry, one.model.role
     head = st.container(gap=None)
     head.markdown(
         f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
         help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
     )
-    if not one.present[here]:
+    now, row = (one.verdicts, here) if tried is None else (tried[role], 0)
+    if not one.present[here] or now is None:
         st.skeleton(height=WAITING_HEIGHT)
         return
     if not one.verdicts.scored[here]:
         st.info("No die of this wafer was tested, so there is nothing to recognise.")
         return
-    detected = one.verdicts.detected[here]
-    doubt = " :orange-badge[unsure]" if one.verdicts.unsure[here] else ""
+    detected, before = now.detected[row], one.verdicts.detected[here]
+    if now.flagged[row]:
+        head.markdown(f":violet-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
+    doubt = " :orange-badge[unsure]" if now.unsure[row] else ""
     head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
+    if tried is not None:
+        same = bool((detected == before).all())
+        head.caption("as before the flips" if same else f"before the flips: {' + '.join(names(before)) or NORMAL}")
     bars(
-        probability_bars(one.verdicts.probabilities[here], entry.thresholds, detected, role),
+        probability_bars(
+            now.probabilities[row],
+            entry.thresholds,
+            detected,
+            role,
+            before=None if tried is None else one.verdicts.probabilities[here],
+        ),
         key=f"bars-{role}",
         alt=f"The {role} says {title(detected)}; probability of each pattern against its threshold",
         gap="1.08rem",
     )
-    _small_print(one, here)
+    _small_print(now, row, probabilities(one, here, now, row))
 
 
-def _small_print(one: Opinion, here: int) -> None:
-    excluded = names(one.verdicts.excluded[here])
+def _unlike(now: Verdicts, row: int, role: str) -> str:
+    return (
+        f"Novelty {now.novelty[row]:.2f}: the {role} has met nothing like this wafer. "
+        "It names patterns as for any other, but look at the map before you trust them."
+    )
+
+
+def _small_print(now: Verdicts, row: int, figures: pd.DataFrame) -> None:
+    excluded = names(now.excluded[row])
     if excluded:
         st.caption(
             f"{' and '.join(excluded)} above the threshold but left out: "
             "no allowed set holds it together with the rest."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        margin = float(one.verdicts.margin[here])
+        margin = float(now.margin[row])
         st.caption(
             f"Margin {margin:.2f} logits",
             help="How far this set of patterns is ahead of the next best one.",
         )
+        if np.isfinite(novelty := float(now.novelty[row])):
+            st.caption(
+                f"Novelty {novelty:.2f}",
+                help="How far the wafer is from all that the model was taught on. One ordinary wafer in a hundred "
+                "is above 1, where it is called unlike anything known.",
+            )
         st.space("stretch")
         with st.popover("Figures", type="tertiary"):
-            st.table(probabilities(one, here), hide_index=True, alt="Probability and threshold of every pattern")
+            st.table(figures, hide_index=True, alt="Probability and threshold of every pattern")
 
 
-def probabilities(one: Opinion, here: int) -> pd.DataFrame:
-    """Return a model's probabilities and thresholds on one wafer, the text twin of its bars."""
+def probabilities(one: Opinion, here: int, now: Verdicts, row: int) -> pd.DataFrame:
+    """Return a model's probabilities and thresholds on one wafer, the text twin of its bars.
+
+    `now` is what counts, the model's own verdicts or those on the wafer with flipped dies.
+    """
+    before = {} if now is one.verdicts else {"before": _four(one.verdicts.probabilities[here])}
     return pd.DataFrame(
         {
             "pattern": PATTERNS,
-            "probability": [f"{value:.4f}" for value in one.verdicts.probabilities[here]],
-            "threshold": [f"{value:.4f}" for value in one.model.entry.thresholds],
-            "named": np.where(
-                one.verdicts.detected[here], "yes", np.where(one.verdicts.excluded[here], "left out", "")
-            ),
+            **before,
+            "probability": _four(now.probabilities[row]),
+            "threshold": _four(one.model.entry.thresholds),
+            "named": np.where(now.detected[row], "yes", np.where(now.excluded[row], "left out", "")),
         }
     )
+
+
+def _four(values: Sequence[float] | NDArray[np.float32]) -> list[str]:
+    return [f"{value:.4f}" for value in values]
 
 
 def watch(hand: state.Hand, said: Opinions, here: int, asked: Sequence[JobRow]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+UNLIKE = "Unlike anything known"
+"""What a wafer is called that is farther from all a model was taught on than ordinary wafers are."""
+
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """Return `0.831` as `83.1 %`, and nothing tested as a dash."""
@@ -29,6 +32,16 @@ def human_bytes(size: int) -> str:
     if size < 1_000_000:
         return f"{size / 1_000:.0f} kB"
     return f"{size / 1_000_000:.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as an engineer says them: `38 s`, `1 min 30 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
 
 
 def shortened(text: str, most: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from wafer_core.workspace.approvals import Approval
 from wafer_core.workspace.job_rows import ENDED, WAITING, JobRow, JobShelf, Kind, ProgressPoint, State
 from wafer_core.workspace.lots import LotRow, LotShelf, Source, Upload
-from wafer_core.workspace.models import Approval, ModelShelf
+from wafer_core.workspace.models import ModelRow, ModelShelf, is_shipped
 from wafer_core.workspace.results import ResultShelf, StoredScores
 from wafer_core.workspace.shelf import HOME, default_root
 
@@ -16,6 +17,7 @@ __all__ = [
     "JobRow",
     "Kind",
     "LotRow",
+    "ModelRow",
     "ProgressPoint",
     "Source",
     "State",
@@ -23,6 +25,7 @@ __all__ = [
     "Upload",
     "Workspace",
     "default_root",
+    "is_shipped",
 ]
 
 

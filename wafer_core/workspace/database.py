@@ -11,7 +11,7 @@ from threading import RLock
 
 from wafer_core.errors import UsageError
 
-VERSION = 2
+VERSION = 3
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -35,7 +35,13 @@ CREATE TABLE attributions (
     model BLOB, map BLOB, method TEXT, pattern INTEGER, rows INTEGER NOT NULL, dies BLOB NOT NULL,
     UNIQUE (model, map, method, pattern)
 );
-CREATE TABLE approvals (id INTEGER PRIMARY KEY, created REAL NOT NULL, student TEXT NOT NULL, note TEXT NOT NULL);
+CREATE TABLE approvals (
+    id INTEGER PRIMARY KEY, created REAL NOT NULL, student TEXT NOT NULL, note TEXT NOT NULL,
+    run INTEGER, weights TEXT NOT NULL DEFAULT '', figures TEXT NOT NULL DEFAULT '{}', withdrawn REAL
+);
+CREATE TABLE models (
+    folder TEXT PRIMARY KEY, name TEXT UNIQUE, note TEXT NOT NULL DEFAULT '', archived REAL, imported REAL
+) WITHOUT ROWID;
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, state TEXT NOT NULL, urgency INTEGER NOT NULL,
     dedupe TEXT NOT NULL, lot TEXT NOT NULL, name TEXT UNIQUE, payload TEXT NOT NULL, first TEXT NOT NULL,
@@ -53,7 +59,17 @@ CREATE TABLE progress (
 ) WITHOUT ROWID;
 """
 
-UPGRADES = {1: "ALTER TABLE jobs ADD COLUMN pause INTEGER NOT NULL DEFAULT 0"}
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE jobs ADD COLUMN pause INTEGER NOT NULL DEFAULT 0",),
+    2: (
+        "ALTER TABLE approvals ADD COLUMN run INTEGER",
+        "ALTER TABLE approvals ADD COLUMN weights TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE approvals ADD COLUMN figures TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE approvals ADD COLUMN withdrawn REAL",
+        "CREATE TABLE models (folder TEXT PRIMARY KEY, name TEXT UNIQUE, note TEXT NOT NULL DEFAULT '', "
+        "archived REAL, imported REAL) WITHOUT ROWID",
+    ),
+}
 """What makes a file of one version one of the next."""
 
 
@@ -126,7 +142,7 @@ def _statements(version: int) -> list[str]:
     """Return what a file of an older version lacks; a new file is version 0."""
     if version == 0:
         return SCHEMA.strip().split(";\n")
-    return [UPGRADES[older] for older in range(version, VERSION)]
+    return [statement for older in range(version, VERSION) for statement in UPGRADES[older]]
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -7,11 +7,11 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from wafer_core.workspace.shelf import Shelf
 
-Kind = Literal["score", "explain", "distil"]
+Kind = Literal["score", "explain", "explain_lot", "alter", "distil"]
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
 
 WAITING: tuple[State, ...] = ("queued", "running", "paused")
@@ -70,7 +70,7 @@ class JobShelf(Shelf):
 
     def jobs(self, kind: Kind | None = None, states: Sequence[State] | None = None, most: int = 1000) -> list[JobRow]:
         """Return jobs, newest first, at most `most`."""
-        kinds = [kind] if kind else ["score", "explain", "distil"]
+        kinds = [kind] if kind else list(get_args(Kind))
         wanted = list(states or (*WAITING, *ENDED))
         rows = self.database.rows(
             f"SELECT * FROM jobs WHERE kind IN ({_marks(kinds)}) AND state IN ({_marks(wanted)}) "
@@ -82,6 +82,11 @@ class JobShelf(Shelf):
     def job(self, job_id: int) -> JobRow | None:
         """Return one job, or None where there is none of this id."""
         row = self.database.row("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        return None if row is None else _job(row)
+
+    def last_job(self, dedupe: str) -> JobRow | None:
+        """Return the newest of the jobs that are the same, or None where there is none."""
+        row = self.database.row("SELECT * FROM jobs WHERE dedupe = ? ORDER BY id DESC LIMIT 1", (dedupe,))
         return None if row is None else _job(row)
 
     def progress(self, job_id: int) -> tuple[ProgressPoint, ...]:
@@ -268,9 +273,10 @@ class JobShelf(Shelf):
         return [row["id"] for row in orphans]
 
     def _numbered(self, connection: sqlite3.Connection, head: str) -> str:
-        """Return `head-N` with the first N that no run or folder has had."""
+        """Return `head-N` with the first N that no run, folder or renamed model has had."""
         rows = connection.execute("SELECT name FROM jobs WHERE name LIKE ? || '-%'", (head,)).fetchall()
-        taken = {row["name"] for row in rows} | {folder.name for folder in self.student_root.iterdir()}
+        given = connection.execute("SELECT name FROM models WHERE name IS NOT NULL").fetchall()
+        taken = {row["name"] for row in [*rows, *given]} | {folder.name for folder in self.student_root.iterdir()}
         number = 1
         while f"{head}-{number}" in taken:
             number += 1

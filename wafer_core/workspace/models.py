@@ -1,46 +1,73 @@
-"""The model shelf: shipped models, students distilled here, and which of them is approved."""
+"""The model shelf: shipped models, students made or imported here, what they are called, and which is approved."""
 
 from __future__ import annotations
 
+import re
+import shutil
+import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from wafer_core.errors import BrokenModel, UnknownModel
-from wafer_core.models.folder import SHIPPED, ModelFile, files_of, resolve, shipped_models
-from wafer_core.workspace.shelf import Shelf
+from wafer_core.errors import BrokenModel, UnknownModel, UsageError
+from wafer_core.models.folder import NAME, SHIPPED, ModelFile, files_of, resolve, shipped_models
+from wafer_core.workspace.approvals import ApprovalShelf
 
 APPROVED = "approved"
 SHIPPED_STUDENT = "student"
 FILE_ENDINGS = ("", "-onnx", "-int8")
 """What a file's name adds to its model's name: torch, ONNX fp32, ONNX int8."""
+MOST_NOTE = 2000
+"""Letters of a note on a model."""
 
 Stamp = tuple[tuple[Path, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Approval:
-    """When (seconds since 1970) which student was approved, and the words that went with it."""
+class ModelRow:
+    """What the workspace knows of a model beyond its card; times are seconds since 1970.
 
-    created: float
-    student: str
-    note: str
+    Args:
+        name: what it is called now; its folder keeps the name it was made under.
+        note: what somebody wrote about it.
+        archived: when it was put away, if it was.
+        imported: when it came in a kit, if it did.
+    """
+
+    name: str
+    note: str = ""
+    archived: float | None = None
+    imported: float | None = None
 
 
-class ModelShelf(Shelf):
-    """Models by name; a student made here is a folder under the workspace and never overwritten."""
+class ModelShelf(ApprovalShelf):
+    """Models by name; a student made here is a folder under the workspace and never overwritten.
 
-    def models(self) -> list[ModelFile]:
+    A folder never moves: its name is what runs and approvals remember a model by. Renaming puts
+    another name on it, under which it is chosen from then on; the old one still finds it.
+    """
+
+    # Finding -------------------------------------------------------------------------------------
+
+    def models(self, archived: bool = False) -> list[ModelFile]:
         """Return every usable model file: shipped first, then students made here, newest first.
 
         A folder whose card and files contradict each other is left out; `broken_models` names it.
+
+        Args:
+            archived: whether to return those that were put away too.
         """
         found = list(self._kept(SHIPPED, shipped_models))
+        rows = self._rows()
         for folder in self.student_folders():
+            row = rows.get(folder.name)
+            if row and row.archived and not archived:
+                continue
             try:
-                found += self._files(folder)
+                found += self._files(folder, row)
             except BrokenModel:
                 continue
         return found
@@ -63,16 +90,29 @@ class ModelShelf(Shelf):
     def model(self, name: str) -> ModelFile:
         """Return the model file of a name, of a path, or of `approved` and `approved-int8`.
 
+        A model's bare name means its first file: a model that came in a kit has no trained weights.
+
         Raises:
             UnknownModel: nothing answers to the name.
             BrokenModel: the model's folder contradicts its card.
         """
         if name in {APPROVED + ending for ending in FILE_ENDINGS}:
             name = self.approved() + name.removeprefix(APPROVED)
-        for model in self.models():
-            if model.name == name:
-                return model
+        models = self.models(archived=True)
+        for called in (_name, _stem, _made_as, _folder):
+            if found := next((model for model in models if called(model) == name), None):
+                return found
         return resolve(name, extra=self.student_folders())
+
+    def model_files(self, model: ModelFile) -> tuple[ModelFile, ...]:
+        """Return every file of a model's folder by its name here, the one first that the bare name means.
+
+        Raises:
+            BrokenModel: the folder contradicts its card.
+        """
+        if is_shipped(model):
+            return tuple(file for file in self._kept(SHIPPED, shipped_models) if file.folder == model.folder)
+        return self._files(model.folder, self._rows().get(model.folder.name))
 
     def model_of(self, sha256: str) -> ModelFile:
         """Return the model file whose weights have this sha256.
@@ -80,37 +120,138 @@ class ModelShelf(Shelf):
         Raises:
             UnknownModel: no model here has these weights any more.
         """
-        for model in self.models():
+        for model in self.models(archived=True):
             if model.sha256 == sha256:
                 return model
         raise UnknownModel("The model this was asked of is no longer in the workspace; choose another.")
 
-    def approve(self, name: str, note: str = "") -> None:
+    def model_row(self, model: ModelFile) -> ModelRow:
+        """Return what the workspace knows of a model beyond its card."""
+        row = None if is_shipped(model) else self._rows().get(model.folder.name)
+        return row or ModelRow(model.folder.name)
+
+    # Approving -----------------------------------------------------------------------------------
+
+    def approve(
+        self, name: str, note: str = "", run: int | None = None, figures: Mapping[str, Any] | None = None
+    ) -> None:
         """Record that `approved` means this student from now on; `student` goes back to the shipped one.
+
+        Args:
+            name: the student, or any file of it.
+            note: words to keep with it.
+            run: the distillation that made it.
+            figures: what was measured of it, fit for JSON.
 
         Raises:
             UnknownModel: nothing answers to the name, or it is not a student.
+            UsageError: it was put away.
         """
         model = self.model(name)
         if model.role != "student":
             raise UnknownModel(f"{name} is a {model.role}; only a student can be approved.")
-        student = model.folder.name
-        self.database.write(
-            "INSERT INTO approvals (created, student, note) VALUES (?, ?, ?)", (time.time(), student, note)
-        )
+        if self.model_row(model).archived:
+            raise UsageError(f"{model.stem} is in the archive; restore it before you approve it.")
+        self.put_approval(model.folder.name, note, run, self.model_files(model)[0].sha256, figures or {})
 
     def approved(self) -> str:
         """Return the name of the approved student: the shipped one until another is approved."""
-        row = self.database.row("SELECT student FROM approvals ORDER BY id DESC LIMIT 1")
-        return SHIPPED_STUDENT if row is None else str(row["student"])
+        standing = self.standing_approval()
+        if standing is None:
+            return SHIPPED_STUDENT
+        row = self._rows().get(standing.student)
+        return row.name if row else standing.student
 
-    def approvals(self) -> list[Approval]:
-        """Return every approval ever given, newest first."""
-        rows = self.database.rows("SELECT created, student, note FROM approvals ORDER BY id DESC")
-        return [Approval(row["created"], row["student"], row["note"]) for row in rows]
+    # Keeping -------------------------------------------------------------------------------------
 
-    def _files(self, folder: Path) -> tuple[ModelFile, ...]:
-        return self._kept(folder, lambda: files_of(folder))
+    def rename_model(self, model: ModelFile, name: str) -> None:
+        """Call a model otherwise; what it was made as still finds it.
+
+        Raises:
+            UsageError: it is a shipped model, or the name cannot be used or is another's.
+        """
+        _check_ours(model, "renamed")
+        if not re.fullmatch(NAME, name):
+            raise UsageError(
+                "A name begins with a letter or digit and goes on with letters, digits, dots, dashes or underscores, "
+                "64 in all at most."
+            )
+        if {name + ending for ending in FILE_ENDINGS} & self._names(but=model.folder):
+            raise UsageError(f"{name} is, or would be taken for, another model; choose another name.")
+        self._put(model, "name", None if name == model.folder.name else name)
+
+    def annotate_model(self, model: ModelFile, note: str) -> None:
+        """Keep a note on a model, in place of what was noted before.
+
+        Raises:
+            UsageError: it is a shipped model, or the note is longer than `MOST_NOTE`.
+        """
+        _check_ours(model, "annotated")
+        if len(note) > MOST_NOTE:
+            raise UsageError(f"The note has {len(note):,} letters and there is room for {MOST_NOTE:,}; shorten it.")
+        self._put(model, "note", note)
+
+    def archive_model(self, model: ModelFile) -> None:
+        """Put a model away: it is offered nowhere, yet its name, its results and its folder stay.
+
+        Raises:
+            UsageError: it is a shipped model, or the approved one.
+        """
+        _check_ours(model, "archived")
+        if self.approved() == model.stem:
+            raise UsageError(f"{model.stem} is the approved student; approve another first, or take its approval back.")
+        self._put(model, "archived", time.time())
+
+    def restore_model(self, model: ModelFile) -> None:
+        """Offer a model again that was put away."""
+        self._put(model, "archived", None)
+
+    def import_model(self, data: bytes) -> ModelFile:
+        """Take in the model of a kit and return its first file.
+
+        Raises:
+            BrokenModel: it is no kit, or one that is damaged, too large or contradicts itself.
+            UsageError: the same weights are here already.
+        """
+        from wafer_core.kit import import_kit  # onnx, which no page has to wait for
+
+        here = {file.sha256: file for file in self.models(archived=True)}
+        folder = import_kit(data, self.student_root, taken=self._names())
+        files = files_of(folder)
+        known = [here[file.sha256] for file in files if file.sha256 in here]
+        if len(known) == len(files):
+            shutil.rmtree(folder)
+            where = "in the archive, from which it can be restored" if self.model_row(known[0]).archived else "here"
+            raise UsageError(f"This kit holds {known[0].stem}, which is {where} already; nothing was imported.")
+        self._put(files[0], "imported", time.time())
+        return files[0]
+
+    # Rows and folders ----------------------------------------------------------------------------
+
+    def _rows(self) -> dict[str, ModelRow]:
+        return {row["folder"]: _model_row(row) for row in self.database.rows("SELECT * FROM models")}
+
+    def _put(self, model: ModelFile, column: str, value: object) -> None:
+        with self.database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO models (folder) VALUES (?)", (model.folder.name,))
+            connection.execute(f"UPDATE models SET {column} = ? WHERE folder = ?", (value, model.folder.name))
+
+    def _names(self, but: Path | None = None) -> set[str]:
+        """Return every name that finds a model file, and those that runs have reserved."""
+        rows = self._rows()
+        runs = self.database.rows("SELECT name FROM jobs WHERE name IS NOT NULL")
+        bases = {APPROVED, *(model.folder.name for model in self._kept(SHIPPED, shipped_models))}
+        bases |= {row["name"] for row in runs} | {folder.name for folder in self.student_root.iterdir()}
+        bases |= {row.name for row in rows.values()}
+        if but is not None:
+            bases -= {but.name, rows[but.name].name if but.name in rows else but.name}
+        return {base + ending for base in bases for ending in FILE_ENDINGS}
+
+    def _files(self, folder: Path, row: ModelRow | None = None) -> tuple[ModelFile, ...]:
+        files = self._kept(folder, lambda: files_of(folder))
+        if row is None or row.name == folder.name:
+            return files
+        return tuple(replace(file, name=row.name + file.name.removeprefix(folder.name)) for file in files)
 
     def _kept(self, folder: Path, load: Callable[[], tuple[ModelFile, ...]]) -> tuple[ModelFile, ...]:
         """Read cards once: a page asks for its models at every rerun."""
@@ -123,3 +264,33 @@ class ModelShelf(Shelf):
     @cached_property
     def _known(self) -> dict[Path, tuple[Stamp, tuple[ModelFile, ...]]]:
         return {}
+
+
+def is_shipped(model: ModelFile) -> bool:
+    """Return whether a model came with the product."""
+    return model.folder.parent == SHIPPED
+
+
+def _check_ours(model: ModelFile, what: str) -> None:
+    if is_shipped(model):
+        raise UsageError(f"{model.stem} came with WaferDistill and cannot be {what}.")
+
+
+def _name(model: ModelFile) -> str:
+    return model.name
+
+
+def _stem(model: ModelFile) -> str:
+    return model.stem
+
+
+def _folder(model: ModelFile) -> str:
+    return model.folder.name
+
+
+def _made_as(model: ModelFile) -> str:
+    return model.folder.name + model.name.removeprefix(model.stem)
+
+
+def _model_row(row: sqlite3.Row) -> ModelRow:
+    return ModelRow(row["name"] or row["folder"], row["note"], row["archived"], row["imported"])

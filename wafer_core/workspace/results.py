@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 KEYS_A_QUERY = 8_000
 """Well below SQLite's limit of bound values."""
+MAPS_A_QUERY = 256
+"""Attributions are larger than keys: so many wafers' are in memory at once."""
 REMEMBERED = 16
-"""Complete answers kept in memory, two models on several lots."""
+"""Complete answers kept in memory, the last used: two models on several lots and altered wafers."""
 
 Asked = tuple[str, tuple[str, ...]]
 
@@ -62,7 +64,8 @@ class ResultShelf(Shelf):
     def scores(self, model: str, maps: Sequence[str]) -> StoredScores:
         """Return the stored logits of n maps, in their order; the arrays are read-only."""
         asked = (model, tuple(maps))
-        if (known := self._complete.get(asked)) is not None:
+        if (known := self._complete.pop(asked, None)) is not None:
+            self._remember(asked, known)
             return known
         stored = self._blobs("logits", model, maps)
         present = np.fromiter((key in stored for key in maps), dtype=bool, count=len(maps))
@@ -117,8 +120,28 @@ class ResultShelf(Shelf):
         wanted = set(patterns)
         return {row["pattern"]: _unpack(row["dies"], row["rows"]) for row in found if row["pattern"] in wanted}
 
+    def attributed(self, model: str, maps: Sequence[str], method: str) -> set[tuple[str, int]]:
+        """Return which attributions of these maps are stored, as pairs of map hash and pattern."""
+        found: set[tuple[str, int]] = set()
+        for keys, marks in _portions(maps, KEYS_A_QUERY):
+            query = f"SELECT map, pattern FROM attributions WHERE model = ? AND method = ? AND map IN ({marks})"
+            rows = self.database.rows(query, (bytes.fromhex(model), method, *keys))
+            found.update((row["map"].hex(), row["pattern"]) for row in rows)
+        return found
+
+    def all_attributions(
+        self, model: str, maps: Sequence[str], method: str
+    ) -> Iterator[tuple[str, int, NDArray[np.float32]]]:
+        """Yield every stored attribution of these maps: map hash, pattern, float32 (rows, columns)."""
+        for keys, marks in _portions(maps, MAPS_A_QUERY):
+            query = (
+                f"SELECT map, pattern, rows, dies FROM attributions WHERE model = ? AND method = ? AND map IN ({marks})"
+            )
+            for row in self.database.rows(query, (bytes.fromhex(model), method, *keys)):
+                yield row["map"].hex(), row["pattern"], _unpack(row["dies"], row["rows"])
+
     def _remember(self, asked: Asked, answer: StoredScores) -> None:
-        """Keep a complete answer in memory: it never changes, and a page asks for it at every rerun."""
+        """Keep a complete answer as the last used: it never changes, and a page asks for it at every rerun."""
         self._complete[asked] = answer
         for oldest in list(self._complete)[:-REMEMBERED]:
             self._complete.pop(oldest, None)
@@ -130,12 +153,18 @@ class ResultShelf(Shelf):
     def _blobs(self, column: str, model: str, maps: Sequence[str]) -> dict[str, bytes]:
         weights = bytes.fromhex(model)
         stored: dict[str, bytes] = {}
-        for start in range(0, len(maps), KEYS_A_QUERY):
-            keys = [bytes.fromhex(key) for key in maps[start : start + KEYS_A_QUERY]]
-            marks = ",".join("?" * len(keys))
+        for keys, marks in _portions(maps, KEYS_A_QUERY):
             query = f"SELECT map, {column} FROM scores WHERE model = ? AND map IN ({marks})"
             stored.update((key.hex(), blob) for key, blob in self.database.rows(query, (weights, *keys)))
         return stored
+
+
+def _portions(maps: Sequence[str], most: int) -> Iterator[tuple[list[bytes], str]]:
+    """Yield distinct map hashes in portions that one query can hold, each with its question marks."""
+    distinct = list(dict.fromkeys(maps))
+    for start in range(0, len(distinct), most):
+        keys = [bytes.fromhex(key) for key in distinct[start : start + most]]
+        yield keys, ",".join("?" * len(keys))
 
 
 def _pack(dies: NDArray[np.float32]) -> bytes:

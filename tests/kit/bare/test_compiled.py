@@ -115,7 +115,7 @@ def test_it_takes_less_than_a_small_machine_has(source, student):
     assert 0 < found.stack < 4 << 10
 
 
-@pytest.mark.parametrize("architecture", ["residual-8-1-1", "separable-5-7-9-9"])
+@pytest.mark.parametrize("architecture", ["residual-8-1-1", "separable-5-7-9-9", "finer-5-7-9-9"])
 def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architecture):
     """Teachers have shortcuts at stride 2; widths need not be multiples of what is computed at once."""
     torch.manual_seed(3)

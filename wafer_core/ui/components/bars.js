@@ -6,6 +6,11 @@ const bar = (told) => {
   const fill = make("div", "fill " + told.role + (told.quiet ? " quiet" : ""));
   fill.style.width = 100 * told.share + "%";
   track.append(fill);
+  if (told.before !== undefined) {
+    const before = make("div", "before");
+    before.style.width = 100 * told.before + "%";
+    track.append(before);
+  }
   if (told.mark !== undefined) {
     const mark = make("div", "mark");
     mark.style.left = 100 * told.mark + "%";
@@ -47,6 +52,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   bars.setAttribute("role", "figure");
   bars.setAttribute("aria-label", data.alt);
   bars.classList.toggle("paired", paired);
+  bars.classList.toggle("changed", data.rows.some((told) => told.bars.some((each) => each.before !== undefined)));
   bars.style.setProperty("--thick", paired ? "0.8rem" : "0.95rem");
   bars.style.setProperty("--gap", data.gap);
   const pick = data.pick ? (name) => setTriggerValue("picked", name) : null;

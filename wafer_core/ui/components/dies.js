@@ -1,9 +1,11 @@
 // Maps of dies: what a die says when pointed at, the same die marked on every map of the page, and a
-// closer look at a part: drag over it, double-click to see the whole wafer again.
+// closer look at a part: drag over it, double-click to see the whole wafer again. Where dies are flipped a
+// click and a drag do that, and a drag with the shift key held looks closer.
 
 const LINK = "wafer-dies";
 const WHOLE = { left: -0.04, top: -0.04, size: 1.08 };
 const DRAGGED = 8; // pixels before a press is a drag
+const DIGITS = { share: 0, "fine share": 2 };
 
 const within = (value) => Math.min(1, Math.max(0, value));
 
@@ -24,7 +26,7 @@ const said = (map, stage, die) => {
 
 const amount = (map, die) => {
   const value = numbers(map.layers.at(-1).values, Float32Array)[die];
-  if (map.unit === "share") return (100 * value).toFixed(0) + " %";
+  if (map.unit in DIGITS) return (100 * value).toFixed(DIGITS[map.unit]) + " %";
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
 };
 
@@ -60,12 +62,25 @@ const keyOf = (map, theme) => {
   return element;
 };
 
+// Lines under a map; what is grave has a sign, not only a colour.
+const factsOf = (facts) => {
+  const list = make("dl", "facts");
+  for (const { label, text, hint, grave } of facts) {
+    const line = make("div", grave ? "grave" : "");
+    line.title = hint;
+    line.append(make("dt", "", label), make("dd", "", (grave ? "\u26a0 " : "") + text));
+    list.append(line);
+  }
+  return list;
+};
+
 // One element on the page: a stage and the maps drawn on it.
 class Sheet {
   constructor(root) {
     this.root = root;
     this.view = WHOLE;
     this.figures = [];
+    this.trial = new Trial();
     this.sized = new ResizeObserver(() => this.draw());
     this.sized.observe(root);
     this.hear = ({ detail }) => detail.link === this.link && this.follow(detail);
@@ -77,7 +92,12 @@ class Sheet {
     window.removeEventListener(LINK, this.hear);
   }
 
-  show(data, theme) {
+  show({ trial, drawn, save, ...data }, theme) {
+    this.trial.show(trial, data.stage);
+    const told = JSON.stringify([theme, this.trial.on, data]);
+    // What is there already keeps the pointer's drag and the keyboard's focus.
+    if (told === this.told) return this.draw();
+    this.told = told;
     this.colours = data.colours[theme];
     this.theme = theme;
     this.stage = data.stage;
@@ -123,7 +143,9 @@ class Sheet {
     figure.pixels = pixelsOf(told.map, this.stage, this.theme);
     this.figures.push(figure);
     this.listen(figure);
+    if (this.trial.on) this.listenForFlips(figure);
     if (told.map.key.length) element.append(keyOf(told.map, this.theme));
+    if (told.facts?.length) element.append(factsOf(told.facts));
     return element;
   }
 
@@ -132,13 +154,42 @@ class Sheet {
     box.onpointermove = (event) => (this.from ? this.drag(figure, event) : this.point(figure, event));
     box.onpointerleave = () => !this.from && this.tell({ die: null });
     box.onpointerdown = (event) => {
+      this.dragged = false;
       if (event.button || event.pointerType === "touch" || event.target === figure.back) return;
       this.from = this.where(figure, event);
       box.setPointerCapture(event.pointerId);
     };
     box.onpointerup = (event) => this.drop(figure, event);
     box.onpointercancel = () => this.drop(figure, null);
-    box.ondblclick = () => this.tell({ view: WHOLE });
+    box.ondblclick = () => !this.trial.on && this.tell({ view: WHOLE });
+  }
+
+  listenForFlips(figure) {
+    const { box, tip } = figure;
+    box.tabIndex = 0;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", "Arrow keys choose a die, Enter flips it");
+    tip.setAttribute("aria-live", "polite");
+    box.onclick = (event) => {
+      const die = this.dieAt(this.where(figure, event));
+      if (!this.dragged && die !== null && event.target !== figure.back) this.flip(figure, () => this.trial.flip(die));
+    };
+    box.onkeydown = (event) => {
+      const moves = event.key.startsWith("Arrow");
+      if (event.target !== box || event.ctrlKey || event.metaKey || !(moves || event.key === "Enter" || event.key === " ")) return;
+      event.preventDefault();
+      event.stopPropagation(); // the page has arrow keys of its own
+      this.die ??= Math.floor(this.stage.rows / 2) * this.stage.columns + Math.floor(this.stage.columns / 2);
+      if (moves) this.die = stepped(this.die, event.key, this.stage);
+      else this.flip(figure, () => this.trial.flip(this.die));
+      this.say(figure, this.die);
+    };
+  }
+
+  flip(figure, change) {
+    change();
+    this.draw();
+    if (figure.tip.classList.contains("on") && this.die !== undefined) this.say(figure, this.die);
   }
 
   // Where on the grid the pointer is, as shares of it, and on the box, in pixels.
@@ -148,17 +199,28 @@ class Sheet {
     return { x, y, across: this.view.left + (x / width) * this.view.size, down: this.view.top + (y / width) * this.view.size };
   }
 
-  point(figure, event) {
-    const { x, y, across, down } = this.where(figure, event);
+  // The cell at a place of the grid, or null beside it.
+  dieAt({ across, down }) {
     const { rows, columns } = this.stage;
     const [row, column] = [Math.floor(down * rows), Math.floor(across * columns)];
-    const inside = row >= 0 && row < rows && column >= 0 && column < columns;
-    const die = inside ? row * columns + column : null;
-    const there = die !== null && numbers(this.stage.states, Uint8Array)[die] !== 0;
+    return row >= 0 && row < rows && column >= 0 && column < columns ? row * columns + column : null;
+  }
+
+  point(figure, event) {
+    const place = this.where(figure, event);
+    this.die = this.dieAt(place) ?? undefined;
+    this.say(figure, this.die, place);
+  }
+
+  // Mark a die on every map and say what it is beside a place on one of them, or beside the die itself.
+  say(figure, die, place) {
+    const there = die !== undefined && numbers(this.stage.states, Uint8Array)[die] !== 0;
     this.tell({ die: there ? die : null });
     if (!there) return;
-    const { tip, box } = figure;
-    tip.replaceChildren(...said(figure.map, this.stage, die).map((line) => make("div", "", line)));
+    const { tip, box, mark } = figure;
+    const lines = [...said(figure.map, this.stage, die), ...this.trial.says(die)];
+    const [x, y] = place ? [place.x, place.y] : [mark.offsetLeft, mark.offsetTop];
+    tip.replaceChildren(...lines.map((line) => make("div", "", line)));
     tip.className = "tip on" + (x > box.clientWidth / 2 ? " before" : "") + (y > box.clientHeight / 2 ? " above" : "");
     tip.style.left = x + "px";
     tip.style.top = y + "px";
@@ -185,9 +247,22 @@ class Sheet {
     figure.frame.className = "drag";
     if (!event || !from || !far) return;
     const to = this.where(figure, event);
+    this.dragged = true;
+    if (this.trial.on && !event.shiftKey) return this.flip(figure, () => this.trial.brush(this.between(from, to)));
     const [across, down] = [(from.across + to.across) / 2, (from.down + to.down) / 2];
     const size = Math.max(Math.abs(from.across - to.across), Math.abs(from.down - to.down), 0.05);
     this.tell({ view: { left: within(across) - size / 2, top: within(down) - size / 2, size } });
+  }
+
+  // The cells of the rectangle between two places.
+  between(from, to) {
+    const { rows, columns } = this.stage;
+    const span = (one, two, size) => {
+      const [low, high] = [Math.min(one, two), Math.max(one, two)].map((share) => Math.floor(share * size));
+      return Array.from({ length: Math.min(size - 1, high) - Math.max(0, low) + 1 }, (_, i) => Math.max(0, low) + i);
+    };
+    const across = span(from.across, to.across, columns);
+    return span(from.down, to.down, rows).flatMap((row) => across.map((column) => row * columns + column));
   }
 
   tell(detail) {
@@ -220,6 +295,7 @@ class Sheet {
       const pen = canvas.getContext("2d");
       pen.clearRect(0, 0, side, side);
       paint(pen, pixels, this.stage, { x: 0, y: 0, side }, this.view, this.colours);
+      if (this.trial.on) this.trial.paint(pen, this.stage, side, this.view, this.theme, this.colours.text);
       mark.className = "mark";
       back.className = this.view === WHOLE ? "back" : "back on";
     }
@@ -228,11 +304,12 @@ class Sheet {
 
 const sheets = new WeakMap();
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".dies");
   if (!root || !data) return;
   if (!sheets.has(root)) sheets.set(root, new Sheet(root));
   const sheet = sheets.get(root);
+  sheet.trial.tell = (value) => setTriggerValue("flipped", value);
   if (!outdated(root, data)) {
     sheet.show(data, dressed(root, data.colours));
     if (data.save && root.dataset.saved !== data.save.token) {

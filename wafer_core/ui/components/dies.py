@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
-from wafer_core.charts.dies import DieMap, Scale, Stage
+from wafer_core.charts.dies import DieMap, Scale, Shades, Stage
 from wafer_core.ui.components import element, stamped
+
+
+class Fact(TypedDict):
+    """A line under a map: what it is about, a short figure, the whole sentence, and whether it is a warning."""
+
+    label: str
+    text: str
+    hint: str
+    grave: bool
 
 
 class Figure(TypedDict):
@@ -16,6 +25,7 @@ class Figure(TypedDict):
     alt: str
     map: DieMap | None
     message: str | None
+    facts: NotRequired[list[Fact]]
 
 
 class Group(TypedDict):
@@ -42,6 +52,17 @@ class Save(TypedDict):
     line: str
 
 
+class Trial(TypedDict):
+    """Dies that may be flipped: what was flipped so far, step by step, and the colours of passing and failing ones.
+
+    `turn` is that of the last `flipped` the page has heard of.
+    """
+
+    turn: int
+    steps: list[list[int]]
+    colours: list[Shades]
+
+
 class _Data(TypedDict):
     stage: Stage
     groups: list[Group]
@@ -50,9 +71,10 @@ class _Data(TypedDict):
     framed: bool
     scale: NotRequired[ScaleBar]
     save: NotRequired[Save]
+    trial: NotRequired[Trial]
 
 
-_dies = element("dies", '<div class="dies"></div>', "painting", "picture")
+_dies = element("dies", '<div class="dies"></div>', "painting", "picture", "flipping")
 
 
 def dies(
@@ -64,6 +86,8 @@ def dies(
     framed: bool = False,
     scale: ScaleBar | None = None,
     save: Save | None = None,
+    trial: Trial | None = None,
+    on_flipped: Callable[[], None] = lambda: None,
 ) -> None:
     """Draw maps of one stage.
 
@@ -76,13 +100,17 @@ def dies(
         framed: whether each group has a frame, and groups stand beside each other where there is room.
         scale: the legend of their values.
         save: hand the maps over as a PNG as well.
+        trial: let dies be flipped.
+        on_flipped: called when some were, with `turn` and all `steps` in the element's state as `flipped`.
     """
     data = _Data(stage=stage, groups=list(groups), link=link, most=most, framed=framed)
     if scale is not None:
         data["scale"] = scale
     if save is not None:
         data["save"] = save
-    _dies(data=stamped(key, data), key=key)
+    if trial is not None:
+        data["trial"] = trial
+    _dies(data=stamped(key, data), key=key, on_flipped_change=on_flipped)
 
 
 def alone(map_: DieMap, alt: str) -> list[Group]:

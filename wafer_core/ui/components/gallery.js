@@ -19,7 +19,7 @@ const blank = (id) => {
   head.append(make("b"), make("span"));
   const map = make("img", "map");
   map.alt = "";
-  card.append(map, head, says("teacher", "T"), says("student", "S"), make("div", "marks"));
+  card.append(map, head, make("strong", "flag"), says("teacher", "T"), says("student", "S"), make("div", "marks"));
   return card;
 };
 
@@ -37,6 +37,7 @@ const fill = (card, wafer, theme) => {
   const [name, figure] = card.querySelector(".head").children;
   name.textContent = name.title = wafer.title;
   figure.textContent = wafer.figure;
+  card.querySelector(".flag").textContent = wafer.flag;
   say(card, "teacher", wafer.teacher);
   say(card, "student", wafer.student);
   const marks = card.querySelector(".marks");
@@ -47,7 +48,8 @@ const fill = (card, wafer, theme) => {
     return tag;
   }));
   const verdict = (said) => said === null ? "not scored yet" : said;
-  card.setAttribute("aria-label", "Wafer " + wafer.title + ", yield " + wafer.figure + ", teacher: " +
+  const flag = wafer.flag ? ", " + wafer.flag.toLowerCase() : "";
+  card.setAttribute("aria-label", "Wafer " + wafer.title + ", yield " + wafer.figure + flag + ", teacher: " +
     verdict(wafer.teacher) + ", student: " + verdict(wafer.student) + (wafer.marks.length ? ", " : "") +
     wafer.marks.join(", "));
 };

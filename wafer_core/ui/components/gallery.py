@@ -15,8 +15,9 @@ from wafer_core.ui.components import element, stamped
 class Card(TypedDict):
     """One wafer as the gallery shows it; the pictures are `data:` addresses for both themes.
 
-    `teacher` and `student` are a verdict as text, or None while there is none; `marks` holds `differ`
-    and `unsure` where they make a wafer worth a look.
+    `flag` stands before all that is said of the wafer, and is empty for most. `teacher` and `student`
+    are a verdict as text, or None while there is none; `marks` holds `differ` and `unsure` where they
+    make a wafer worth a look.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Card(TypedDict):
     dark: str
     title: str
     figure: str
+    flag: str
     teacher: str | None
     student: str | None
     marks: list[str]

@@ -19,6 +19,17 @@ const drawMap = (pen, stage, map, x, y, colours) => {
   pen.restore();
 };
 
+const LINE = 17;
+
+const drawFacts = (pen, facts, x, y, colours) => {
+  facts.forEach(({ label, text, grave }, i) => {
+    const at = y + LINE * i;
+    written(pen, label, x, at, 12, colours.muted);
+    pen.font = pen.font.replace(/^\d+/, grave ? 650 : 400);
+    written(pen, text, x + SIDE - pen.measureText(text).width, at, 12, colours.text, grave ? 650 : 400);
+  });
+};
+
 const drawGroup = (pen, sheet, group, x, y, colours) => {
   written(pen, group.title, x, y, 15, colours.text, 650);
   const after = pen.measureText(group.title).width + 8;
@@ -28,6 +39,7 @@ const drawGroup = (pen, sheet, group, x, y, colours) => {
     written(pen, told.caption, left, y + 20, 12, colours.muted);
     if (told.map) drawMap(pen, sheet.stage, told.map, left, y + 28, colours);
     else written(pen, told.message || "", left, y + 52, 12, colours.muted);
+    drawFacts(pen, told.facts || [], left, y + SIDE + 46, colours);
   });
 };
 
@@ -48,7 +60,8 @@ const drawScale = (pen, scale, x, y, colours) => {
 
 const picture = (sheet, colours) => {
   const across = Math.min(2, sheet.groups.length);
-  const [wide, high] = [2 * SIDE + 12, SIDE + 48];
+  const facts = Math.max(0, ...sheet.groups.flatMap((group) => group.maps.map((told) => told.facts?.length || 0)));
+  const [wide, high] = [2 * SIDE + 12, SIDE + 48 + LINE * facts];
   const [columns, rows] = [across, Math.ceil(sheet.groups.length / across)];
   const canvas = make("canvas");
   canvas.width = SHARP * (2 * MARGIN + columns * wide + (columns - 1) * MARGIN);

@@ -1,0 +1,85 @@
+"""What stands under an overlay, in words and figures: every one measured, chance beside it, nothing made up."""
+
+import pytest
+
+from wafer_core.trust.altered import TakenAway
+from wafer_core.trust.record import OVERLAYS, SIMULATED, Kept, MadeSet, Record
+from wafer_core.trust.tally import Reached
+from wafer_core.trust.whereabouts import Whereabouts
+from wafer_core.ui import evidence
+
+WEIGHTS, METHOD = "1" * 64, "deeplift"
+
+
+def kept(made=SIMULATED, pattern="Scratch", low=0.9, value=0.93, method=METHOD):
+    return Kept(WEIGHTS, method, made, Reached("pointing", pattern, None, value, low, 0.95, 0.52, 480))
+
+
+def record(*figures):
+    sets = tuple(MadeSet(name, "a" * 64, 500, 0) for name in (SIMULATED, OVERLAYS))
+    return Record("command", sets, (), figures)
+
+
+def lines(facts):
+    return [(fact["label"], fact["text"], fact["grave"]) for fact in facts]
+
+
+def test_ten_strongest_dies_stand_beside_ten_random_ones():
+    facts = evidence.removal("Scratch", TakenAway(10, 143, 0.97, 0.31, 0.95))
+    assert lines(facts) == [
+        ("Without its 10 strongest dies", "0.97 → 0.31", False),
+        ("Without 10 random ones", "0.97 → 0.95", False),
+    ]
+    assert facts[0]["hint"] == (
+        "Taking away its 10 strongest of 143 failing dies moves Scratch from 0.97 to 0.31; "
+        "10 random failing dies: 0.95."
+    )
+
+
+@pytest.mark.parametrize(
+    ("failing", "taken"), [(1, "its only failing die"), (7, "all its 7 failing dies"), (10, "all its 10 failing dies")]
+)
+def test_where_no_more_than_ten_dies_fail_it_says_so(failing, taken):
+    (fact,) = evidence.removal("Loc", TakenAway(failing, failing, 0.6, 0.1, None))
+    assert (fact["label"], fact["text"]) == (f"Without {taken}", "0.60 → 0.10")
+    assert fact["hint"] == f"Taking away {taken} moves Loc from 0.60 to 0.10."
+
+
+def test_a_method_is_quoted_as_it_was_scored_on_these_weights():
+    facts = evidence.pointing(record(kept(), kept(OVERLAYS, value=0.91)), WEIGHTS, METHOD, "Scratch")
+    assert lines(facts) == [("Points rightly", "93 % (chance 52 %)", False)]
+    assert facts[0]["hint"] == (
+        "On 480 constructed wafers this method points at Scratch rightly 93 % of the time (chance 52 %; "
+        "95 % interval 90 to 95). On 480 overlays of real wafers this method points at Scratch rightly 91 % of the "
+        "time (chance 52 %; 95 % interval 90 to 95)."
+    )
+
+
+def test_no_better_than_chance_is_said_aloud():
+    worse = kept(low=0.5, value=0.55)
+    assert lines(evidence.pointing(record(worse), WEIGHTS, METHOD, "Scratch")) == [
+        ("Points rightly", "55 %, no better than chance (52 %)", True)
+    ]
+    # On one kind of wafers is enough.
+    beside = evidence.pointing(record(kept(), kept(OVERLAYS, low=0.4, value=0.5)), WEIGHTS, METHOD, "Scratch")
+    assert lines(beside)[1] == ("On overlays of real wafers", "50 %, no better than chance (52 %)", True)
+
+
+def test_what_was_not_scored_is_not_quoted():
+    known = record(kept(), kept(method="gradcam"))
+    assert evidence.pointing(known, WEIGHTS, "occlusion", "Scratch") == []
+    assert evidence.pointing(known, "2" * 64, METHOD, "Scratch") == []
+    assert lines(evidence.pointing(known, WEIGHTS, METHOD, "Donut")) == [("Points rightly", "not scored", False)]
+
+
+@pytest.mark.parametrize(
+    ("clock", "line", "words"), [(4, "82 %, 4 o'clock", "towards 4 o'clock"), (None, "82 %, all around", "on no side")]
+)
+def test_a_place_is_named_as_an_estimate(clock, line, words):
+    facts = evidence.place("Scratch", Whereabouts(57, 143, 0.82, clock))
+    assert lines(facts) == [
+        ("Estimate: stands on", "57 dies, 40 % of the fails", False),
+        ("Estimate: mean radius", line, False),
+    ]
+    assert words in facts[0]["hint"]
+    assert "57 strongest of 143 failing dies" in facts[0]["hint"]

@@ -1,0 +1,244 @@
+"""The Lot page's stacked evidence: asked for by a button, a card a pattern, mixed wafers unmixed, grids apart."""
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.explain import DEFAULT
+from wafer_core.jobs.process import worker_lock
+from wafer_core.lot import FAIL, Lot
+from wafer_core.patterns import PATTERNS
+from wafer_core.workspace import Workspace
+
+Visit = Callable[..., AppTest]
+Drawn = Callable[[AppTest], dict[str, dict[str, Any]]]
+TEACHER = ["Center", "Normal", "Scratch", "Center+Scratch", "Center", "Normal"]
+"""On grids of 20 x 20 dies (wafers 1, 2, 5) and of 22 x 14 (wafers 3, 4, 6)."""
+STUDENT = ["Center", "Normal", "Normal", "Center", "Loc", "Normal"]
+
+
+@pytest.fixture(autouse=True)
+def no_worker(store: Workspace) -> Iterator[None]:
+    """What is asked for stays asked for: the place of the one worker is taken."""
+    with worker_lock(store.root) as held:
+        assert held
+        yield
+
+
+@pytest.fixture
+def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str:
+    """The small lot in the workspace with the answers above, nothing of it explained."""
+    for name, sets in (("teacher", TEACHER), ("approved", STUDENT), ("student-int8", STUDENT)):
+        answer(small_lot, store.model(name), sets)
+    return store.add_lot(small_lot)
+
+
+def explain(store: Workspace, lot: Lot, wafer: int, *patterns: str, name: str = "teacher", by: str = DEFAULT) -> None:
+    """Lay attributions ready: Center stands on the failing dies of the left half, anything else on the others."""
+    states = lot.wafers[wafer].states
+    left = np.arange(states.shape[1]) < states.shape[1] / 2
+    dies = [np.where((states == FAIL) & (left if pattern == "Center" else ~left), 0.5, -0.1) for pattern in patterns]
+    columns = [PATTERNS.index(pattern) for pattern in patterns]
+    model = store.model(name)
+    store.put_attributions(model.sha256, lot.wafers[wafer].map_hash, by, columns, np.stack(dies).astype(np.float32))
+
+
+@pytest.fixture
+def explained(store: Workspace, small_lot: Lot, lot_id: str) -> str:
+    """The same lot, all that the teacher calls explained."""
+    for wafer, sets in enumerate(TEACHER):
+        if sets != "Normal":
+            explain(store, small_lot, wafer, *sets.split("+"))
+    return lot_id
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.caption, app.markdown, app.info, app.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def stacks(elements: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {key.removeprefix("stack-"): data for key, data in elements.items() if key.startswith("stack-")}
+
+
+def shares(drawn: dict[str, Any]) -> NDArray[np.float32]:
+    """The share of the evidence that each die of a card's map holds; NaN where there is no die."""
+    layer = drawn["groups"][0]["maps"][0]["map"]["layers"][-1]
+    values = np.frombuffer(base64.b64decode(layer["values"]), dtype="<f4")
+    return values.reshape(drawn["stage"]["rows"], drawn["stage"]["columns"])
+
+
+def behind(app: AppTest) -> list[Any]:
+    """The links to wafers on the page."""
+    return [link.proto for link in app.get("page_link") if " · " in link.proto.label]
+
+
+def address(app: AppTest, name: str) -> str | None:
+    value = app.query_params.get(name)
+    return value[-1] if isinstance(value, list) else value
+
+
+def test_nothing_is_explained_before_someone_asks(visit: Visit, drawn: Drawn, store: Workspace, lot_id: str) -> None:
+    app = visit(lot=lot_id)
+    assert not app.exception
+    assert not stacks(drawn(app))
+    assert store.jobs("explain_lot") == []
+    assert "The teacher calls a pattern on 4 wafers." in texts(app)
+    assert "told once the first is done" in texts(app)
+    app.button(key="explain-lot").click().run()
+    assert not app.exception
+    (job,) = store.jobs("explain_lot")
+    assert (job.lot, job.payload["method"], job.payload["model"]) == (lot_id, DEFAULT, "teacher")
+    assert "explain-lot" not in [button.key for button in app.button]
+    # A refresh finds the same work, and the button that ends it.
+    again = visit(lot=lot_id)
+    assert len(store.jobs("explain_lot")) == 1
+    again.button(key="cancel-explain-lot").click().run()
+    job = store.job(job.id)
+    assert job is not None
+    assert job.cancel or job.over
+
+
+def test_each_pattern_has_a_card_of_its_own_and_mixed_wafers_are_unmixed(
+    visit: Visit, drawn: Drawn, explained: str
+) -> None:
+    app = visit(lot=explained)
+    assert not app.exception
+    cards = stacks(drawn(app))
+    assert list(cards) == ["Center", "Scratch"]
+    told = texts(app)
+    assert "**The Center of this lot,**  \n2 of 3 wafers, none mixed" in told
+    assert "20 × 20 dies · 1 on 1 other grid" in told
+    assert "**The Scratch of this lot,**  \n2 wafers, 1 mixed" in told
+    assert "22 × 14 dies · unmixed from Center 1" in told
+    for data in cards.values():
+        assert np.nansum(shares(data)) == pytest.approx(1, abs=1e-5)
+    assert np.nansum(shares(cards["Center"])[:, 10:]) == 0
+    assert np.nansum(shares(cards["Scratch"])[:, :11]) == 0
+    alt = cards["Center"]["groups"][0]["maps"][0]["alt"]
+    assert alt.startswith("Where the teacher's evidence for Center lies on 2 wafers; the strongest die is ")
+    assert "explain-lot" not in [button.key for button in app.button]
+    app.session_state["figures-Center"] = True
+    app.run()
+    (figures,) = [table.value for table in app.table if "speaks on" in table.value]
+    assert len(figures) == 10
+    assert set(figures["speaks on"]) <= {"1 of 2", "2 of 2"}
+
+
+def test_another_grid_shows_the_patterns_that_stand_on_it(visit: Visit, drawn: Drawn, explained: str) -> None:
+    app = visit(lot=explained)
+    choice = app.selectbox(key="address-stackgrid")
+    assert choice.options == [
+        "Each pattern on its largest grid",
+        "20 × 20 dies · 2 wafers",
+        "22 × 14 dies · 2 wafers",
+    ]
+    choice.select_index(2).run()
+    assert not app.exception
+    kept = address(app, "stackgrid")
+    assert kept is not None
+    for page in (app, visit(lot=explained, stackgrid=kept)):
+        assert {
+            name: (data["stage"]["rows"], data["stage"]["columns"]) for name, data in stacks(drawn(page)).items()
+        } == {
+            "Center": (14, 22),
+            "Scratch": (14, 22),
+        }
+        assert "**The Center of this lot,**  \n1 of 3 wafers, 1 mixed" in texts(page)
+
+
+def test_what_is_partly_explained_says_so_and_offers_the_rest(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, lot_id: str
+) -> None:
+    explain(store, small_lot, 3, "Center", "Scratch")
+    app = visit(lot=lot_id)
+    assert not app.exception
+    assert set(stacks(drawn(app))) == {"Center", "Scratch"}
+    assert "1 of 3 wafers, 1 mixed" in texts(app)
+    assert "2 not explained yet" in texts(app)
+    assert "calls a pattern on 4 wafers, 1 of them explained." in texts(app)
+    assert app.button(key="explain-lot").label == "Explain the other 3 wafers"
+
+
+def test_a_wafer_without_evidence_is_named_and_left_out(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, explained: str, answer: Callable[..., None]
+) -> None:
+    lot = small_lot
+    model = store.model("approved")
+    for wafer, pattern, strength in ((0, "Center", 0.5), (3, "Center", -0.5), (4, "Loc", 0.5)):
+        dies = np.where(lot.wafers[wafer].states == FAIL, strength, 0).astype(np.float32)
+        store.put_attributions(model.sha256, lot.wafers[wafer].map_hash, DEFAULT, [PATTERNS.index(pattern)], dies[None])
+    app = visit(lot=explained, stack="student")
+    assert not app.exception
+    assert list(stacks(drawn(app))) == ["Center", "Loc"]
+    assert "1 of 2 wafers, none mixed" in texts(app)
+    assert "on 1 no failing die speaks for it" in texts(app)
+
+
+def test_the_address_holds_whose_evidence_and_by_which_method(visit: Visit, drawn: Drawn, explained: str) -> None:
+    app = visit(lot=explained)
+    assert stacks(drawn(app))
+    app.segmented_control(key="address-stack").set_value("student").run()
+    app.selectbox(key="address-method").select("gradcam").run()
+    assert (address(app, "stack"), address(app, "method")) == ("student", "gradcam")
+    for page in (app, visit(lot=explained, stack="student", method="gradcam")):
+        assert not page.exception
+        assert "The student calls a pattern on 3 wafers." in texts(page)
+        assert not stacks(drawn(page))
+    page.button(key="explain-lot").click().run()
+    assert page.selectbox(key="address-method").value == "gradcam"
+
+
+def test_an_onnx_student_is_explained_by_occlusion(visit: Visit, store: Workspace, lot_id: str) -> None:
+    app = visit(lot=lot_id, stack="student", student="student-int8", method="deeplift")
+    assert not app.exception
+    assert "by Occlusion" in texts(app)
+    app.button(key="explain-lot").click().run()
+    assert not app.exception
+    assert store.jobs("explain_lot")[0].payload["method"] == "occlusion"
+
+
+def test_the_wafers_behind_a_map_are_links_and_a_filter(visit: Visit, explained: str) -> None:
+    app = visit(lot=explained, method=DEFAULT)
+    assert not behind(app)
+    app.session_state["behind-Scratch"] = True
+    app.run()
+    assert not app.exception
+    links = behind(app)
+    assert [link.label for link in links] == ["03 · Scratch", r"04 · Center\+Scratch"]
+    assert "wafer=L1%2F04" in links[1].query_string
+    assert "pattern=Scratch" in links[1].query_string
+    app.button(key="filter-Scratch").click().run()
+    assert not app.exception
+    assert address(app, "pattern") == "Scratch"
+    assert "Wafers 1 to 2 of 2 found among 6" in texts(app)
+
+
+def test_a_lot_still_being_read_and_one_without_patterns_offer_nothing(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    answer(small_lot, store.model("approved"), ["Normal"] * 6)
+    waiting = visit(lot=lot_id)
+    assert "The teacher is still reading this lot" in texts(waiting)
+    calm = visit(lot=lot_id, stack="student")
+    assert "The student calls no pattern on any wafer" in texts(calm)
+    for app in (waiting, calm):
+        assert not app.exception
+        assert "explain-lot" not in [button.key for button in app.button]
+
+
+def test_what_went_wrong_is_said_and_can_be_tried_again(visit: Visit, store: Workspace, lot_id: str) -> None:
+    visit(lot=lot_id).button(key="explain-lot").click().run()
+    (job,) = store.jobs("explain_lot")
+    store.end_job(job.id, "failed", "The machine has too little memory for this.")
+    app = visit(lot=lot_id)
+    assert not app.exception
+    assert "too little memory" in app.error[0].value
+    app.button(key="explain-lot").click().run()
+    assert len(store.jobs("explain_lot")) == 2

@@ -1,0 +1,279 @@
+"""The model shelf: names that engineers give, notes, an archive, kits, and approvals that can be taken back."""
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wafer_core.errors import BrokenModel, UnknownModel, UsageError
+from wafer_core.kit import kit
+from wafer_core.models.folder import files_of
+from wafer_core.workspace import Workspace
+from wafer_core.workspace.models import MOST_NOTE
+
+OTHER = "bb" * 32
+
+
+@pytest.fixture
+def workspace(home: Path):
+    opened = Workspace()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mine(workspace: Workspace, tiny_folder: Path) -> str:
+    """A student made here."""
+    return put_student(workspace, tiny_folder, "lot7-small-1").name
+
+
+def put_student(workspace: Workspace, tiny_folder: Path, name: str) -> Path:
+    folder = workspace.student_root / name
+    shutil.copytree(tiny_folder, folder)
+    card = folder / "card.json"
+    card.write_text(card.read_text().replace('"role": "teacher"', '"role": "student"'))
+    return folder
+
+
+def test_students_are_chosen_by_name_and_approved_by_name(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "lot7-small-1")
+    names = [model.name for model in workspace.models()]
+    assert names[-3:] == ["lot7-small-1", "lot7-small-1-onnx", "lot7-small-1-int8"]
+    assert workspace.approved() == "student"
+    workspace.approve("lot7-small-1-int8", note="looked at 23 wafers")
+    assert workspace.model("approved").name == "lot7-small-1"
+    assert workspace.model("approved-int8").name == "lot7-small-1-int8"
+    assert workspace.model("approved-int8").sha256 == workspace.model("lot7-small-1-int8").sha256
+    assert workspace.model_of(workspace.model("approved").sha256).folder.name == "lot7-small-1"
+    assert [approval.note for approval in workspace.approvals()] == ["looked at 23 wafers"]
+
+
+def test_a_teacher_is_not_approved(workspace, tiny_folder):
+    shutil.copytree(tiny_folder, workspace.student_root / "mine")
+    with pytest.raises(UnknownModel, match="only a student"):
+        workspace.approve("mine")
+
+
+def test_a_broken_student_is_named_and_does_not_hide_the_others(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "good-1")
+    (put_student(workspace, tiny_folder, "bad-1") / "card.json").write_text("{")
+    names = [model.name for model in workspace.models()]
+    assert "good-1" in names
+    assert not [name for name in names if name.startswith("bad-1")]
+    assert ["bad-1" in sentence for sentence in workspace.broken_models()] == [True]
+    with pytest.raises(BrokenModel):
+        workspace.model("bad-1")
+
+
+def test_an_unknown_model_names_the_known_ones(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "good-1")
+    with pytest.raises(UnknownModel, match="good-1"):
+        workspace.model("gone-1")
+    with pytest.raises(UnknownModel):
+        workspace.model_of(OTHER)
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+def test_a_renamed_model_is_found_by_both_names_and_its_files_follow(workspace, mine):
+    workspace.rename_model(workspace.model(f"{mine}-int8"), "etch-line")
+    names = [model.name for model in workspace.models()]
+    assert names[-3:] == ["etch-line", "etch-line-onnx", "etch-line-int8"]
+    assert workspace.model("etch-line-int8").sha256 == workspace.model(f"{mine}-int8").sha256
+    assert workspace.model(f"{mine}-int8").name == "etch-line-int8"
+    assert workspace.model("etch-line").folder.name == mine
+    workspace.rename_model(workspace.model("etch-line"), mine)
+    assert workspace.model(mine).name == mine
+    with pytest.raises(UnknownModel):
+        workspace.model("etch-line")
+
+
+def test_an_approved_student_stays_approved_under_its_new_name(workspace, mine):
+    workspace.approve(mine)
+    workspace.rename_model(workspace.model(mine), "etch-line")
+    assert workspace.approved() == "etch-line"
+    assert workspace.model("approved-int8").name == "etch-line-int8"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["student", "student-int8", "teacher", "approved", "approved-int8", "lot7-small-2", "lot7-small-2-int8", "lot8"],
+)
+def test_a_name_that_finds_another_model_is_refused(workspace, tiny_folder, mine, name):
+    put_student(workspace, tiny_folder, "lot7-small-2")
+    workspace.rename_model(workspace.model("lot7-small-2"), "lot8")
+    with pytest.raises(UsageError, match="another model"):
+        workspace.rename_model(workspace.model(mine), name)
+
+
+def test_a_name_whose_files_would_be_another_model_is_refused(workspace, tiny_folder, mine):
+    put_student(workspace, tiny_folder, "a-int8")
+    with pytest.raises(UsageError, match="another model"):
+        workspace.rename_model(workspace.model(mine), "a")
+
+
+def test_a_name_that_a_run_has_reserved_is_refused(workspace, mine):
+    workspace.put_job("distil", "once", "x", {}, urgency=5, name="lot9-tiny")
+    with pytest.raises(UsageError, match="another model"):
+        workspace.rename_model(workspace.model(mine), "lot9-tiny-1")
+
+
+def test_a_run_never_makes_a_student_of_a_name_somebody_gave(workspace, mine):
+    workspace.rename_model(workspace.model(mine), "lot9-tiny-1")
+    job = workspace.put_job("distil", "once", "x", {}, urgency=5, name="lot9-tiny")
+    assert workspace.job(job).name == "lot9-tiny-2"
+
+
+@pytest.mark.parametrize("name", ["", "two words", "../up", "a,b", "-x", "ä", "x" * 65, "a/b", "a\n"])
+def test_a_name_that_no_folder_could_have_is_refused(workspace, mine, name):
+    with pytest.raises(UsageError, match="begins with a letter"):
+        workspace.rename_model(workspace.model(mine), name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda workspace, model: workspace.rename_model(model, "mine"),
+        lambda workspace, model: workspace.annotate_model(model, "good"),
+        lambda workspace, model: workspace.archive_model(model),
+    ],
+)
+def test_what_came_with_the_product_stays_as_it_is(workspace, change):
+    with pytest.raises(UsageError, match="student came with WaferDistill"):
+        change(workspace, workspace.model("student-int8"))
+
+
+def test_the_files_of_a_model_are_those_of_its_folder_by_their_names_here(workspace, mine):
+    workspace.rename_model(workspace.model(mine), "etch-line")
+    files = workspace.model_files(workspace.model("etch-line-int8"))
+    assert [file.name for file in files] == ["etch-line", "etch-line-onnx", "etch-line-int8"]
+    assert workspace.model_files(workspace.model("student-onnx"))[0].name == "student"
+
+
+# Notes and the archive ---------------------------------------------------------------------------
+
+
+def test_a_note_lasts_and_has_an_end(workspace, mine):
+    workspace.annotate_model(workspace.model(mine), "for tool 4")
+    with pytest.raises(UsageError, match="shorten it"):
+        workspace.annotate_model(workspace.model(mine), "x" * (MOST_NOTE + 1))
+    workspace.close()
+    again = Workspace(workspace.root)
+    assert again.model_row(again.model(mine)).note == "for tool 4"
+    again.close()
+
+
+def test_an_archived_model_is_offered_nowhere_and_still_found(workspace, mine):
+    model = workspace.model(mine)
+    workspace.archive_model(model)
+    assert mine not in [each.name for each in workspace.models()]
+    assert mine in [each.name for each in workspace.models(archived=True)]
+    assert workspace.model(mine).sha256 == workspace.model_of(model.sha256).sha256 == model.sha256
+    with pytest.raises(UsageError, match="restore it"):
+        workspace.approve(mine)
+    workspace.restore_model(model)
+    assert mine in [each.name for each in workspace.models()]
+
+
+def test_the_approved_student_is_not_put_away(workspace, mine):
+    workspace.approve(mine)
+    with pytest.raises(UsageError, match="approve another first"):
+        workspace.archive_model(workspace.model(mine))
+
+
+# Approvals ---------------------------------------------------------------------------------------
+
+
+def test_an_approval_is_kept_with_what_it_rests_on_and_taken_back_one_by_one(workspace, tiny_folder, mine):
+    put_student(workspace, tiny_folder, "lot7-small-2")
+    workspace.approve(mine, "first", run=3, figures={"guard": {"loss": 0.001}})
+    workspace.approve("lot7-small-2")
+    second, first = workspace.approvals()
+    assert (first.run, first.figures, first.note) == (3, {"guard": {"loss": 0.001}}, "first")
+    assert first.weights == workspace.model(mine).sha256
+    assert workspace.standing_approval() == second
+    workspace.withdraw_approval(second.id)
+    assert workspace.approved() == mine
+    workspace.withdraw_approval(first.id)
+    assert workspace.approved() == "student"
+    assert workspace.standing_approval() is None
+    assert [approval.withdrawn is None for approval in workspace.approvals()] == [False, False]
+
+
+def test_only_the_approval_that_counts_is_taken_back(workspace, mine):
+    workspace.approve(mine)
+    workspace.approve("student")
+    newest, older = workspace.approvals()
+    with pytest.raises(UsageError, match="does not count any more"):
+        workspace.withdraw_approval(older.id)
+    assert workspace.approved() == "student"
+    workspace.withdraw_approval(newest.id)
+    with pytest.raises(UsageError, match="does not count any more"):
+        workspace.withdraw_approval(newest.id)
+    assert workspace.approved() == mine
+
+
+def test_what_counts_again_comes_back_from_the_archive(workspace, tiny_folder, mine):
+    put_student(workspace, tiny_folder, "lot7-small-2")
+    workspace.approve(mine)
+    workspace.approve("lot7-small-2")
+    workspace.archive_model(workspace.model(mine))
+    workspace.withdraw_approval(workspace.approvals()[0].id)
+    assert workspace.approved() == mine
+    assert mine in [model.name for model in workspace.models()]
+
+
+# Kits --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def student_kit(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The kit of a student that was made elsewhere."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "tool-4"
+    shutil.copytree(tiny_folder, folder)
+    card = folder / "card.json"
+    card.write_text(card.read_text().replace('"role": "teacher"', '"role": "student"'))
+    return kit(folder)
+
+
+def test_a_kit_is_imported_approved_and_renamed_like_any_other(workspace, student_kit):
+    model = workspace.import_model(student_kit)
+    assert (model.name, workspace.model("tool-4").name) == ("tool-4-onnx", "tool-4-onnx")
+    assert workspace.model_row(model).imported is not None
+    workspace.approve("tool-4")
+    assert workspace.model("approved").name == "tool-4-onnx"
+    assert workspace.model("approved-int8").name == "tool-4-int8"
+    workspace.rename_model(model, "tool-5")
+    assert workspace.model("approved").name == "tool-5-onnx"
+    assert workspace.model("tool-4").name == "tool-5-onnx"
+
+
+def test_weights_that_are_here_already_are_not_imported_again(workspace, student_kit):
+    model = workspace.import_model(student_kit)
+    with pytest.raises(UsageError, match="holds tool-4, which is here already"):
+        workspace.import_model(student_kit)
+    workspace.archive_model(model)
+    with pytest.raises(UsageError, match="in the archive"):
+        workspace.import_model(student_kit)
+    assert [folder.name for folder in workspace.student_root.iterdir()] == ["tool-4"]
+
+
+def test_an_imported_kit_takes_no_name_that_somebody_gave(workspace, student_kit):
+    workspace.rename_model(workspace.import_model(student_kit), "tool-5")
+    shutil.rmtree(workspace.student_root / "tool-4")
+    workspace.database.write("UPDATE models SET name = 'tool-4', folder = 'lot7-small-1'")
+    assert workspace.import_model(student_kit).folder.name == "tool-4-2"
+
+
+def test_what_is_no_kit_leaves_nothing(workspace):
+    with pytest.raises(BrokenModel):
+        workspace.import_model(b"PK\x03\x04 not really")
+    assert list(workspace.student_root.iterdir()) == []
+
+
+def test_a_kit_is_called_as_the_model_is(tiny_folder):
+    with zipfile.ZipFile(io.BytesIO(kit(files_of(tiny_folder)[0], "etch-line"))) as archive:
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"etch-line"}

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from wafer_core.canonical import canonical_states
+from wafer_core.training.data import unlabelled_maps
+from wafer_core.training.ordinary import held_out_maps, taught_maps
+
+
+@pytest.mark.parametrize("drawn", [held_out_maps, taught_maps])
+def test_ordinary_maps_repeat_and_differ_from_each_other(fake_data, drawn):
+    maps, again = (drawn(fake_data, 12, count=60) for _ in range(2))
+    assert np.array_equal(maps, again)
+    assert maps.dtype == np.float32
+    assert maps.shape == (60, 2, 12, 12)
+    assert 0 <= maps.min() <= maps.max() <= 1
+    assert len({wafer.tobytes() for wafer in maps}) > 50
+
+
+def test_half_of_the_held_out_maps_are_validation_wafers_as_they_are(fake_data):
+    real = {
+        canonical_states(states[None], 12)[0].tobytes() for states in unlabelled_maps(fake_data, "validation").states
+    }
+    maps = held_out_maps(fake_data, 12, count=30)
+    assert sum(wafer.tobytes() in real for wafer in maps) >= 15

@@ -1,0 +1,67 @@
+"""A model folder learns to tell wafers unlike anything known: a reference beside its weights, a limit a file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.models.card import Novelty
+from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.session import GraphSession
+from wafer_core.novelty import limit_of, reference_bytes, reference_of
+
+ENDING = ".novelty.safetensors"
+"""What a reference's file is called behind the name of the weights."""
+
+_BATCH = 128
+
+
+def fit_novelty(folder: Path, known: NDArray[np.float32], ordinary: NDArray[np.float32]) -> Novelty | None:
+    """Write a folder's reference and its limits into the card, in place of what was there; no label is read.
+
+    Args:
+        folder: a complete model folder.
+        known: canonical maps float32 (n, 2, S, S) such as the model was taught on.
+        ordinary: others of the same kinds that it was not taught on, of which 1 % shall be flagged.
+
+    Returns:
+        What the card now says; None where the maps are too few to tell, and then the card says nothing.
+
+    Raises:
+        BrokenModel: the folder contradicts its card.
+    """
+    files = files_of(folder)
+    # Its fp32 graph answers as the trained weights do, in half the time.
+    quick = next((file for file in files if file.engine == "onnx"), files[0])
+    try:
+        reference = reference_of(embeddings(quick, known))
+        limits = {file.file: limit_of(reference.distances(embeddings(file, ordinary))) for file in files}
+    except ValueError:
+        replace(quick.card, novelty=None).write(folder)
+        return None
+    data = reference_bytes(reference)
+    name = files[0].file.removesuffix(".safetensors") + ENDING
+    novelty = Novelty(name, len(data), hashlib.sha256(data).hexdigest(), limits, len(known), len(ordinary))
+    (folder / name).write_bytes(data)
+    replace(quick.card, novelty=novelty).write(folder)
+    return novelty
+
+
+def embeddings(file: ModelFile, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a weights file's embeddings float32 (n, E) of canonical maps."""
+    batches = [maps[start : start + _BATCH] for start in range(0, max(len(maps), 1), _BATCH)]
+    if file.engine == "onnx":
+        session = GraphSession(file.read(), f"{file.folder.name}/{file.file}", threads=1)
+        return np.concatenate([session.run(batch)[1] for batch in batches])
+    # Here and not above, because a folder that holds graphs alone needs no torch.
+    import torch
+
+    from wafer_core.models.weights import load_network
+
+    network = load_network(file)
+    with torch.inference_mode():
+        return np.concatenate([network.embed(torch.tensor(batch)).numpy() for batch in batches])

@@ -1,0 +1,33 @@
+"""Ordinary maps without a label: such as models are taught on, and their like from validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.canonical import canonical_states
+from wafer_core.synthesis.unlabelled import Unlabelled
+from wafer_core.training.data import unlabelled_maps
+
+
+def taught_maps(data: Path, size: int, count: int = 6144) -> NDArray[np.float32]:
+    """Return views of training maps, overlays of them and simulated wafers, in the shares that students learn them."""
+    return _views(unlabelled_maps(data, "train").states, size, seed=2_000_003, count=count)
+
+
+def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
+    """Return validation maps and views of them and of simulated wafers, in random order."""
+    real = unlabelled_maps(data, "validation")
+    order = np.random.default_rng(0).permutation(len(real.states))[: count // 2]
+    plain = np.stack([canonical_states(real.states[i][None], size)[0] for i in order])
+    maps = np.concatenate([plain, _views(real.states, size, seed=1_000_003, count=count - len(plain))])
+    return maps[np.random.default_rng(1).permutation(len(maps))]
+
+
+def _views(real: Sequence[NDArray[np.uint8]], size: int, seed: int, count: int) -> NDArray[np.float32]:
+    chunks = iter(Unlabelled(real, size, seed))
+    drawn = [next(chunks)[0].numpy() for _ in range(-(-count // 256))]
+    return np.concatenate(drawn)[:count].astype(np.float32) / np.float32(255)

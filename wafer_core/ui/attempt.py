@@ -1,0 +1,125 @@
+"""What an engineer flips by hand: steps that can be undone, as a few letters in the address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from wafer_core.lot import FAIL, PASS, Wafer
+from wafer_core.trust.altered import flipped
+
+MOST_LETTERS = 2_000
+"""What is longer stays out of the address: some mail programs cut such a link."""
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_HEAD = 8
+_RUN = re.compile(r"([0-9a-z]{1,6})(?:-([0-9a-z]{1,6}))?")
+_DIE = re.compile(r"(-?\d{1,6})\s*[,;/\s]\s*(-?\d{1,6})")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Dies of one wafer that are flipped step by step; a die flipped twice is as it was.
+
+    Args:
+        wafer: which stays as it is.
+        steps: the cells of each step, counted along the rows; tested dies only.
+    """
+
+    wafer: Wafer
+    steps: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def read(cls, text: str | None, wafer: Wafer) -> Attempt | None:
+        """Return what an address says, or None where it says nothing of this wafer."""
+        head, *steps = (text or "").split("~")
+        if head != wafer.map_hash[:_HEAD]:
+            return None
+        return cls(wafer).taken([_cells(step, wafer.states.size) for step in steps])
+
+    @property
+    def text(self) -> str:
+        """What the address holds: which wafer, then each step's dies as runs in base 36."""
+        return "~".join([self.wafer.map_hash[:_HEAD], *(_runs(step) for step in self.steps)])
+
+    @property
+    def fits(self) -> bool:
+        """Whether the text is short enough for the address."""
+        return len(self.text) <= MOST_LETTERS
+
+    @cached_property
+    def dies(self) -> tuple[int, ...]:
+        """The cells that are not as they were, in order."""
+        seen: set[int] = set()
+        for step in self.steps:
+            seen ^= set(step)
+        return tuple(sorted(seen))
+
+    @cached_property
+    def altered(self) -> Wafer:
+        """The wafer as these flips make it."""
+        return flipped(self.wafer, self.dies)
+
+    @property
+    def mended(self) -> int:
+        """How many failing dies pass now."""
+        return sum(int(self.wafer.states.flat[die]) == FAIL for die in self.dies)
+
+    @property
+    def broken(self) -> int:
+        """How many passing dies fail now."""
+        return len(self.dies) - self.mended
+
+    def taken(self, steps: Iterable[Iterable[int]]) -> Attempt:
+        """Return the attempt with these steps instead; of each step only tested dies are kept, empty ones are none."""
+        states = self.wafer.states.ravel()
+        inside = ({die for die in step if 0 <= die < states.size} for step in steps)
+        sound = (tuple(sorted(die for die in step if states[die] in (PASS, FAIL))) for step in inside)
+        return replace(self, steps=tuple(step for step in sound if step))
+
+    def then(self, dies: Iterable[int]) -> Attempt:
+        """Return the attempt one step further."""
+        return self.taken([*self.steps, dies])
+
+    def undone(self) -> Attempt:
+        """Return the attempt without its last step."""
+        return replace(self, steps=self.steps[:-1])
+
+
+def named_dies(text: str, wafer: Wafer) -> list[int]:
+    """Return the cells of the dies that a text names by the file's own coordinates, such as `12,34 13,34`."""
+    rows, columns = np.indices(wafer.frame.shape)
+    x, y = wafer.frame.coordinates(rows, columns)
+    places = {place: cell for cell, place in enumerate(zip(x.ravel().tolist(), y.ravel().tolist(), strict=True))}
+    named = ((int(one), int(two)) for one, two in _DIE.findall(text))
+    return [places[place] for place in named if place in places]
+
+
+def _runs(cells: Sequence[int]) -> str:
+    """Write cells that stand beside one another as the first and how many."""
+    breaks = [i + 1 for i, (one, two) in enumerate(pairwise(cells)) if two != one + 1]
+    spans = zip([0, *breaks], [*breaks, len(cells)], strict=True)
+    return ".".join(_base36(cells[a]) + (f"-{_base36(b - a)}" if b - a > 1 else "") for a, b in spans)
+
+
+def _cells(text: str, size: int) -> list[int]:
+    found: list[int] = []
+    for run in text.split("."):
+        if matched := _RUN.fullmatch(run):
+            start, length = int(matched[1], 36), int(matched[2] or "1", 36)
+            found += range(start, min(start + length, size))
+    return found
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+        if not number:
+            return digits
