@@ -99,15 +99,18 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     models = [resolve(name) for name in options.models]
-    size = models[0].card.size
-    sets = [*examples(options.data, options.part, size), *interrupted(options.data, options.part, size)]
-    known = _known(Mixture(resized_maps(options.data, "train"), native_maps(options.data, "train"), size, _SEED))
-    odd = _odd(options.data, options.part, size)
-    for model in models:
-        say(f"Asking {model.name}")
-        _report(model, sets, known, odd)
-    for pattern in options.untaught:
-        _report_untaught(pattern, options, sets[0], size)
+    size = resolve("teacher").card.size
+    if models:
+        sets = [*examples(options.data, options.part, size), *interrupted(options.data, options.part, size)]
+        known = _known(Mixture(resized_maps(options.data, "train"), native_maps(options.data, "train"), size, _SEED))
+        odd = _odd(options.data, options.part, size)
+        for model in models:
+            say(f"Asking {model.name}")
+            _report(model, sets, known, odd)
+    if options.untaught:
+        real = examples(options.data, options.part, size, overlays=1, simulated=1)[0]
+        for pattern in options.untaught:
+            _report_untaught(pattern, options, real, size)
 
 
 def _options() -> argparse.Namespace:
@@ -189,7 +192,7 @@ def _row(pattern: str, signals: Signals, labels: NDArray[np.bool_]) -> list[floa
     """Print and return one pattern's figures; of too few wafers there are none."""
     unknown = labels[:, index(pattern)]
     if unknown.sum() < FEWEST:
-        print(f"| {pattern} | {unknown.sum()} | too few |")
+        print(f"| {pattern} | {unknown.sum()} | too few |{' |' * 6}")
         return []
     caught = signals.novelty[unknown] > limit_of(signals.novelty[~unknown])
     figures = [

@@ -84,7 +84,7 @@ def load(folder: Path, precision: str) -> Model:
         thresholds = tuple(map(float, entry["thresholds"]))
         decoder, unsure_below, stated = str(card["decoder"]), float(card["unsure_below"]), str(entry["sha256"])
         size, patterns = card["input"]["size"], tuple(card["patterns"])
-        limit = float(card["novelty"]["limits"][file]) if card.get("novelty") else 0.0
+        limit = float(card["novelty"]["limits"].get(file, 0.0)) if card.get("novelty") else 0.0
         reference, its_hash = (str(card["novelty"][key]) for key in ("file", "sha256")) if limit else ("", "")
     except OSError as exc:
         raise BrokenModel(f"{folder / CARD}: it cannot be read; unpack the kit again.") from exc
