@@ -138,7 +138,7 @@ def verdict(one: Opinion, here: int) -> None:
         return
     detected = one.verdicts.detected[here]
     if one.verdicts.flagged[here]:
-        head.markdown(f":violet-badge[:material/new_releases: {UNLIKE}]", help=_unlike(one, here))
+        head.markdown(f":blue-badge[:material/new_releases: {UNLIKE}]", help=_unlike(one, here))
     doubt = " :orange-badge[unsure]" if one.verdicts.unsure[here] else ""
     head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
     bars(
