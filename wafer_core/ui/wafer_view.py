@@ -181,7 +181,7 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
         return
     detected, before = now.detected[row], one.verdicts.detected[here]
     if now.flagged[row]:
-        head.markdown(f":violet-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
+        head.markdown(f":blue-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
     doubt = " :orange-badge[unsure]" if now.unsure[row] else ""
     head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
     if tried is not None:
