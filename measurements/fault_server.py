@@ -23,9 +23,11 @@ from wafer_core.readers import NamedBytes
 from wafer_core.workspace import WAITING, Workspace
 
 TEACHER, STUDENT = "teacher", "student-int8"
-WAFERS = 30
-WAITING_RUNS, WAITING_SCORES = 2, 6
+WAFERS = 12
+WAITING_RUNS = 2
 """More than so many are not asked for: what is to be disturbed is work, not a queue."""
+SCORED = 8
+"""Of so many lots one is scored: scorings go before runs, which would never get their turn otherwise."""
 
 RUNS: tuple[dict[str, Any], ...] = (
     {"size": "tiny", "budget": 600.0, "steps": 60, "pool": "none", "seed": 0},
@@ -77,8 +79,8 @@ def serve(ledger: Ledger, seed: int) -> None:
         file = lot_file(seed)
         lots.append(workspace.read_upload([file]))
         ledger.promise("lot", lots[-1])
-        if len(workspace.jobs("score", WAITING)) < WAITING_SCORES:
-            model = (TEACHER, STUDENT)[seed % 2]
+        if seed % SCORED == 0:
+            model = (TEACHER, STUDENT)[seed // SCORED % 2]
             ledger.promise("score", jobs.submit_score(workspace, lots[-1], model))
         if len(workspace.jobs("distil", WAITING)) < WAITING_RUNS:
             ledger.promise("run", jobs.submit_distil(workspace, lots[0], RUNS[seed % len(RUNS)], TEACHER))

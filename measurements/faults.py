@@ -187,6 +187,14 @@ def finish(workspace: Workspace) -> None:
         time.sleep(0.5)
 
 
+def repeat(workspace: Workspace, ledger: Ledger) -> None:
+    """Ask once more for every run that was disturbed, for its weights to be compared with."""
+    disturbed = {repr((job.lot, job.payload)): job for job in map(workspace.job, ledger.promised("run")) if job}
+    for job in disturbed.values():
+        settings = job.payload["settings"]
+        ledger.promise("run", jobs.submit_distil(workspace, job.lot, settings, job.payload["teacher"]))
+
+
 @contextmanager
 def _opened() -> Iterator[Workspace]:
     workspace = Workspace()
@@ -211,6 +219,9 @@ def main() -> None:
         killed = kill(options.kills, options.seed, folder, ledger)
         with _opened() as workspace:
             say("Letting everything come to its end")
+            finish(workspace)
+            say("Repeating every run undisturbed")
+            repeat(workspace, ledger)
             finish(workspace)
             tally = audit(workspace, ledger)
     table(sorted(killed.items()), head=("killed", "times"))

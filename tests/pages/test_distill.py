@@ -168,8 +168,10 @@ def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
     assert "6 wafers, about 1 of them held out" in said
     assert "The teacher still reads the lot" in said
     assert [job.payload["model"] for job in store.jobs("score")] == ["teacher"]
-    answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
+    sets = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
+    answer(small_lot, store.model("teacher"), sets, unlike=[2])
     said = texts(visit("distill", lot=lot_id))
+    assert "Unlike anything the teacher was taught on: 1 of 6; its answers there are guesses" in said
     assert "The teacher sees Center on 2, Scratch on 1, no pattern on 3; it is unsure of 0 of 6." in said
     assert "Little of Center, Scratch: fewer than 10 wafers" in said
     assert "Nothing of Donut, Edge-Loc, Edge-Ring, Loc, Near-Full, Random" in said
@@ -184,6 +186,7 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
     answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
     said = texts(visit("distill", lot=lot_id, pool="none", without=f"{lot_id[:6]}-0.2"))
     assert "4 wafers, about 1 of them held out to check the student on; 2 left out." in said
+    assert "No wafer is unlike what the teacher was taught on." in said
     assert "The teacher sees Center on 1, no pattern on 3" in said
     assert "nothing keeps it from forgetting them" in said
 

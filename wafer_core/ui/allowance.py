@@ -36,11 +36,13 @@ class Seen:
         counts: wafers each pattern is named on, `Normal` those it names none on; only what is there.
         unsure: how many it is unsure of.
         wafers: how many there are.
+        unlike: how many are unlike anything it was taught on; None where it does not know.
     """
 
     counts: dict[str, int]
     unsure: int
     wafers: int
+    unlike: int | None = None
 
 
 def draw(hand: state.Hand, size: str) -> None:
@@ -65,6 +67,7 @@ def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], li
     if said.complete:
         seen = _seen(said, used)
         there.append(_teacher(seen))
+        there += [] if seen.unlike is None else [_unlike(seen.unlike, seen.wafers)]
         learned += _patterns(seen, pool)
     else:
         there.append("The teacher still reads the lot; what it sees in it is told here then.")
@@ -88,6 +91,13 @@ def _teacher(seen: Seen) -> str:
     named = [f"{name} on {number:,}" for name, number in seen.counts.items() if name != NORMAL]
     named += [f"no pattern on {seen.counts[NORMAL]:,}"] if NORMAL in seen.counts else []
     return f"The teacher sees {', '.join(named) or 'nothing'}; it is unsure of {share(seen.unsure, seen.wafers)}."
+
+
+def _unlike(unlike: int, wafers: int) -> str:
+    if not unlike:
+        return "No wafer is unlike what the teacher was taught on."
+    guesses = "its answers there are guesses, and the student learns them all the same"
+    return f"Unlike anything the teacher was taught on: {share(unlike, wafers)}; {guesses}."
 
 
 def _patterns(seen: Seen, pool: str) -> list[str]:
@@ -140,7 +150,9 @@ def _seen(said: Opinion, used: NDArray[np.bool_]) -> Seen:
     counts = {name: int(column.sum()) for name, column in zip(PATTERNS, named.T, strict=True)}
     counts[NORMAL] = int((~named.any(axis=1)).sum())
     unsure = int((said.verdicts.unsure & said.verdicts.scored)[used].sum())
-    return Seen({name: number for name, number in counts.items() if number}, unsure, int(used.sum()))
+    known = bool(np.isfinite(said.verdicts.novelty[used]).any())
+    unlike = int(said.verdicts.flagged[used].sum()) if known else None
+    return Seen({name: number for name, number in counts.items() if number}, unsure, int(used.sum()), unlike)
 
 
 def _await(hand: state.Hand, said: Opinion) -> None:
