@@ -273,8 +273,8 @@ def _told(groups: Sequence[Group]) -> None:
             st.markdown(f"**{group['title']}**")
             for figure in group["maps"]:
                 hints = dict.fromkeys(fact["hint"] for fact in figure.get("facts", ()))
-                said = " ".join([figure["message"] or f"{figure['alt']}.", *hints])
-                st.markdown(plain(f"{figure['caption']}. {said[:1].upper()}{said[1:]}"))
+                seen = figure["message"] or f"{figure['alt'].partition(': ')[2] or 'awaited'}."
+                st.markdown(plain(" ".join([f"{figure['caption']}:", seen, *hints])))
 
 
 def _called(one: Opinion, here: int, pattern: int) -> str:

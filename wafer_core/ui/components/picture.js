@@ -4,8 +4,9 @@ const SIDE = 330;
 const MARGIN = 28;
 const SHARP = 2;
 
-const written = (pen, text, x, y, size, colour, weight = 400) => {
+const written = (pen, text, x, y, size, colour, weight = 400, align = "left") => {
   pen.font = `${weight} ${size}px "Source Sans", "Source Sans Pro", sans-serif`;
+  pen.textAlign = align;
   pen.fillStyle = colour;
   pen.fillText(text, x, y);
 };
@@ -23,10 +24,8 @@ const LINE = 17;
 
 const drawFacts = (pen, facts, x, y, colours) => {
   facts.forEach(({ label, text, grave }, i) => {
-    const at = y + LINE * i;
-    written(pen, label, x, at, 12, colours.muted);
-    pen.font = pen.font.replace(/^\d+/, grave ? 650 : 400);
-    written(pen, text, x + SIDE - pen.measureText(text).width, at, 12, colours.text, grave ? 650 : 400);
+    written(pen, label, x, y + LINE * i, 12, colours.muted);
+    written(pen, (grave ? "\u26a0 " : "") + text, x + SIDE, y + LINE * i, 12, colours.text, grave ? 650 : 400, "right");
   });
 };
 
@@ -61,7 +60,7 @@ const drawScale = (pen, scale, x, y, colours) => {
 const picture = (sheet, colours) => {
   const across = Math.min(2, sheet.groups.length);
   const facts = Math.max(0, ...sheet.groups.flatMap((group) => group.maps.map((told) => told.facts?.length || 0)));
-  const [wide, high] = [2 * SIDE + 12, SIDE + 48 + LINE * facts];
+  const [wide, high] = [2 * SIDE + 12, SIDE + 48 + (facts && LINE * (facts + 1))];
   const [columns, rows] = [across, Math.ceil(sheet.groups.length / across)];
   const canvas = make("canvas");
   canvas.width = SHARP * (2 * MARGIN + columns * wide + (columns - 1) * MARGIN);
