@@ -307,7 +307,8 @@ def keep_current(runs: Sequence[JobRow]) -> None:
     """Redraw the page once a run that waits or goes on stands otherwise than the page says."""
     waiting = [job for job in runs if not job.over]
     if waiting:
-        opinions.watch(lambda: opinions.states(waiting), drawn=[job.state for job in waiting])
+        # Less often than a run is drawn: on a slow machine two timers would keep the page from coming to rest.
+        opinions.watch(lambda: opinions.states(waiting), drawn=[job.state for job in waiting], every=3.0)
 
 
 WIDTHS = (3.1, 1.5, 1.5, 1.5, 2.4)
