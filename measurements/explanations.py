@@ -76,6 +76,7 @@ def _command(options: argparse.Namespace) -> str:
     """Return what repeats the run, without paths of this machine."""
     words = [f"--wafers {options.wafers} --seed {options.seed} --checked {options.checked}"]
     words += [f"--data DATA --part {options.part}"] * (options.data is not None)
+    words += [f"--{name} {' '.join(getattr(options, name))}" for name in ("models", "methods")]
     return f"python -m measurements.explanations {' '.join(words)} --out FILE.json"
 
 

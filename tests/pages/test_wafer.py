@@ -57,9 +57,11 @@ def explain(
 
 def say(store: Workspace, name: str, wafers: Sequence[Wafer], probabilities: Sequence[float]) -> None:
     """Lay a model's answer ready, the same on all of some wafers."""
-    model, maps = store.model(name).sha256, [wafer.map_hash for wafer in wafers]
+    model, maps = store.model(name), [wafer.map_hash for wafer in wafers]
     logits = np.tile(logit(probabilities), (len(maps), 1)).astype(np.float32)
-    store.put_scores(model, maps, Scores(logits, np.zeros((len(maps), 4), np.float32), model))
+    known = model.known()
+    centre = known[0].centre if known else np.zeros(4, np.float32)
+    store.put_scores(model.sha256, maps, Scores(logits, np.tile(centre, (len(maps), 1)), model.sha256))
 
 
 def texts(app: AppTest) -> str:
