@@ -76,7 +76,8 @@ def _command(options: argparse.Namespace) -> str:
     """Return what repeats the run, without paths of this machine."""
     words = [f"--wafers {options.wafers} --seed {options.seed} --checked {options.checked}"]
     words += [f"--data DATA --part {options.part}"] * (options.data is not None)
-    words += [f"--{name} {' '.join(getattr(options, name))}" for name in ("models", "methods")]
+    words += [f"--models {' '.join(Path(model).name for model in options.models)}"]
+    words += [f"--methods {' '.join(options.methods)}"] * (len(options.methods) < len(METHODS))
     return f"python -m measurements.explanations {' '.join(words)} --out FILE.json"
 
 

