@@ -98,7 +98,8 @@ def _upload(page: Page, lot: Path) -> float:
 def _wait_for_verdicts(page: Page, student: str) -> None:
     say("Waiting for the verdicts")
     workspace = Workspace()
-    lot = page.evaluate("new URLSearchParams(location.search).get('lot')")
+    # The maps are there before the address is.
+    lot = page.wait_for_function("new URLSearchParams(location.search).get('lot')").json_value()
     while jobs.missing(workspace, lot, "teacher") or jobs.missing(workspace, lot, student):
         page.wait_for_timeout(500)
     page.wait_for_timeout(2000)
