@@ -10,8 +10,8 @@ said = opinions.opinions(hand)
 lot_view.header(hand)
 arriving = st.container()
 lot_view.evidence(hand, said)
-lot_evidence.draw(hand, said)
 in_view = gallery.browse(said)
+lot_evidence.draw(hand, said)
 reading.told(
     hand.lot,
     again=lambda options: lot_picker.read_again(hand.lot_id, options),
