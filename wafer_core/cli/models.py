@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{'name':<16}{'role':<9}{'engine':<8}{'parameters':>11}{'bytes':>11}  path")
+    print(f"{'name':<19}{'role':<9}{'engine':<8}{'parameters':>11}{'bytes':>11}  path")
     for row in rows:
         name, role, engine, parameters, size, path = (row[key] for key in list(row)[:6])
-        print(f"{name:<16}{role:<9}{engine:<8}{parameters:>11,}{size:>11,}  {path}")
+        print(f"{name:<19}{role:<9}{engine:<8}{parameters:>11,}{size:>11,}  {path}")
 
 
 def _row(model: ModelFile) -> dict[str, str | int]:
