@@ -1,7 +1,10 @@
 """What stands under an overlay, in words and figures: every one measured, chance beside it, nothing made up."""
 
+import shutil
+
 import pytest
 
+from wafer_core.models.folder import files_of
 from wafer_core.trust.altered import TakenAway
 from wafer_core.trust.record import OVERLAYS, SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
@@ -83,3 +86,13 @@ def test_a_place_is_named_as_an_estimate(clock, line, words):
     ]
     assert words in facts[0]["hint"]
     assert "57 strongest of 143 failing dies" in facts[0]["hint"]
+
+
+def test_weights_that_were_never_scored_are_named(tiny_folder, tmp_path):
+    there, never = (files_of(shutil.copytree(tiny_folder, tmp_path / name))[0] for name in ("there", "never"))
+    figure = Kept(there.sha256, METHOD, SIMULATED, Reached("pointing", "Scratch", None, 0.93, 0.9, 0.95, 0.52, 480))
+    record(figure).write(there.folder)
+    assert evidence.unscored([there], METHOD) == ""
+    assert evidence.unscored([there, never], METHOD).endswith(f"was not measured for this {never.role}'s weights.")
+    assert evidence.unscored([never, never], METHOD).endswith("was not measured for these weights.")
+    assert evidence.unscored([there], "gradcam").endswith("was not measured for these weights.")
