@@ -6,29 +6,36 @@ import pytest
 import torch
 
 from wafer_core import distill_shipped
+from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
 from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.training.data import unlabelled_maps
 
 
-def options(data, teacher, out):
+def options(data, teacher, out, *more):
     parser = argparse.ArgumentParser()
     distill_shipped.add_arguments(parser)
     few = "--size tiny --steps 2 --batch 4 --workers 0 --pool 256 --threads 1"
-    return parser.parse_args(["--data", str(data), "--teacher", str(teacher), "--out", str(out), *few.split()])
+    return parser.parse_args(["--data", str(data), "--teacher", str(teacher), "--out", str(out), *few.split(), *more])
 
 
 @pytest.fixture(scope="module")
-def shipped(fake_data, tiny_folder, tmp_path_factory):
+def few_maps():
+    """Novelty and thresholds told from hundreds of maps instead of thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("held_out_maps", "taught_maps"):
+            patch.setattr(distill_shipped, name, partial(getattr(distill_shipped, name), count=120))
+        yield
+
+
+@pytest.fixture(scope="module")
+def shipped(few_maps, fake_data, tiny_folder, tmp_path_factory):
     """The folder of a student distilled for two steps."""
     out = tmp_path_factory.mktemp("models") / "two-steps"
-    held_out = distill_shipped.held_out_maps
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distill_shipped, "held_out_maps", partial(held_out, count=120))
-        patch.setattr(distill_shipped, "taught_maps", partial(distill_shipped.taught_maps, count=120))
-        distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
+    distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
     return out
 
 
@@ -52,6 +59,23 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert card.made_from["command"].endswith(
         "--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8 --seed 0"
     )
+
+
+def test_a_student_may_begin_where_another_ended(few_maps, shipped, fake_data, tiny_folder, tmp_path):
+    further = options(fake_data, tiny_folder, tmp_path / "further", "--start", str(shipped), "--rate", "1e-9")
+    distill_shipped.distil_shipped(further)
+    made_from = Card.read(tmp_path / "further").made_from
+    assert "--start two-steps" in made_from["command"]
+    assert made_from["start_sha256"] == files_of(shipped)[0].sha256
+    # At next to no rate the weights are still those it began with.
+    before, after = (load_network(files_of(folder)[0]) for folder in (shipped, tmp_path / "further"))
+    torch.testing.assert_close(after.head.weight, before.head.weight)
+
+
+def test_a_student_of_another_size_is_no_beginning(shipped, fake_data, tiny_folder, tmp_path):
+    chosen = options(fake_data, tiny_folder, tmp_path / "other", "--start", str(shipped), "--size", "small")
+    with pytest.raises(UsageError, match=f"two-steps is a {STUDENT_SIZES['tiny']}: name that --architecture"):
+        distill_shipped.distil_shipped(chosen)
 
 
 def test_a_pool_takes_in_as_many_maps_as_are_drawn():

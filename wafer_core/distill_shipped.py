@@ -19,7 +19,7 @@ from wafer_core.models.folder import ModelFile, resolve
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.saving import network_logits, save_model
-from wafer_core.models.weights import load_network
+from wafer_core.models.weights import load_network, started_from
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=BASIS.rate)
     parser.add_argument("--looks", type=int, default=BASIS.looks, help="steps that a view and the answer to it serve")
     parser.add_argument("--architecture", help="another network than the size's own")
+    parser.add_argument("--start", type=Path, help="a model folder to take the first weights from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
@@ -53,7 +54,8 @@ def distil_shipped(options: argparse.Namespace) -> None:
     teacher = resolve(options.teacher)
     device = pick_device()
     teaching = load_network(teacher).to(device)
-    student = build(_architecture(options)).to(device)
+    start = started_from(options.start, _architecture(options)) if options.start else None
+    student = (load_network(start) if start else build(_architecture(options))).to(device).requires_grad_()
     resized, native = unlabelled_resized(options.data, "train"), unlabelled_native(options.data, "train")
     learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
     maps = held_out_maps(options.data, teacher.card.size)
@@ -67,7 +69,7 @@ def distil_shipped(options: argparse.Namespace) -> None:
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
     for progress in distil(teaching, student, draws_from(pool), recipe, held_out, cuts, checkpoint=checkpoint):
         _report(progress, recipe)
-    _write(options, teacher, teaching, student.cpu(), maps, learned)
+    _write(options, teacher, teaching, start, student.cpu(), maps, learned)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
 
@@ -110,6 +112,7 @@ def _write(
     options: argparse.Namespace,
     teacher: ModelFile,
     teaching: Network,
+    start: ModelFile | None,
     student: Network,
     maps: NDArray[np.float32],
     learned: Sequence[dict[str, object]],
@@ -132,6 +135,7 @@ def _write(
         known=(taught_maps(options.data, teacher.card.size), maps),
         made_from={
             "teacher_sha256": teacher.sha256,
+            **({"start_sha256": start.sha256} if start else {}),
             "data": [
                 *learned,
                 {"name": "overlays and simulated mixed wafers, drawn as it trains", "labels": False, "maps": 0},
@@ -146,5 +150,6 @@ def _write(
 
 def _repeatable(options: argparse.Namespace) -> str:
     words = ["--data PATH", f"--out {options.out.name}"]
+    words += [f"--start {options.start.name}"] if options.start else []
     named = ("size", "architecture", "steps", "batch", "rate", "looks", "seed")
     return " ".join(words + [f"--{name} {value}" for name in named if (value := getattr(options, name)) is not None])

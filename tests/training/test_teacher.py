@@ -92,7 +92,9 @@ def test_a_default_run_is_the_shipped_recipe():
 def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake_data, tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
     teacher.train_teacher(options(fake_data, tmp_path / "further", "--start", str(taught)))
-    assert Card.read(tmp_path / "further").made_from["command"].endswith("--start two-steps")
+    made_from = Card.read(tmp_path / "further").made_from
+    assert made_from["command"].endswith("--start two-steps")
+    assert made_from["start_sha256"] == files_of(taught)[0].sha256
 
 
 def test_a_teacher_cannot_start_from_another_architecture(taught, fake_data, tmp_path):

@@ -107,7 +107,8 @@ class Card:
         decoder: a key of `ALLOWED_SETS`.
         unsure_below: margin in logits under which a verdict is unsure.
         files: by file name.
-        made_from: `teacher_sha256` (None for a teacher), `data` (a list of `name`, `sha256` or None
+        made_from: `teacher_sha256` (None for a teacher), `start_sha256` where it began with the weights of
+            another model, `data` (a list of `name`, `sha256` or None
             where a command and a seed generate it, `labels` yes or no, `maps`, and where the data have
             a split `parts` and `groups` as `pack_groups` packs them), `seed`, `steps`, `command`.
         figures: what was measured.
@@ -247,8 +248,9 @@ def _check_kinds(files: Mapping[str, FileEntry], fields: Fields) -> None:
 
 
 def _made_from(fields: Fields) -> dict[str, Any]:
-    if fields.has("teacher_sha256"):
-        fields.sha256("teacher_sha256")
+    for origin in ("teacher_sha256", "start_sha256"):
+        if fields.has(origin):
+            fields.sha256(origin)
     fields.integer("seed", 0, 1 << 63)
     fields.integer("steps", 0, 1 << 31)
     fields.text("command", r"(?s).{0,2000}")

@@ -184,19 +184,23 @@ class Line(NamedTuple):
 
 def _lines(random: Generator) -> list[Line]:
     """Return the lines of one scratch."""
-    line = _chord(random) if random.random() < 0.5 else _stroke(random)
+    line = _chord(random) if random.random() < 0.65 else _stroke(random)
     chance = random.random()
-    if chance < 0.12:
+    if chance < 0.1:
         return [line, _stroke(random)]
-    if chance < 0.25:
-        return [line, line._replace(heading=line.heading + random.normal(0, 0.15))]
-    return [line]
+    return [line, _beside(line, random)] if chance < 0.3 else [line]
+
+
+def _beside(line: Line, random: Generator) -> Line:
+    """A second line that runs nearly the same way a few dies away, as on many scratched wafers of MixedWM38."""
+    right, down = random.normal(0, 0.06, 2)
+    return line._replace(heading=line.heading + random.normal(0, 0.12), right=line.right + right, down=line.down + down)
 
 
 def _chord(random: Generator) -> Line:
     """A line that cuts a piece off the wafer, from edge to edge or nearly so: what MixedWM38 shows."""
     out, side = random.uniform(0.45, 0.85), random.uniform(-np.pi, np.pi)
-    length = 2 * np.sqrt(1 - out**2) * random.uniform(0.7, 1.1)
+    length = 2 * np.sqrt(1 - out**2) * random.uniform(0.8, 1.1)
     heading = side + np.pi / 2 + random.normal(0, 0.2)
     return Line(heading, out * np.cos(side), out * np.sin(side), length, random.normal(0, 0.5), broken=False)
 
@@ -208,7 +212,7 @@ def _stroke(random: Generator) -> Line:
         heading=random.uniform(-np.pi, np.pi),
         right=out * np.cos(side),
         down=out * np.sin(side),
-        length=random.uniform(0.5, 1.25),
+        length=random.uniform(0.7, 1.6),
         bend=random.normal(0, 0.7),
         broken=random.random() < 0.3,
     )

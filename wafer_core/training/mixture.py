@@ -32,8 +32,8 @@ OVERLAID = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
 class Shares:
     """How often each kind of map is drawn; the rest is simulated."""
 
-    real: float = 0.45
-    overlays: float = 0.2
+    real: float = 0.42
+    overlays: float = 0.25
 
 
 class Mixture(IterableDataset[tuple[Tensor, Tensor]]):

@@ -10,12 +10,11 @@ import numpy as np
 import torch
 
 from wafer_core.decode import decode, least_certain
-from wafer_core.errors import UsageError
 from wafer_core.models.folder import resolve
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
 from wafer_core.models.saving import network_logits, save_model
-from wafer_core.models.weights import load_network
+from wafer_core.models.weights import load_network, started_from
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
@@ -69,15 +68,8 @@ def _trained(
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    start = _start(options) if options.start else None
+    start = load_network(started_from(options.start, recipe.architecture)) if options.start else None
     return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint, start)
-
-
-def _start(options: argparse.Namespace) -> Network:
-    model = resolve(str(options.start))
-    if model.card.architecture != options.architecture:
-        raise UsageError(f"{model.name} is a {model.card.architecture}: name that --architecture, or start anew.")
-    return load_network(model)
 
 
 def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]], options: argparse.Namespace) -> None:
@@ -111,6 +103,7 @@ def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]
         known=(taught_maps(options.data, options.size), held_out_maps(options.data, options.size)),
         made_from={
             "data": list(learned),
+            **({"start_sha256": resolve(str(options.start)).sha256} if options.start else {}),
             "seed": recipe.seed,
             "steps": recipe.steps,
             "command": "python -m wafer_core train-teacher " + " ".join(_repeatable(options)),
