@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, shape_inference
 
-from measurements.timing import ROOT
+from measurements.timing import ROOT, timed_command
 from wafer_core.models.folder import ModelFile, files_of
 
 ALIASES = {"Relu", "Flatten", "Reshape", "Squeeze", "Identity"}
@@ -55,6 +56,7 @@ class Cost:
         macs: multiplications a wafer.
         milliseconds: median of one wafer on one thread in ONNX Runtime; None of a torch file.
         process_bytes: peak memory of a process that holds NumPy, ONNX Runtime and the model; None of a torch file.
+        wafers_per_second: of the whole `score` command on the lot given, its start included; None without one.
     """
 
     parameters: int
@@ -64,10 +66,17 @@ class Cost:
     macs: int
     milliseconds: float | None
     process_bytes: int | None
+    wafers_per_second: float | None = None
 
 
-def cost(model: ModelFile, repeats: int = 200) -> Cost:
-    """Measure one model file; a torch file's graph is read from the fp32 ONNX file beside it."""
+def cost(model: ModelFile, repeats: int = 200, lot: Path | None = None) -> Cost:
+    """Measure one model file; a torch file's graph is read from the fp32 ONNX file beside it.
+
+    Args:
+        model: which file.
+        repeats: how often one wafer is asked about, of which the median counts.
+        lot: a lot file for the `score` command.
+    """
     drawn = next(one for one in files_of(model.folder) if one.engine == "onnx" and one.entry.precision == "fp32")
     graph = shape_inference.infer_shapes(onnx.load(drawn.path)).graph
     width = 1 if model.entry.precision == "int8" else 4
@@ -80,7 +89,16 @@ def cost(model: ModelFile, repeats: int = 200) -> Cost:
         macs=_macs(graph),
         milliseconds=None if seconds is None else 1000 * seconds,
         process_bytes=process,
+        wafers_per_second=_score_speed(model, lot) if lot else None,
     )
+
+
+def _score_speed(model: ModelFile, lot: Path) -> float:
+    """Return the wafers a second of `score` as a user starts it."""
+    with tempfile.TemporaryDirectory() as folder:
+        verdicts = Path(folder, "verdicts.csv")
+        taken = timed_command("-m", "wafer_core", "score", lot, "--model", model.path, "--out", verdicts)
+        return (len(verdicts.read_text(encoding="utf-8").splitlines()) - 1) / taken.wall
 
 
 def _run(model: ModelFile, repeats: int) -> tuple[float, int]:

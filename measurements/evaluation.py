@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measurements.costs import Cost, cost, fits
+from measurements.inputs import maps_file, scratch
 from measurements.timing import say
 from rivals.methods import METHODS
 from rivals.shelf import Rival
@@ -18,6 +19,9 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import load_recognizer
 from wafer_core.training.validation import Examples
+
+SCORED = 2_000
+"""Simulated wafers that the `score` command is timed on."""
 
 FEW = 10
 """Native grids hold some patterns hardly ever; a mean over patterns needs this many wafers of each."""
@@ -98,7 +102,10 @@ def measure(models: Sequence[ModelFile], sets: Mapping[str, Examples], part: str
         for name in PAIRED
         if name in sets
     }
-    return Table(models, sets, part, rates, [cost(model) for model in models], pairs)
+    with scratch() as folder:
+        lot = maps_file(folder, SCORED)
+        costs = [cost(model, lot=lot) for model in models]
+    return Table(models, sets, part, rates, costs, pairs)
 
 
 def _verdicts(model: ModelFile, sets: Mapping[str, Examples]) -> dict[str, Sets]:

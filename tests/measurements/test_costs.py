@@ -3,6 +3,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from measurements.costs import MICROCONTROLLERS, Cost, _macs, _most_alive, cost, fits
+from measurements.inputs import maps_file
 from wafer_core.models.folder import resolve
 
 
@@ -46,6 +47,12 @@ def test_a_shipped_student_is_measured_in_a_process_of_its_own():
     assert small.weight_bytes < small.file_bytes < whole.weight_bytes
     assert small.milliseconds > 0
     assert 20e6 < small.process_bytes < 400e6
+
+
+def test_the_whole_score_command_is_timed_on_a_lot(tmp_path):
+    lot = maps_file(tmp_path, 12)
+    asked = cost(resolve("student-int8"), repeats=3, lot=lot)
+    assert 0 < asked.wafers_per_second < 1000 / asked.milliseconds
 
 
 @pytest.mark.parametrize(("flash", "ram", "name"), [(128, 18, 0), (129, 18, 1), (128, 19, 1), (4096, 18, None)])
