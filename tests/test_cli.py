@@ -254,6 +254,7 @@ SCORE = ("score", "LOT", "--model", "ONNX", "--out", "OUT")
         (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--pool", "lots"), ("'lots'", "at least one")),
         (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--without", "9"), ("'9'",)),
         (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--pool-lot", "NONE"), ("NONE", "no such file")),
+        (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--start", "nobody"), ("nobody",)),
         (("benchmark", "--out", "FOLDER"), ("--out", "folder")),
         (("train-teacher", "--out", "OUT"), ("--data",)),
     ],

@@ -18,7 +18,7 @@ from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.errors import BrokenModel, UnknownWafer, UnusableLot, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.card import Card
-from wafer_core.models.folder import files_of
+from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.recognise import load_recognizer
@@ -300,12 +300,20 @@ def test_untested_wafers_and_repeated_maps_have_no_say(lot_of, disc_states, unte
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
 def test_a_student_starts_from_the_shipped_one_unless_told_otherwise(small_lot, teacher, ready, tmp_path, monkeypatch):
     monkeypatch.setattr(distill_lot, "SHIPPED", ready[0].parent)
-    monkeypatch.setattr(distill_lot, "SHIPPED_STUDENTS", {"tiny": "17", "small": "17", "base": "17"})
     shipped = distilled(small_lot, teacher, tmp_path / "shipped", settings())
     assert same(distilled(small_lot, teacher, tmp_path / "start", settings(start=ready[0])), shipped)
     assert not same(distilled(small_lot, teacher, tmp_path / "fresh", settings(fresh=True)), shipped)
     # The shipped student is of another size here, so this one begins anew.
     assert len(steps_of(distil_lot([small_lot], teacher, tmp_path / "small", settings(size="small", steps=1)))) == 1
+
+
+@pytest.mark.parametrize("folder", [model.folder for model in shipped_models() if model.role == "student"])
+def test_every_shipped_student_is_where_its_size_starts(monkeypatch, folder):
+    monkeypatch.setattr(distill_lot, "SHIPPED", folder.parent)
+    size = next(size for size, network in STUDENT_SIZES.items() if network == Card.read(folder).architecture)
+    network, start = distill_lot._student(Settings(size=size), Card.read(folder).size)
+    assert start.folder == folder
+    assert network_bytes(network) == network_bytes(load_network(start))
 
 
 @pytest.mark.usefixtures("few_replayed")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from wafer_core.distill import Settings
@@ -23,6 +25,7 @@ def test_what_can_be_used_is_taken(size, changes):
         ({"steps": -3}, "at least one step"),
         ({"augmentation": -0.1}, "An augmentation of -0.1 is not between 0 and 2"),
         ({"augmentation": float("nan")}, "An augmentation of nan"),
+        ({"fresh": True, "start": Path("a")}, "from random weights or from another student"),
         ({"pool": "all"}, "no pool 'all'; the pools are simulated, lots, both, none"),
     ],
 )
@@ -37,3 +40,5 @@ def test_what_is_unusual_is_told_as_the_command_line_takes_it():
     assert Settings(pool="both", without=("L1/02", "L 1/03")).unusual() == (
         "--pool both --pool-lot FILE --without L1/02 --without 'L 1/03'"
     )
+    assert Settings(fresh=True).unusual() == "--start random"
+    assert Settings(start=Path("students/etch-1")).unusual() == "--start etch-1"

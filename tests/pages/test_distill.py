@@ -25,6 +25,7 @@ from wafer_core.ui import (
     run_form,
     runs,
     runs_together,
+    sizes,
     words,
 )
 from wafer_core.workspace import ProgressPoint, Workspace
@@ -176,7 +177,7 @@ def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
     assert "Little of Center, Scratch: fewer than 10 wafers" in said
     assert "Nothing of Donut, Edge-Loc, Edge-Ring, Loc, Near-Full, Random" in said
     assert "what is learned beside it keeps them alive" in said
-    assert "the shipped student it starts from and simulated wafers carry the rest" in said
+    assert "the student it starts from (student) and simulated wafers carry the rest" in said
     assert said.count("cannot mend its errors") == 1
 
 
@@ -192,19 +193,48 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
 
 
 @pytest.mark.parametrize(
-    ("shipped", "pool", "said"),
+    ("wafers", "begins", "pool", "said"),
     [
-        ("small", "none", "the shipped student it starts from carries the rest."),
-        ("small", "both", "the shipped student it starts from and other lots and simulated wafers carry"),
-        (None, "simulated", "No student of this size is shipped"),
-        (None, "none", "expect a poor student"),
+        (100, None, "none", "**Enough wafers**"),
+        (99, "student", "none", "the student it starts from (student) carries the rest."),
+        (99, "student", "both", "(student) and other lots and simulated wafers carry the rest."),
+        (99, None, "simulated", "by themselves; simulated wafers carry"),
+        (99, None, "none", "**Not enough**"),
+        (0, "student", "simulated", "**Nothing to learn from**"),
     ],
 )
-def test_what_carries_a_student_of_few_wafers_is_named(monkeypatch, tmp_path, shipped, pool: str, said: str):
-    monkeypatch.setattr(allowance, "SHIPPED", tmp_path)
-    if shipped:
-        (tmp_path / allowance.SHIPPED_STUDENTS[shipped]).mkdir()
-    assert said in allowance._few(pool, "small")
+def test_whether_a_lot_is_enough_is_said_first(store: Workspace, wafers: int, begins: str | None, pool: str, said: str):
+    assert said in allowance._enough(wafers, store.model(begins) if begins else None, pool)
+
+
+@pytest.mark.parametrize("size", [size for size in STUDENT_SIZES if size != "base"])
+def test_a_size_that_ships_starts_from_what_ships_unless_told_otherwise(
+    visit: Visit, store: Workspace, lot_id: str, size: str
+):
+    page = visit("distill", lot=lot_id, size=size)
+    usual, *_, random = page.selectbox(key="address-start").options
+    assert usual.startswith("the shipped student")
+    assert allowance._RANDOM not in texts(page)
+    page.selectbox(key="address-start").select("random").run()
+    assert random == "random weights"
+    assert allowance._RANDOM in texts(page)
+    page.button(key="start").click().run()
+    assert store.jobs("distil")[0].payload["settings"] == {"size": size, "budget": 60.0, "fresh": True}
+
+
+def test_a_run_goes_on_from_a_student_of_its_size_that_was_made_here(visit: Visit, store: Workspace, lot_id: str):
+    folder = shutil.copytree(store.model("student").folder, store.student_root / "etch-1")
+    page = visit("distill", lot=lot_id, start="etch-1")
+    assert "the student it starts from (etch-1)" in texts(page)
+    page.button(key="start").click().run()
+    settings = store.jobs("distil")[0].payload["settings"]
+    assert settings["start"] == str(folder)
+    assert runs_together.settings_text(store.jobs("distil")[0], {})["Starts from"] == "etch-1"
+    # It is no beginning for a student of another size, which starts as usual.
+    page = visit("distill", lot=lot_id, start="etch-1", size="tiny")
+    assert page.selectbox(key="address-start").value == "shipped"
+    page.button(key="start").click().run()
+    assert "start" not in store.jobs("distil")[0].payload["settings"]
 
 
 def test_as_many_wafers_are_held_out_as_is_said():
@@ -416,9 +446,10 @@ def test_more_runs_than_a_page_are_paged(visit: Visit, store: Workspace, lot_id:
 
 @pytest.mark.parametrize("size", STUDENT_SIZES)
 def test_sizes_say_what_the_networks_weigh(size: str):
-    parameters, int8 = run_form.STUDENTS[size]
-    assert parameters == parameter_count(build(STUDENT_SIZES[size]))
-    assert 1.0 * parameters < int8 < 2.0 * parameters
+    told = sizes.SIZES[size]
+    assert told.architecture == STUDENT_SIZES[size]
+    assert told.parameters == parameter_count(build(told.architecture))
+    assert 1.0 * told.parameters < told.int8 < 2.0 * told.parameters
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without", action="append", default=[], metavar="WAFER", help="leave a wafer out; may be repeated"
     )
+    parser.add_argument(
+        "--start", metavar="NAME", help="the student to go on from instead of the shipped one, or random for none"
+    )
     parser.add_argument("--teacher", default="teacher", metavar="NAME", help="the model to learn from")
 
 
@@ -52,10 +55,13 @@ def run(arguments: argparse.Namespace) -> None:
     A command that was killed and is repeated goes on where it was, from what it kept in `DIR.run`.
     """
     from wafer_core.distill import Settings
+    from wafer_core.distill.settings import RANDOM
     from wafer_core.distill_lot import CHECKPOINT, Progress, Stage, distil_lot, line, slowed
 
     check_folder(arguments.out)
     teacher = model_file(arguments.teacher)
+    fresh = arguments.start == RANDOM
+    start = None if fresh or arguments.start is None else model_file(arguments.start).folder
     lot = read_lot(arguments)
     beside = [read_together([path], arguments) for path in arguments.pool_lot]
     settings = Settings(
@@ -63,6 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
         budget=arguments.budget,
         seed=arguments.seed,
         steps=arguments.steps,
+        start=start,
+        fresh=fresh,
         augmentation=arguments.augmentation,
         pool=arguments.pool,
         without=tuple(dict.fromkeys(arguments.without)),

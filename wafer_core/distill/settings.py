@@ -17,6 +17,9 @@ WITH_SIMULATED, WITH_LOTS = ("simulated", "both"), ("lots", "both")
 
 STRONGEST = 2.0
 
+RANDOM = "random"
+"""What is named in a student's place to start from random weights."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -59,6 +62,8 @@ class Settings:
             raise UsageError(f"An augmentation of {self.augmentation:g} is not between 0 and {STRONGEST:g}.")
         if self.pool not in get_args(Pool):
             raise UsageError(f"There is no pool {self.pool!r}; the pools are {', '.join(get_args(Pool))}.")
+        if self.fresh and self.start is not None:
+            raise UsageError("A student starts from random weights or from another student, not from both.")
 
     def unusual(self) -> str:
         """Return the options, as the command line takes them, that differ from what is usual."""
@@ -67,6 +72,8 @@ class Settings:
             words += ["--augmentation", f"{self.augmentation:g}"]
         if self.pool != usual.pool:
             words += ["--pool", self.pool, *(["--pool-lot", "FILE"] if self.pool in WITH_LOTS else [])]
+        if self.fresh or self.start is not None:
+            words += ["--start", RANDOM if self.start is None else self.start.name]
         for name in self.without:
             words += ["--without", name]
         return shlex.join(words)

@@ -20,7 +20,8 @@ from wafer_core.distill_lot.stages import Examples, Stage, told
 from wafer_core.distill_lot.words import Told, line, slowed
 from wafer_core.errors import UsageError
 from wafer_core.lot import Lot
-from wafer_core.models.folder import SHIPPED, SHIPPED_STUDENTS, ModelFile, files_of
+from wafer_core.models.card import CARD
+from wafer_core.models.folder import SHIPPED, ModelFile, files_of
 from wafer_core.models.learning import channels_last
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.weights import load_network
@@ -127,14 +128,23 @@ class _Clock:
 def _student(settings: Settings, size: int) -> tuple[Network, ModelFile | None]:
     """Return the network to teach and the student it starts from, if any."""
     architecture = STUDENT_SIZES[settings.size]
-    folder = settings.start or SHIPPED / SHIPPED_STUDENTS[settings.size]
-    if not settings.fresh and (settings.start or folder.is_dir()):
-        start = files_of(folder)[0]
-        if (start.engine, start.card.architecture, start.card.size) == ("torch", architecture, size):
-            return load_network(start), start
-        if settings.start:
+    if settings.start is not None:
+        start = files_of(settings.start)[0]
+        if not _can_go_on(start, architecture, size):
             raise UsageError(
-                f"{folder.name} is no student to start from: that takes trained weights of size {settings.size} "
-                f"for maps of {size} x {size}."
+                f"{settings.start.name} is no student to start from: that takes trained weights of size "
+                f"{settings.size} for maps of {size} x {size}."
             )
-    return build(architecture), None
+        return load_network(start), start
+    shipped = None if settings.fresh else _shipped(architecture, size)
+    return (load_network(shipped), shipped) if shipped else (build(architecture), None)
+
+
+def _shipped(architecture: str, size: int) -> ModelFile | None:
+    """Return the shipped student of a network, found by its card and not by what it happens to be called."""
+    models = (files_of(card.parent)[0] for card in sorted(SHIPPED.glob(f"*/{CARD}")))
+    return next((model for model in models if model.role == "student" and _can_go_on(model, architecture, size)), None)
+
+
+def _can_go_on(model: ModelFile, architecture: str, size: int) -> bool:
+    return (model.engine, model.card.architecture, model.card.size) == ("torch", architecture, size)

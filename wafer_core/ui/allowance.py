@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wafer_core import jobs
 from wafer_core.lot import Lot
-from wafer_core.models.folder import SHIPPED, SHIPPED_STUDENTS
+from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui import opinions, run_settings, state
 from wafer_core.ui.opinions import Opinion
@@ -50,7 +50,7 @@ def draw(hand: state.Hand, size: str) -> None:
     said = opinions.opinion(hand.teacher, hand.lot)
     there, learned = sentences(hand, said, size)
     for column, title, lines in zip(
-        st.columns(2), ("What the lot allows", "What is learned of it"), (there, learned), strict=True
+        st.columns(2), ("What the lot allows", "What a student learns of it"), (there, learned), strict=True
     ):
         column.markdown(f"**{title}**")
         column.caption("\n".join(f"- {line}" for line in lines))
@@ -62,8 +62,8 @@ def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], li
     """Return what there is to say of the lot, and of what a student of that size can and cannot learn of it."""
     left = run_settings.left_out(hand)
     used = _used(hand.lot, left)
-    pool, wafers = run_settings.pool(), int(used.sum())
-    there, learned = [_wafers(wafers, len(left))], []
+    begins, pool, wafers = run_settings.start(size), run_settings.pool(), int(used.sum())
+    there, learned = [_enough(wafers, begins, pool), _wafers(wafers, len(left))], []
     if said.complete:
         seen = _seen(said, used)
         there.append(_teacher(seen))
@@ -71,12 +71,32 @@ def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], li
         learned += _patterns(seen, pool)
     else:
         there.append("The teacher still reads the lot; what it sees in it is told here then.")
-    there += [_few(pool, size)] if wafers < FEW else []
+    learned += [] if begins else [_RANDOM]
     learned.append(
         "It learns the teacher's answers and cannot mend its errors: where the teacher is wrong, so will it be. "
         "No labels are read."
     )
     return there, learned
+
+
+_RANDOM = (
+    "It starts from random weights and has to learn everything within its time: "
+    "expect less of it than of one that starts from a student."
+)
+
+
+def _enough(wafers: int, begins: ModelFile | None, pool: str) -> str:
+    """Say whether the lot is enough for a student, by itself or with what is learned beside it."""
+    if not wafers:
+        return "**Nothing to learn from**: no wafer with a tested die is left."
+    if wafers >= FEW:
+        return "**Enough wafers** to teach a student."
+    helpers = [f"the student it starts from ({begins.name})"] if begins else []
+    helpers += [] if pool == "none" else [run_settings.POOLS[pool]]
+    if not helpers:
+        return "**Not enough**: so few wafers teach little, and nothing carries the rest. Expect a poor student."
+    carry = "carries" if pool == "none" else "carry"
+    return f"**Enough with help**: so few wafers teach little by themselves; {' and '.join(helpers)} {carry} the rest."
 
 
 def _wafers(wafers: int, left: int) -> str:
@@ -115,23 +135,6 @@ def _patterns(seen: Seen, pool: str) -> list[str]:
         )
         found.append(f"Nothing of {', '.join(absent)}, which the teacher does not see in this lot; {kept}.")
     return found
-
-
-def _few(pool: str, size: str) -> str:
-    """Say what carries a student of few wafers, and where nothing does."""
-    helpers = ["the shipped student it starts from"] if _shipped(size) else []
-    helpers += [] if pool == "none" else [run_settings.POOLS[pool]]
-    if not helpers:
-        return "So few wafers teach little by themselves, and nothing carries the rest: expect a poor student."
-    carry = "carries" if pool == "none" else "carry"
-    carried = f"So few wafers teach little by themselves; {' and '.join(helpers)} {carry} the rest."
-    if _shipped(size):
-        return carried
-    return f"{carried} No student of this size is shipped to start from, so expect less of it than of a small one."
-
-
-def _shipped(size: str) -> bool:
-    return (SHIPPED / SHIPPED_STUDENTS[size]).is_dir()
 
 
 def _used(lot: Lot, left_out: Sequence[str]) -> NDArray[np.bool_]:

@@ -10,13 +10,10 @@ import streamlit as st
 from wafer_core import jobs
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.ui import allowance, run_figures, run_settings, state
+from wafer_core.ui import allowance, run_figures, run_settings, sizes, state
 from wafer_core.ui.comparison import measured_on
-from wafer_core.ui.words import count, human_bytes, human_count
+from wafer_core.ui.words import count
 from wafer_core.workspace import JobRow
-
-STUDENTS: dict[str, tuple[int, int]] = {"tiny": (14_808, 22_000), "small": (33_480, 44_000), "base": (81_224, 97_000)}
-"""Every student size with its parameters and about what its int8 file takes; a test holds them to the networks."""
 
 BUDGETS = {
     30: "30 s",
@@ -48,18 +45,12 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         _lot(hand)
         size, seconds = _size_and_time()
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
-            start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand)})
+            start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)})
     _presets(size, seconds)
     st.caption(estimate(size, seconds, runs))
     with st.expander("More settings", icon=":material/tune:"):
-        run_settings.draw(hand)
+        run_settings.draw(hand, size)
     allowance.draw(hand, size)
-
-
-def size_text(size: str) -> str:
-    """Return a student size with what it weighs: `small · 29 k parameters · ~37 kB`."""
-    parameters, size_on_disk = STUDENTS[size]
-    return f"{size} · {human_count(parameters)} parameters · ~{human_bytes(size_on_disk)}"
 
 
 def start(hand: state.Hand, settings: dict[str, object]) -> None:
@@ -120,8 +111,10 @@ def _lot(hand: state.Hand) -> None:
 
 
 def _size_and_time() -> tuple[str, int]:
-    key, changed = state.bound("size", STUDENTS, "small")
-    size = st.selectbox("Student size", list(STUDENTS), format_func=size_text, key=key, on_change=changed, width=250)
+    key, changed = state.bound("size", sizes.SIZES, "small")
+    size = st.selectbox(
+        "Student size", list(sizes.SIZES), format_func=sizes.text, key=key, on_change=changed, width=250
+    )
     times = [str(seconds) for seconds in BUDGETS]
     key, changed = state.bound("time", times, "60")
     seconds = st.selectbox(

@@ -1,4 +1,4 @@
-"""What most runs leave alone: how views vary, what joins the lot, which wafers are left out, the seed.
+"""What most runs leave alone: where a student starts, how views vary, what joins the lot, what is left out, the seed.
 
 Each choice stands in the address. Wafers left out are named there by their places in the lot, behind
 the head of its id, so that they mean nothing once another lot is in hand.
@@ -12,7 +12,8 @@ import streamlit as st
 
 from wafer_core.jobs import scorable
 from wafer_core.lot import Lot, Wafer
-from wafer_core.ui import lot_picker, state
+from wafer_core.models.folder import ModelFile
+from wafer_core.ui import lot_picker, sizes, state
 from wafer_core.ui.words import count
 
 VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
@@ -29,14 +30,18 @@ POOLS = {
 BELOW = {"0": "none", "10": "under 10 %", "25": "under 25 %", "50": "under 50 %", "75": "under 75 %"}
 """Yields, in percent, under which wafers are left out."""
 
+SHIPPED, RANDOM = "shipped", "random"
+"""Where a student starts unless told otherwise, and where one starts that is to know nothing."""
+
 SEEDS = [str(seed) for seed in range(10)]
 HEAD = 6
 """Letters of a lot's id that stand before the places of its wafers."""
 
 
-def draw(hand: state.Hand) -> None:
+def draw(hand: state.Hand, size: str) -> None:
     """Draw the choices."""
     with st.container(horizontal=True):
+        _choice("Starts from", _starts(size), "start", SHIPPED, width=250)
         _choice("Variation of the wafers", VIEWS, "views", "1", width=190)
         _choice("Learned beside the lot", POOLS, "pool", "simulated", width=280)
         key, changed = state.bound("seed", SEEDS, "0")
@@ -52,9 +57,14 @@ def draw(hand: state.Hand) -> None:
         st.caption(f"{count(len(left), 'wafer')} left out: neither learned from nor held out to check the student.")
 
 
-def chosen(hand: state.Hand) -> dict[str, object]:
+def chosen(hand: state.Hand, size: str) -> dict[str, object]:
     """Return the settings of the address that differ from what is usual."""
     found: dict[str, object] = {}
+    begins, shipped = start(size), sizes.shipped(size)
+    if begins is None and shipped is not None:
+        found["fresh"] = True
+    elif begins is not None and begins != shipped:
+        found["start"] = str(begins.folder)
     if (views := state.address("views")) in VIEWS and views != "1":
         found["augmentation"] = float(views)
     if pool() != "simulated":
@@ -66,6 +76,15 @@ def chosen(hand: state.Hand) -> dict[str, object]:
     if (seed := state.address("seed")) in SEEDS and seed != "0":
         found["seed"] = int(seed)
     return found
+
+
+def start(size: str) -> ModelFile | None:
+    """Return the student that a run of this size goes on from, as the address has it; None is random weights."""
+    asked = state.address("start", SHIPPED)
+    if asked == RANDOM:
+        return None
+    named = next((model for model in sizes.beginnings(size) if model.folder.name == asked), None)
+    return named or sizes.shipped(size)
 
 
 def pool() -> str:
@@ -91,6 +110,14 @@ def left_out(hand: state.Hand) -> tuple[str, ...]:
         for place, wafer in enumerate(lot)
         if scorable(wafer) and (place in single or (wafer.yield_fraction or 0.0) < limit)
     )
+
+
+def _starts(size: str) -> dict[str, str]:
+    """Return where a student of this size can start, by what the address says, in words."""
+    shipped = sizes.shipped(size)
+    usual = f"the shipped {shipped.name}" if shipped else "random weights"
+    made = {model.folder.name: model.name for model in sizes.beginnings(size) if model != shipped}
+    return {SHIPPED: usual, **made, **({RANDOM: "random weights"} if shipped else {})}
 
 
 def _other_lots(hand: state.Hand) -> None:

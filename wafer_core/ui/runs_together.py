@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -53,6 +55,7 @@ def settings_text(job: JobRow, titles: Mapping[str, str]) -> dict[str, str]:
         "Size": chosen.get("size", "small"),
         "Time": f"{chosen.get('budget', 60.0):g} s",
         "Steps": f"{chosen['steps']:,}" if chosen.get("steps") else "as the time affords",
+        "Starts from": _start(chosen),
         "Variation of the wafers": VIEWS.get(f"{chosen.get('augmentation', 1.0):g}", "another"),
         "Learned beside the lot": POOLS.get(chosen.get("pool", "simulated"), "another"),
         "Other lots": ", ".join(beside) or "none",
@@ -60,6 +63,12 @@ def settings_text(job: JobRow, titles: Mapping[str, str]) -> dict[str, str]:
         "Seed": f"{chosen.get('seed', 0)}",
         "Teacher": f"{job.payload['teacher']} · {job.payload['sha256'][:8]}",
     }
+
+
+def _start(chosen: Mapping[str, Any]) -> str:
+    if chosen.get("fresh"):
+        return "random weights"
+    return Path(chosen["start"]).name if chosen.get("start") else "the shipped student, where there is one"
 
 
 def differences(texts: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
