@@ -126,7 +126,7 @@ def test_the_card_sets_students_beside_each_other_in_counts_and_percents(
     frame = card_table(visit("distill", run=str(run)))
     assert list(frame.columns)[1:] == [
         "student (shipped, approved)",
-        "small\u2011tiny\u20111 (new)",
+        "small-tiny-1 (new)",
         "New against student",
     ]
     lot, guard, labels, benchmark = (list(frame.iloc[i]) for i in range(4))
@@ -148,7 +148,7 @@ def test_a_third_student_that_was_approved_before_stands_between(
     for name in ("older-1", "small-tiny-1"):
         read(name)
     frame = card_table(visit("distill", run=str(run)))
-    assert list(frame.columns)[1:4] == ["student (shipped)", "older\u20111 (approved)", "small\u2011tiny\u20111 (new)"]
+    assert list(frame.columns)[1:4] == ["student (shipped)", "older-1 (approved)", "small-tiny-1 (new)"]
 
 
 def test_changed_wafers_are_listed_where_they_changed(visit: Visit, run: int, compared, read):
@@ -168,10 +168,20 @@ def test_the_int8_file_has_a_card_of_its_own(visit: Visit, run: int, compared, r
     assert list(card_table(visit("distill", run=str(run))).iloc[1])[2].startswith("100.0")
     page = visit("distill", run=str(run), file="int8")
     frame = card_table(page)
-    assert list(frame.columns)[2] == "small\u2011tiny\u20111\u2011int8 (new)"
+    assert list(frame.columns)[2] == "small-tiny-1-int8 (new)"
     assert list(frame.iloc[1])[2].startswith("90.0")
     # Whichever file is looked at, the worse of both is what the guard says.
     assert "its int8 file names 10.00 points fewer" in texts(page)
+
+
+def test_a_student_that_has_read_everything_waits_for_its_teacher(visit: Visit, run: int, read):
+    read("student")
+    read("small-tiny-1")
+    frame = visit("distill", run=str(run)).table[0].value
+    lot, guard, labels, *_ = (list(row) for row in frame.to_numpy())
+    assert lot[1] == lot[2] == guard[1] == ":gray[teacher\u00a0still\u00a0reads]"
+    # Labels need no teacher.
+    assert labels[1].startswith("100.0")
 
 
 # Approving ---------------------------------------------------------------------------------------
@@ -286,6 +296,14 @@ def test_the_shelf_lists_students_and_says_which_is_approved(shelf, store: Works
     assert "**small-tiny-1** :green-badge[approved]" in said
     assert "lost too much  \n:small[:gray[lost 0.75 points, at most" in said
     assert "runner of one Python file" in said
+
+
+@pytest.mark.parametrize(("student", "told"), [({}, 0), ({"student": "student"}, 1), ({"student": "student-tiny"}, 0)])
+def test_the_side_bar_says_once_which_student_is_approved(visit: Visit, lot_id: str, student: dict, told: int):
+    page = visit("distill", lot=lot_id, **student)
+    chosen = page.sidebar.selectbox(key="address-student")
+    assert ("approved" in chosen.value) == (not student)
+    assert sum("approved" in str(caption.value) for caption in page.sidebar.caption) == told
 
 
 def test_the_shipped_student_is_approved_again_but_not_edited(shelf, store: Workspace, run: int):

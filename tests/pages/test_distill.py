@@ -97,6 +97,17 @@ def test_a_waiting_run_is_found_without_its_address_and_can_be_cancelled(visit: 
     assert "no student was made" in texts(page)
 
 
+def test_a_waiting_run_says_how_many_go_first(visit: Visit, store: Workspace, lot_id: str):
+    running, paused, first, last = (submit(store, lot_id, budget) for budget in (30, 60, 120, 300))
+    store.begin_job(running)
+    jobs.pause(store, paused)
+    assert "1 run goes first." in texts(visit("distill", lot=lot_id, run=str(first)))
+    assert "2 runs go first." in texts(visit("distill", lot=lot_id, run=str(last)))
+    for run in (running, first):
+        jobs.cancel(store, run)
+    assert "It is next" in texts(visit("distill", lot=lot_id, run=str(last)))
+
+
 def test_a_running_run_shows_agreement_loss_and_the_time_left(visit: Visit, store: Workspace, lot_id: str):
     run = submit(store, lot_id)
     store.begin_job(run)

@@ -18,7 +18,7 @@ from wafer_core.ui.comparison import Ground, Standing
 from wafer_core.ui.opinions import problems, states, watch
 from wafer_core.ui.run_figures import ENOUGH
 from wafer_core.ui.speed import measure
-from wafer_core.ui.words import human_bytes, percent, plain, shortened
+from wafer_core.ui.words import count, human_bytes, percent, plain, shortened
 from wafer_core.workspace import is_shipped
 
 LISTED = 200
@@ -116,7 +116,7 @@ def _table(found: Sequence[Side]) -> pd.DataFrame:
 
 def _rows(side: Side) -> Iterator[dict[str, str]]:
     shipped = side.changes[0] if side.changes else None
-    last = f"New against {_whole(side.compared.students[0].name)}"
+    last = f"New against {side.compared.students[0].name}"
     yield {
         "": f"**{_called(side.ground)}**  \n:small[:gray[{side.ground.wafers:,} wafers · answers as the teacher]]",
         **{head: _cell(one.alike.share) if one.alike else _waiting(one) for head, one in _columns(side)},
@@ -134,7 +134,7 @@ def _columns(side: Side) -> Iterator[tuple[str, Standing]]:
     """Give every student with its column's title: its name, and what it is here."""
     for one in side.compared.students:
         kinds = {"shipped": is_shipped(one.model), "approved": approval.approved(one.model), "new": one is side.new}
-        yield f"{_whole(one.name)} ({', '.join(kind for kind, so in kinds.items() if so)})", one
+        yield f"{one.name} ({', '.join(kind for kind, so in kinds.items() if so)})", one
 
 
 def _exact(one: Standing) -> str:
@@ -148,8 +148,8 @@ def _cell(rate: Rate) -> str:
         return "–"
     if rate.n < ENOUGH:
         hits, low, high = (f"{share * rate.n:.0f}" for share in (rate.value, rate.low, rate.high))
-        return _two_lines(f"{hits} of {rate.n:,}", f"{low} to {high}")
-    return _two_lines(percent(rate.value), f"{100 * rate.low:.1f} to {100 * rate.high:.1f}")
+        return _lines(f"{hits} of {rate.n:,}", f"{low} to {high}")
+    return _lines(percent(rate.value), f"{100 * rate.low:.1f} to {100 * rate.high:.1f}")
 
 
 def _step(one: Paired, ground: Ground) -> str:
@@ -157,11 +157,9 @@ def _step(one: Paired, ground: Ground) -> str:
     gained = one.student_only - one.teacher_only
     sign = "+" if gained > 0 else "−" if gained < 0 else "±"
     points = 100 * abs(one.loss.value)
-    size = f"{abs(gained):,} wafers" if one.n < ENOUGH else f"{points:.{1 if points >= 0.1 else 2}f} points"
-    tail = f"p {_p(one.p)}"
-    if ground.guard:
-        tail += f" · at most {100 * max(one.upper, 0):.2f} lost"
-    return _two_lines(f"{sign}{size}", tail)
+    size = count(abs(gained), "wafer") if one.n < ENOUGH else f"{points:.{1 if points >= 0.1 else 2}f} points"
+    bound = [f"at most {100 * max(one.upper, 0):.2f} lost"] if ground.guard else []
+    return _lines(f"{sign}{size}", f"p {_p(one.p)}", *bound)
 
 
 def _p(p: float) -> str:
@@ -175,11 +173,13 @@ def _called(ground: Ground) -> str:
 
 
 def _waiting(one: Standing) -> str:
-    return f":gray[{int(one.said.present.sum()):,}\u00a0read]"
+    """Say how far a student is, or that the teacher it is held against is not."""
+    read = "teacher still reads" if one.said.complete else f"{int(one.said.present.sum()):,} read"
+    return f":gray[{_whole(read)}]"
 
 
-def _two_lines(first: str, second: str) -> str:
-    return f"{_whole(first)}  \n:small[:gray[{_whole(second)}]]"
+def _lines(first: str, *quiet: str) -> str:
+    return "  \n".join([_whole(first), *(f":small[:gray[{_whole(each)}]]" for each in quiet)])
 
 
 def _whole(text: str) -> str:

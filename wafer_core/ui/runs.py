@@ -102,17 +102,26 @@ def _running(job: JobRow) -> None:
         _controls(job)
     st.caption(_about(job))
     if job.state == "queued":
-        st.caption(job.message or "The worker takes it up as soon as it is free. You may close this page.")
+        st.caption(job.message or f"{_turn(job)} You may close this page.")
     if not job.progress:
         return
     budget, spent = _budget(job), _spent(job)
-    left = f"about {duration(budget - spent)} left" if spent < budget else "writing the last files"
+    left = f"About {duration(budget - spent)} left" if spent < budget else "Writing the last files"
     going = f"{left} · you may close this page, it goes on"
-    held = "it keeps what it has learned and waits for you"
+    held = "It keeps what it has learned and waits for you"
     st.progress(min(spent / budget, 1.0), text=held if job.state == "paused" else going)
     _live_curves(Curves.of(points))
     run_watch.draw(job)
     run_watch.log(job)
+
+
+def _turn(job: JobRow) -> str:
+    """Return how long a queue a waiting run stands in; those that are paused hold nobody up."""
+    others = jobs.jobs(state.workspace(), "distil", ("queued", "running"))
+    ahead = sum(other.state == "running" or other.id < job.id for other in others if other.id != job.id)
+    if not ahead:
+        return "It is next: the worker takes it up as soon as it is free."
+    return f"{count(ahead, 'run')} {'goes' if ahead == 1 else 'go'} first."
 
 
 def _controls(job: JobRow) -> None:
@@ -226,7 +235,8 @@ def _ended(job: JobRow) -> None:
         _done(job)
         run_watch.log(job)
         return
-    took = f" after {duration(job.ended - job.started)}" if job.started and job.ended else ""
+    seconds = job.ended - job.started if job.started and job.ended else 0.0
+    took = f" after {duration(seconds)}" if round(seconds) else ""
     if job.state == "cancelled":
         st.info(f"It was cancelled{took}; no student was made.", icon=":material/block:")
     elif job.state == "lost":
@@ -256,8 +266,9 @@ def _done(job: JobRow) -> None:
         st.warning(f"The folder of {plain(job.name or '')} is no longer in the workspace.", title="The student is gone")
         return
     st.markdown(
-        f"**{student.name}** is ready: {count(student.entry.parameters, 'parameter')}, "
-        f"{human_bytes(_smallest(student))} as int8. Choose it by this name on any page."
+        f"**{student.name}** is ready: {count(student.card.made_from['steps'], 'step')}, "
+        f"{count(student.entry.parameters, 'parameter')}, {human_bytes(_smallest(student))} as int8. "
+        "Choose it by this name on any page."
     )
     found = result_card.measured(job.lot, str(job.payload["sha256"]), student)
     _, slowed, more = job.message.partition("The machine slowed down")
@@ -340,7 +351,8 @@ def _line(job: JobRow) -> None:
     lot, agreement, benchmark, how, actions = st.columns(WIDTHS, vertical_alignment="center")
     student = student_of(job)
     titles = {row.id: row.title for row in state.workspace().lots()}
-    setting = f"{job.payload['settings'].get('size', 'student')} · {duration(_budget(job))} · {_when(job.created)}"
+    called = plain(student.name) if student else job.payload["settings"].get("size", "student")
+    setting = f"{called} · {duration(_budget(job))} · {_when(job.created)}"
     lot.markdown(f"{plain(titles.get(job.lot, 'a lot no longer here'))}  \n:small[:gray[{setting}]]")
     told = job.progress
     counted = job.state == "done" and told.get("held_out")

@@ -39,19 +39,19 @@ def _model(role: Role, default: str) -> None:
         return
     fallback = default if default in choices else next(iter(choices))
     key, changed = state.bound(role, choices, fallback)
-    chosen = choices[
-        st.selectbox(
-            role.capitalize(),
-            list(choices),
-            format_func=lambda name: f"{name}: {standing[name]}" if name in standing else choices[name].name,
-            key=key,
-            on_change=changed,
-        )
-    ]
-    entry = chosen.entry
+    name = st.selectbox(
+        role.capitalize(),
+        list(choices),
+        format_func=lambda name: f"{name}: {standing[name]}" if name in standing else choices[name].name,
+        key=key,
+        on_change=changed,
+    )
+    entry = choices[name].entry
     parts = [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]
     parts += ["int8"] if entry.precision == "int8" else []
-    st.caption(" · ".join([*parts, "approved"] if chosen.name in standing.values() else parts))
+    # One that is chosen as the approved one says so already.
+    parts += ["approved"] if name not in standing and choices[name].name in standing.values() else []
+    st.caption(" · ".join(parts))
 
 
 def _asked(role: Role, choices: Collection[str]) -> dict[str, ModelFile]:
