@@ -176,7 +176,7 @@ def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tm
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=False).click()
     table = pd.read_csv(download.value.path())
-    assert {"x", "y", "state", "bin", "teacher Center", "student Center"} <= set(table)
+    assert {"die", "x", "y", "state", "bin", "teacher Center", "student Center"} <= set(table)
     assert len(table) == np.count_nonzero(states)
 
     with page.expect_download() as download:
@@ -188,6 +188,10 @@ def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tm
     # Most dies pass, and two maps at least of them are drawn.
     passing = np.all(picture == tuple(bytes.fromhex(LIGHT.passing[1:])), axis=-1)
     assert passing.mean() > 0.1
+    # A contour shows without colours: dark, and as grey as nothing else on a map.
+    dark = (np.ptp(picture.astype(int), axis=-1) < 24) & (picture[..., 0] < 135)
+    rows = np.flatnonzero(passing.any(axis=1))
+    assert dark[rows[0] : rows[-1] + 1].sum() > 100
     halves = np.array_split(passing, 2, axis=1)
     assert halves[0].mean() == pytest.approx(halves[1].mean(), rel=0.5)
 

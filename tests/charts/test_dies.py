@@ -118,6 +118,20 @@ def test_overlays_lie_on_the_wafer_in_grey_and_leave_out_what_is_no_die(wafer: W
     assert above["strength"] == 0.3
 
 
+def test_dies_are_told_apart_without_colours_too(wafer: Wafer) -> None:
+    against = np.array([[-9, -0.06, -9], [-0.04, 0.4, -0.05]], dtype=np.float32)
+    signs = overlay(wafer, against, signed_scale(0.5), 0.3, outlined=np.array([[1, 0, 0], [0, 1, 0]], bool))["signs"]
+    assert unpacked(signs["hatched"], "u1", stage(wafer)).tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert unpacked(signs["outlined"], "u1", stage(wafer)).tolist() == [[0, 0, 0], [0, 1, 0]]
+    assert signs["strength"] == 0.3
+    plain = overlay(wafer, np.zeros((2, 3), np.float32), signed_scale(0.5))["signs"]
+    assert not unpacked(plain["outlined"], "u1", stage(wafer)).any()
+    assert not unpacked(plain["hatched"], "u1", stage(wafer)).any()
+    # The scale is hatched as far as its dies are.
+    scale = signed_scale(0.5)
+    assert scale["low"] + scale["hatched"] * (scale["high"] - scale["low"]) == pytest.approx(-0.05)
+
+
 def test_the_signed_scale_is_symmetric_and_clear_in_the_middle() -> None:
     scale = signed_scale(0.5)
     assert (scale["low"], scale["high"]) == (-0.5, 0.5)

@@ -1,5 +1,6 @@
 """The Wafer page: the wafer the address names, both verdicts, overlays, and steps to its neighbours."""
 
+import base64
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -98,6 +99,11 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     assert group["note"].startswith("usual suspects")
     failing = small_lot.wafers[0].failing
     assert all(f"{failing} dies speak for Center, 0 against" in each["alt"] for each in group["maps"])
+    # The dies that the estimate counts are those outlined: here all that fail, for they speak alike.
+    for each in group["maps"]:
+        outlined = np.frombuffer(base64.b64decode(each["map"]["signs"]["outlined"]), np.uint8)
+        assert np.array_equal(outlined, (small_lot.wafers[0].states == FAIL).ravel())
+    assert "Outlined: the strongest dies, 80 % of what speaks" in elements["overlays"]["scale"]["note"]
     # One scale for both, which the stronger of them sets.
     assert elements["overlays"]["scale"]["high"] == pytest.approx(0.2)
     assert {each["map"]["layers"][-1]["scale"]["high"] for each in group["maps"]} == {
@@ -410,8 +416,9 @@ def test_the_csv_of_overlays_has_a_row_a_die(small_lot: Lot) -> None:
     wafer = small_lot.wafers[2]
     dies = np.arange(wafer.states.size, dtype=np.float32).reshape(wafer.states.shape)
     table = die_table(wafer, {"teacher": {6: dies, 0: dies}, "student": {0: -dies}})
-    assert list(table) == ["x", "y", "state", "teacher Center", "teacher Scratch", "student Center"]
+    assert list(table) == ["die", "x", "y", "state", "teacher Center", "teacher Scratch", "student Center"]
     assert len(table) == wafer.dies
+    assert table["die"].tolist() == list(range(1, wafer.dies + 1))
     first = table.iloc[0]
     assert wafer.states[first.y, first.x] != NO_DIE
     assert first["teacher Center"] == dies[first.y, first.x] == -first["student Center"]

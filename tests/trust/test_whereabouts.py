@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wafer_core.lot import FAIL, PASS, UNTESTED, Frame, Wafer
-from wafer_core.trust.whereabouts import Whereabouts, whereabouts
+from wafer_core.trust.whereabouts import Whereabouts, stands_on, whereabouts
 
 SIZE = 41
 
@@ -73,6 +73,7 @@ def test_the_fewest_strongest_dies_hold_four_fifths_of_what_speaks_for_it():
     credit[5, 14:20] = -3
     found = whereabouts(wafer_of(failing), credit)
     assert (found.dies, found.failing, found.share) == (4, 20, 0.2)
+    assert np.argwhere(stands_on(wafer_of(failing), credit)).tolist() == [[5, 0], [5, 1], [5, 2], [5, 3]]
     # A little less on the strong ones, and the weak ones are needed: all of them, for they are alike.
     credit[5, :4] = 0.19
     assert whereabouts(wafer_of(failing), credit).dies == 14
@@ -90,3 +91,4 @@ def test_only_failing_dies_count():
 def test_without_evidence_there_is_no_place():
     assert whole(cluster(4), strength=-0.5) is None
     assert whole(np.zeros((SIZE, SIZE), bool)) is None
+    assert not stands_on(wafer_of(cluster(4)), np.full((SIZE, SIZE), -0.5, np.float32)).any()

@@ -25,6 +25,9 @@ STATE_NAMES: dict[int, str] = {PASS: "pass", FAIL: "fail", UNTESTED: "not tested
 MOST_BINS = 8
 """Failing bins that get a colour of their own; rarer ones share one."""
 
+HATCHED_FROM = 0.1
+"""A die is hatched where it speaks against a pattern with so much of the scale's end or more."""
+
 Shades = tuple[str, str]
 """A colour on a light and on a dark page."""
 
@@ -49,7 +52,10 @@ class Stage(TypedDict):
 
 
 class Scale(TypedDict):
-    """The colours of numbers from `low` to `high`; `ends` say in words what the ends mean."""
+    """The colours of numbers from `low` to `high`; `ends` say in words what the ends mean.
+
+    `hatched` is the share of it, from its low end on, whose dies are hatched.
+    """
 
     low: float
     high: float
@@ -57,6 +63,18 @@ class Scale(TypedDict):
     dark: list[Stop]
     ticks: list[str]
     ends: tuple[str, str] | None
+    hatched: NotRequired[float]
+
+
+class Signs(TypedDict):
+    """What tells dies apart without any colour, uint8 1 or 0 a die: a contour around some and hatching over others.
+
+    `strength` is how clearly they are drawn, 0 to 1.
+    """
+
+    outlined: str
+    hatched: str
+    strength: float
 
 
 class Layer(TypedDict):
@@ -83,6 +101,7 @@ class DieMap(TypedDict):
     lines: list[str]
     key: list[tuple[str, Shades]]
     unit: Literal["signed", "share", "fine share"]
+    signs: NotRequired[Signs]
 
 
 # One wafer ---------------------------------------------------------------------------------------
@@ -106,14 +125,21 @@ def flip_colours() -> list[Shades]:
     return [_shades("passing"), _shades("failing")]
 
 
-def overlay(wafer: Wafer, attribution: NDArray[np.float32], scale: Scale, strength: float = 1.0) -> DieMap:
-    """Return attributions (rows, columns) laid over the wafer in grey.
+def overlay(
+    wafer: Wafer,
+    attribution: NDArray[np.float32],
+    scale: Scale,
+    strength: float = 1.0,
+    outlined: NDArray[np.bool_] | None = None,
+) -> DieMap:
+    """Return attributions (rows, columns) laid over the wafer in grey; what speaks against is hatched as well.
 
     Args:
         wafer: the wafer they explain.
         attribution: in logits a die; positive speaks for the pattern.
         scale: from `signed_scale`; the same for every overlay that is compared.
         strength: how much they cover, 0 to 1.
+        outlined: bool (rows, columns), the dies to draw a contour around.
     """
     there = wafer.states != NO_DIE
     ground = Layer(
@@ -123,7 +149,12 @@ def overlay(wafer: Wafer, attribution: NDArray[np.float32], scale: Scale, streng
     spoken = np.where(there, attribution, np.nan)
     layer = Layer(values=_packed(spoken, "<f4"), scale=scale, strength=strength)
     lines = [*_lines(wafer), "attribution {value}"]
-    return DieMap(layers=[ground, layer], lines=lines, key=[], unit="signed")
+    signs = Signs(
+        outlined=_packed(np.zeros_like(there) if outlined is None else there & outlined, "u1"),
+        hatched=_packed(there & (attribution <= HATCHED_FROM * scale["low"]), "u1"),
+        strength=strength,
+    )
+    return DieMap(layers=[ground, layer], lines=lines, key=[], unit="signed", signs=signs)
 
 
 def shared_limit(attributions: Iterable[NDArray[np.floating[Any]]]) -> float:
@@ -150,6 +181,7 @@ def signed_scale(limit: float) -> Scale:
         dark=_signed_stops(DARK),
         ticks=[f"−{limit:.2g}", "0", f"+{limit:.2g}"],
         ends=("← speaks against", "speaks for →"),
+        hatched=(1 - HATCHED_FROM) / 2,
     )
 
 

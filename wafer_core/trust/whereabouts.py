@@ -44,22 +44,40 @@ class Whereabouts:
         return self.dies / self.failing
 
 
+def stands_on(wafer: Wafer, credit: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the fewest strongest failing dies that hold `HOLDS` of what speaks for a pattern.
+
+    Args:
+        wafer: what was explained.
+        credit: its attributions for the pattern, float32 (rows, columns); positive speaks for it.
+
+    Returns:
+        bool (rows, columns), with the dies that are as strong as the weakest of them; none where no
+        failing die speaks for the pattern.
+    """
+    evidence = np.where(wafer.states == FAIL, np.maximum(credit, 0.0), 0.0).astype(np.float64)
+    if not evidence.any():
+        return np.zeros(evidence.shape, dtype=np.bool_)
+    falling = np.sort(evidence, axis=None)[::-1]
+    held = np.cumsum(falling)
+    # The rounding of sums must not ask for one die more; dies as strong as the weakest stand there too.
+    weakest = falling[np.searchsorted(held, HOLDS * held[-1] * (1 - 1e-9))]
+    strong: NDArray[np.bool_] = evidence >= weakest
+    return strong
+
+
 def whereabouts(wafer: Wafer, credit: NDArray[np.float32]) -> Whereabouts | None:
-    """Return where the failing dies that speak for a pattern are, or None where none does.
+    """Return where the failing dies that a pattern `stands_on` are, or None where none speaks for it.
 
     Args:
         wafer: what was explained.
         credit: its attributions for the pattern, float32 (rows, columns); positive speaks for it.
     """
-    evidence = np.where(wafer.states == FAIL, np.maximum(credit, 0.0), 0.0).astype(np.float64)
-    if not evidence.any():
+    standing = stands_on(wafer, credit)
+    if not standing.any():
         return None
-    falling = np.sort(evidence, axis=None)[::-1]
-    held = np.cumsum(falling)
-    # The rounding of sums must not ask for one die more; dies as strong as the weakest stand there too.
-    weakest = falling[np.searchsorted(held, HOLDS * held[-1] * (1 - 1e-9))]
-    rows, columns = np.nonzero(evidence >= weakest)
-    across, down = (2 * columns + 1) / evidence.shape[1] - 1, (2 * rows + 1) / evidence.shape[0] - 1
+    rows, columns = np.nonzero(standing)
+    across, down = (2 * columns + 1) / standing.shape[1] - 1, (2 * rows + 1) / standing.shape[0] - 1
     radius = float(np.hypot(across, down).mean())
     return Whereabouts(len(rows), wafer.failing, radius, _clock(float(across.mean()), float(down.mean()), radius))
 

@@ -127,10 +127,11 @@ def _in_a_sentence(name: str, reached: Reached, pattern: str) -> str:
 def place(pattern: str, found: Whereabouts) -> list[Fact]:
     """Return where a pattern is, named as the estimate it is."""
     side = "all around" if found.clock is None else f"{found.clock} o'clock"
+    towards = "on no side" if found.clock is None else f"towards {side}"
     hint = (
         f"Estimated from this overlay: {pattern} stands on the {found.dies:,} strongest of {found.failing:,} failing "
-        f"dies, which hold {percent(HOLDS, 0)} of what speaks for it; they lie {percent(found.radius, 0)} of the "
-        f"wafer's radius out on average, {'on no side' if found.clock is None else f'towards {side}'} as drawn."
+        f"dies, outlined on it, which hold {percent(HOLDS, 0)} of what speaks for it; they lie "
+        f"{percent(found.radius, 0)} of the wafer's radius out on average, {towards} as drawn."
     )
     return [
         _fact("Estimate: stands on", f"{found.dies:,} dies, {percent(found.share, 0)} of the fails", hint),

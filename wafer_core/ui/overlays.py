@@ -19,7 +19,7 @@ from wafer_core.explain import DEFAULT, MEANINGS, METHODS, TITLES, methods_for
 from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
-from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.trust.whereabouts import HOLDS, stands_on, whereabouts
 from wafer_core.ui import evidence, patience, state
 from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
@@ -159,7 +159,8 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
 
 def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
     """Draw the controls; return the strength, a wish for a picture, and the row that more may stand in."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    row = st.container(horizontal=True, vertical_alignment="center")
+    with row:
         st.subheader("Why", anchor=False, width="content")
         key, changed = state.bound("method", METHODS, DEFAULT, part=PART)
         st.segmented_control(
@@ -171,10 +172,7 @@ def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
             required=True,
             label_visibility="collapsed",
         )
-    row = st.container(horizontal=True, vertical_alignment="center", wrap=False)
-    with row:
-        unscored = evidence.unscored([one.model for one in question.said.both], question.method)
-        st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}", width="stretch")
+        st.space("stretch")
         key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
         strength = st.select_slider(
             "Overlay",
@@ -186,6 +184,8 @@ def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
             label_visibility="collapsed",
         )
         _downloads(question)
+    unscored = evidence.unscored([one.model for one in question.said.both], question.method)
+    st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}")
     return int(strength) / 100, _wish(question), row
 
 
@@ -204,7 +204,7 @@ def _downloads(question: Question) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-        help="Every die with its coordinates, state, bin and all attributions shown here.",
+        help="Every die with its number, coordinates, state, bin and all attributions shown here, in logits.",
     )
 
 
@@ -243,7 +243,8 @@ def _group(
         figure = Figure(caption=_called(one, question.here, pattern), alt="", map=None, message=problems.get(role))
         attribution = found[role].get(pattern)
         if attribution is not None:
-            figure["map"] = overlay(question.wafer, attribution, scale, strength)
+            standing = stands_on(question.wafer, attribution)
+            figure["map"] = overlay(question.wafer, attribution, scale, strength, standing)
             figure["alt"] = _in_words(attribution, question.wafer, name, role)
             figure["facts"] = facts[role, pattern]
         maps.append(figure)
@@ -295,15 +296,21 @@ def _legend(scale: Scale) -> ScaleBar:
     return ScaleBar(
         **scale,
         alt=f"One colour scale for all overlays, from {low:.3g} to {high:.3g} logits a die",
-        note="One scale for all overlays, in logits a die; grey dies fail without a say.",
+        note=(
+            "One scale for all overlays, in logits a die; grey dies fail without a say. Outlined: the strongest dies, "
+            f"{percent(HOLDS, 0)} of what speaks for the pattern. Hatched: what clearly speaks against it."
+        ),
     )
 
 
 def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
-    """Return one row a die: its file's coordinates, state, bin, and each model's attribution a pattern."""
+    """Return one row a die: its number along the rows from the upper left, its file's coordinates, state and bin, and
+    each model's attribution a pattern.
+    """
     rows, columns = np.nonzero(wafer.states != NO_DIE)
     x, y = wafer.frame.coordinates(rows, columns)
-    table = pd.DataFrame({"x": x, "y": y, "state": [STATE_NAMES[int(s)] for s in wafer.states[rows, columns]]})
+    told = [STATE_NAMES[int(state)] for state in wafer.states[rows, columns]]
+    table = pd.DataFrame({"die": np.arange(1, len(x) + 1), "x": x, "y": y, "state": told})
     if wafer.bins is not None:
         table["bin"] = wafer.bins[rows, columns]
     for role in ("teacher", "student"):

@@ -40,7 +40,8 @@ const scaleBar = (scale, theme) => {
   }
   const band = make("div", "band");
   const stops = scale[theme].map(([at, colour, covers]) => `rgba(${rgb(colour)},${covers}) ${100 * at}%`);
-  band.style.backgroundImage = `linear-gradient(90deg, ${stops.join(",")})`;
+  const lines = "repeating-linear-gradient(-45deg, var(--st-background-color) 0 1px, transparent 1px 4px)";
+  band.style.background = `${lines} 0 0 / ${100 * (scale.hatched || 0)}% 100% no-repeat, linear-gradient(90deg, ${stops.join(",")})`;
   const ticks = make("div", "ticks");
   ticks.append(...scale.ticks.map((tick) => make("span", "", tick)));
   body.append(band, ticks);
@@ -139,7 +140,7 @@ class Sheet {
     const back = make("button", "back", "Whole wafer");
     back.onclick = () => this.tell({ view: WHOLE });
     box.append(canvas, mark, frame, tip, back);
-    const figure = { map: told.map, box, canvas, mark, frame, tip, back };
+    const figure = { map: told.map, signs: told.map.signs, box, canvas, mark, frame, tip, back };
     figure.pixels = pixelsOf(told.map, this.stage, this.theme);
     this.figures.push(figure);
     this.listen(figure);
@@ -289,12 +290,12 @@ class Sheet {
   }
 
   draw() {
-    for (const { canvas, box, pixels, mark, back } of this.figures) {
+    for (const { canvas, box, pixels, signs, mark, back } of this.figures) {
       const side = Math.round(box.clientWidth * window.devicePixelRatio);
       if (canvas.width !== side) canvas.width = canvas.height = side;
       const pen = canvas.getContext("2d");
       pen.clearRect(0, 0, side, side);
-      paint(pen, pixels, this.stage, { x: 0, y: 0, side }, this.view, this.colours);
+      paint(pen, pixels, this.stage, { x: 0, y: 0, side }, this.view, this.colours, signs);
       if (this.trial.on) this.trial.paint(pen, this.stage, side, this.view, this.theme, this.colours.text);
       mark.className = "mark";
       back.className = this.view === WHOLE ? "back" : "back on";

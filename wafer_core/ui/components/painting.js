@@ -70,11 +70,16 @@ const pixelsOf = (map, stage, theme) => {
   return canvas;
 };
 
-const gaps = (pen, stage, { left, top, unit }, page) => {
+// Pixels between dies that the map can spare.
+const gapOf = (stage, unit) => {
   const cell = unit / Math.max(stage.columns, stage.rows);
-  if (cell < HAIRLINE) return;
+  return cell < HAIRLINE ? 0 : cell < 14 ? 1 : 2;
+};
+
+const gaps = (pen, stage, { left, top, unit }, page) => {
+  const wide = gapOf(stage, unit);
+  if (!wide) return;
   pen.fillStyle = page;
-  const wide = cell < 14 ? 1 : 2;
   for (let i = 0; i <= stage.columns; i++) pen.fillRect(Math.round(left + (i * unit) / stage.columns), top, wide, unit);
   for (let i = 0; i <= stage.rows; i++) pen.fillRect(left, Math.round(top + (i * unit) / stage.rows), unit, wide);
 };
@@ -102,8 +107,76 @@ const outline = (pen, stage, { left, top, unit }, colours) => {
   pen.restore();
 };
 
+const HATCH = 48; // hatching lines across a wafer, along its edge
+const FINEST = 4; // pixels between them at least
+
+// The rectangle of pixels that a die covers, gaps and all.
+const rectangle = (die, stage, { left, top, unit }) => {
+  const [row, column] = [Math.floor(die / stage.columns), die % stage.columns];
+  const [from, to] = [column, column + 1].map((at) => Math.round(left + (at * unit) / stage.columns));
+  const [above, below] = [row, row + 1].map((at) => Math.round(top + (at * unit) / stage.rows));
+  return [from, above, to, below];
+};
+
+// Diagonals within the path, in the colour of the page so that they show on any shade.
+const hatch = (pen, path, { x, y, side }, gap, width, page) => {
+  pen.save();
+  pen.clip(path);
+  pen.strokeStyle = page;
+  pen.lineWidth = width;
+  pen.beginPath();
+  for (let at = gap / 2; at < 2 * side; at += gap) {
+    pen.moveTo(x + at, y);
+    pen.lineTo(x, y + at);
+  }
+  pen.stroke();
+  pen.restore();
+};
+
+const marked = (text) => {
+  const dies = [];
+  numbers(text, Uint8Array).forEach((sign, die) => sign && dies.push(die));
+  return dies;
+};
+
+// What can be told without colours: hatching over some dies, a contour around others.
+const paintSigns = (pen, signs, stage, square, place, colours) => {
+  const { unit } = place;
+  const width = Math.max(1, Math.round(unit / 240));
+  pen.save();
+  pen.globalAlpha = signs.strength;
+  const against = new Path2D();
+  for (const die of marked(signs.hatched)) {
+    const [left, top, right, bottom] = rectangle(die, stage, place);
+    against.rect(left, top, right - left, bottom - top);
+  }
+  hatch(pen, against, square, Math.max(FINEST, unit / HATCH), Math.max(1, unit / 400), colours.page);
+
+  const inside = numbers(signs.outlined, Uint8Array);
+  const beyond = (row, column) =>
+    row < 0 || row >= stage.rows || column < 0 || column >= stage.columns || !inside[row * stage.columns + column];
+  const contour = new Path2D();
+  const edge = (x, y, toX, toY) => (contour.moveTo(x, y), contour.lineTo(toX, toY));
+  for (const die of marked(signs.outlined)) {
+    const [left, top, right, bottom] = rectangle(die, stage, place);
+    const [row, column] = [Math.floor(die / stage.columns), die % stage.columns];
+    if (beyond(row - 1, column)) edge(left, top, right, top);
+    if (beyond(row + 1, column)) edge(left, bottom, right, bottom);
+    if (beyond(row, column - 1)) edge(left, top, left, bottom);
+    if (beyond(row, column + 1)) edge(right, top, right, bottom);
+  }
+  // Amid the gaps and on whole pixels, or it would be a blur.
+  const amid = Math.floor((gapOf(stage, unit) - width) / 2) + width / 2;
+  pen.translate(amid, amid);
+  pen.strokeStyle = colours.text;
+  pen.lineWidth = width;
+  pen.lineCap = "square";
+  pen.stroke(contour);
+  pen.restore();
+};
+
 // Draw a map onto a square: `view` is the part of the grid seen, whose left, top and size are shares of the grid.
-const paint = (pen, pixels, stage, square, view, colours) => {
+const paint = (pen, pixels, stage, square, view, colours, signs) => {
   const unit = square.side / view.size;
   const place = { unit, left: square.x - view.left * unit, top: square.y - view.top * unit };
   pen.save();
@@ -113,6 +186,7 @@ const paint = (pen, pixels, stage, square, view, colours) => {
   pen.imageSmoothingEnabled = false;
   pen.drawImage(pixels, place.left, place.top, unit, unit);
   gaps(pen, stage, place, colours.page);
+  if (signs) paintSigns(pen, signs, stage, square, place, colours);
   outline(pen, stage, place, colours);
   pen.restore();
 };

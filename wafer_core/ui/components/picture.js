@@ -11,12 +11,24 @@ const written = (pen, text, x, y, size, colour, weight = 400, align = "left") =>
   pen.fillText(text, x, y);
 };
 
+// Write words on as many lines as a width asks for.
+const wrapped = (pen, text, x, y, width, size, colour) => {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    pen.font = `400 ${size}px "Source Sans", "Source Sans Pro", sans-serif`;
+    if (pen.measureText(longer).width > width && lines.at(-1)) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  lines.forEach((line, i) => written(pen, line, x, y + LINE * i, size, colour));
+};
+
 // Dies are drawn in whole pixels of the picture, or the gaps between them would be of many widths.
 const drawMap = (pen, stage, map, x, y, colours) => {
   pen.save();
   pen.resetTransform();
   const square = { x: SHARP * x, y: SHARP * y, side: SHARP * SIDE };
-  paint(pen, pixelsOf(map, stage, "light"), stage, square, WHOLE, colours);
+  paint(pen, pixelsOf(map, stage, "light"), stage, square, WHOLE, colours, map.signs);
   pen.restore();
 };
 
@@ -42,16 +54,19 @@ const drawGroup = (pen, sheet, group, x, y, colours) => {
   });
 };
 
-const drawScale = (pen, scale, x, y, colours) => {
+const drawScale = (pen, scale, x, y, room, colours) => {
   const wide = 360;
   const shades = pen.createLinearGradient(x, 0, x + wide, 0);
   for (const [at, colour, covers] of scale.light) shades.addColorStop(at, `rgba(${rgb(colour)},${covers})`);
   pen.fillStyle = shades;
   pen.fillRect(x, y, wide, 10);
+  const hatched = new Path2D();
+  hatched.rect(x, y, wide * (scale.hatched || 0), 10);
+  hatch(pen, hatched, { x, y, side: wide }, FINEST, 1, colours.page);
   [...scale.ticks].forEach((tick, i) => {
     written(pen, tick, x + (wide * i) / 2 - (i * pen.measureText(tick).width) / 2, y + 24, 12, colours.muted);
   });
-  written(pen, scale.note, x + wide + 20, y + 10, 12, colours.muted);
+  wrapped(pen, scale.note, x + wide + 20, y, room - wide - 20, 12, colours.muted);
   if (!scale.ends) return;
   written(pen, scale.ends[0], x, y - 6, 12, colours.muted);
   written(pen, scale.ends[1], x + wide - pen.measureText(scale.ends[1]).width, y - 6, 12, colours.muted);
@@ -75,7 +90,7 @@ const picture = (sheet, colours) => {
     const [column, row] = [i % across, Math.floor(i / across)];
     drawGroup(pen, sheet, group, MARGIN + column * (wide + MARGIN), MARGIN + 68 + row * high, colours);
   });
-  if (sheet.scale) drawScale(pen, sheet.scale, MARGIN, MARGIN + 70 + rows * high, colours);
+  if (sheet.scale) drawScale(pen, sheet.scale, MARGIN, MARGIN + 70 + rows * high, canvas.width / SHARP - 2 * MARGIN, colours);
   return canvas;
 };
 
