@@ -189,6 +189,22 @@ def test_where_a_matched_threshold_stands(calls, logits, expected):
     assert logit(match_thresholds(calls, logits)) == pytest.approx([expected] * 8)
 
 
+@pytest.mark.parametrize(
+    ("calls", "logits", "settled", "expected"),
+    [
+        ([0, 0, 1, 1], [-3, -1, 2, 4], 1.8, 1.8),  # as good as the middle of the gap
+        ([0, 0, 1, 1], [-3, -1, 2, 4], 2.0, 2.0),  # misses one wafer, as chance might
+        ([0, 0, 1, 1, 1], [-3, -1, 2, 3, 4], 3.5, 0.5),  # misses two
+        ([], [], 0.7, 0.7),
+    ],
+)
+def test_a_settled_threshold_moves_for_more_than_one_wafer(calls, logits, settled, expected):
+    calls = np.tile(np.array(calls, bool)[:, None], 8)
+    logits = np.tile(np.array(logits, np.float32)[:, None], 8)
+    before = tuple(sigmoid([settled] * 8))
+    assert logit(match_thresholds(calls, logits, before)) == pytest.approx([expected] * 8)
+
+
 def test_every_pattern_has_its_own_threshold():
     logits = np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
     teacher = np.linspace(-1, 1, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +153,9 @@ def least_certain(margins: NDArray[np.floating[Any]], share: float = 0.05) -> fl
 
 
 def match_thresholds(
-    teacher_detected: NDArray[np.bool_], student_logits: NDArray[np.floating[Any]]
+    teacher_detected: NDArray[np.bool_],
+    student_logits: NDArray[np.floating[Any]],
+    settled: Sequence[float] | None = None,
 ) -> tuple[float, ...]:
     """Return eight thresholds at which a student best repeats its teacher's decisions; no label is read.
 
@@ -164,6 +167,8 @@ def match_thresholds(
     Args:
         teacher_detected: bool (n, 8), the teacher's decisions on unlabelled maps.
         student_logits: (n, 8), the student's logits on the same maps.
+        settled: eight thresholds the student came with, matched on other maps. One of them is kept unless
+            another would mend more than one wafer: a single one is no reason to forget those maps.
 
     Raises:
         ValueError: the shapes differ.
@@ -171,13 +176,14 @@ def match_thresholds(
     if teacher_detected.shape != student_logits.shape or teacher_detected.shape[1:] != (len(PATTERNS),):
         raise ValueError(f"decisions {teacher_detected.shape} and logits {student_logits.shape} must both be (n, 8)")
     logits = student_logits.astype(np.float64)
-    cuts = [_match_threshold(called, scores) for called, scores in zip(teacher_detected.T, logits.T, strict=True)]
+    before = [None] * len(PATTERNS) if settled is None else list(logit(settled))
+    cuts = [_match_threshold(*each) for each in zip(teacher_detected.T, logits.T, before, strict=True)]
     return tuple(float(p) for p in sigmoid(np.clip(cuts, -_FARTHEST, _FARTHEST)))
 
 
-def _match_threshold(called: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+def _match_threshold(called: NDArray[np.bool_], scores: NDArray[np.float64], settled: float | None) -> float:
     if not len(scores):
-        return 0.0
+        return settled or 0.0
     values, place = np.unique(scores, return_inverse=True)
     calls = np.bincount(place, weights=called, minlength=len(values))
     rest = np.bincount(place, weights=~called, minlength=len(values))
@@ -186,6 +192,8 @@ def _match_threshold(called: NDArray[np.bool_], scores: NDArray[np.float64]) -> 
     points = np.empty(len(values) + 1)
     points[1:-1] = (values[:-1] + values[1:]) / 2
     points[0], points[-1] = min(0.0, values[0] - 0.5), max(0.0, values[-1] + 0.5)
+    if settled is not None and wrong[np.searchsorted(values, settled, side="right")] <= wrong.min() + 1:
+        return settled
     best = points[wrong == wrong.min()]
     return float(best[np.abs(best).argmin()])
 
