@@ -27,7 +27,7 @@ def test_a_lot_is_explained_and_its_maps_lead_to_their_wafers(open_page, settle,
     expect(stacked(page, "teacher", "Center")).to_be_visible()
     expect(stacked(page, "teacher", "Edge-Ring")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Explain"))).to_have_count(0)
-    expect(page.get_by_text("The Center of this lot,")).to_be_visible()
+    expect(page.get_by_text("The Center of this lot")).to_be_visible()
 
     # The evidence for the centre of a mixed wafer lies in the middle, for its ring at the edge.
     for pattern, middle in (("Center", True), ("Edge-Ring", False)):

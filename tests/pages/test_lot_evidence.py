@@ -1,7 +1,9 @@
 """The Lot page's stacked evidence: asked for by a button, a card a pattern, mixed wafers unmixed, grids apart."""
 
 import base64
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from wafer_core.explain import DEFAULT
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import FAIL, Lot
 from wafer_core.patterns import PATTERNS
+from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
+from wafer_core.trust.tally import Reached
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -112,9 +116,9 @@ def test_each_pattern_has_a_card_of_its_own_and_mixed_wafers_are_unmixed(
     cards = stacks(drawn(app))
     assert list(cards) == ["Center", "Scratch"]
     told = texts(app)
-    assert "**The Center of this lot,**  \n2 of 3 wafers, none mixed" in told
+    assert "**The Center of this lot**  \n2 of 3 wafers, none mixed" in told
     assert "20 × 20 dies · 1 on 1 other grid" in told
-    assert "**The Scratch of this lot,**  \n2 wafers, 1 mixed" in told
+    assert "**The Scratch of this lot**  \n2 wafers, 1 mixed" in told
     assert "22 × 14 dies · unmixed from Center 1" in told
     for data in cards.values():
         assert np.nansum(shares(data)) == pytest.approx(1, abs=1e-5)
@@ -149,7 +153,7 @@ def test_another_grid_shows_the_patterns_that_stand_on_it(visit: Visit, drawn: D
             "Center": (14, 22),
             "Scratch": (14, 22),
         }
-        assert "**The Center of this lot,**  \n1 of 3 wafers, 1 mixed" in texts(page)
+        assert "**The Center of this lot**  \n1 of 3 wafers, 1 mixed" in texts(page)
 
 
 def test_what_is_partly_explained_says_so_and_offers_the_rest(
@@ -201,6 +205,38 @@ def test_an_onnx_student_is_explained_by_occlusion(visit: Visit, store: Workspac
     app.button(key="explain-lot").click().run()
     assert not app.exception
     assert store.jobs("explain_lot")[0].payload["method"] == "occlusion"
+
+
+def test_a_card_says_where_its_method_is_no_better_than_chance(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, tiny_folder: Path, answer: Callable[..., None]
+) -> None:
+    folder = shutil.copytree(tiny_folder, store.student_root / "tiny-untrained")
+    tiny = store.model("tiny-untrained")
+    for name in ("tiny-untrained", "approved"):
+        answer(small_lot, store.model(name), TEACHER)
+    for wafer, sets in enumerate(TEACHER):
+        if sets != "Normal":
+            explain(store, small_lot, wafer, *sets.split("+"), name="tiny-untrained")
+    lot = store.add_lot(small_lot)
+
+    def visited() -> tuple[AppTest, dict[str, list[tuple[str, bool]]]]:
+        app = visit(lot=lot, teacher="tiny-untrained")
+        assert not app.exception
+        figures = {name: data["groups"][0]["maps"][0] for name, data in stacks(drawn(app)).items()}
+        return app, {name: [(f["text"], f["grave"]) for f in each["facts"]] for name, each in figures.items()}
+
+    app, told = visited()
+    assert told == {"Center": [], "Scratch": []}
+    assert "How often it points rightly was not measured for these weights." in texts(app)
+
+    by_chance = Reached("pointing", "Center", None, 0.5, 0.4, 0.6, 0.52, 480)
+    better = Reached("pointing", "Scratch", None, 0.9, 0.8, 0.95, 0.3, 480)
+    figures = tuple(Kept(tiny.sha256, DEFAULT, SIMULATED, each) for each in (by_chance, better))
+    Record("command", (MadeSet(SIMULATED, "a" * 64, 500, 0),), (), figures).write(folder)
+    app, told = visited()
+    assert told["Center"] == [("50 %, no better than chance (52 %)", True)]
+    assert told["Scratch"] == [("90 % (chance 30 %)", False)]
+    assert "was not measured" not in texts(app)
 
 
 def test_the_wafers_behind_a_map_are_links_and_a_filter(visit: Visit, explained: str) -> None:

@@ -136,10 +136,14 @@ def test_figures_stand_under_every_overlay_and_in_words(
     assert f"strongest of {wafer.failing} failing dies moves Center from" in texts(app).replace("\\", "")
 
 
-def test_a_method_that_was_never_scored_is_said_to_be_so(visit: Visit, lot_id: str) -> None:
-    app = visit("wafer", lot=lot_id, wafer="L1/01", method="gradcam")
+def test_a_method_that_was_never_scored_is_said_to_be_so(
+    visit: Visit, store: Workspace, small_lot: Lot, lot_id: str, tiny_folder: Path, answer: Callable[..., None]
+) -> None:
+    shutil.copytree(tiny_folder, store.student_root / "tiny-untrained")
+    answer(small_lot, store.model("tiny-untrained"), STUDENT)
+    app = visit("wafer", lot=lot_id, wafer="L1/01", teacher="tiny-untrained")
     assert not app.exception
-    assert "How often it points rightly was not measured for these weights." in texts(app)
+    assert "How often it points rightly was not measured for this teacher's weights." in texts(app)
 
 
 def test_a_scored_method_is_quoted_beside_chance(

@@ -14,7 +14,7 @@ from wafer_core import jobs
 from wafer_core.explain import DEFAULT, TITLES, methods_for
 from wafer_core.explain.stacking import EvidenceStack, stack_evidence
 from wafer_core.lot import Frame, Lot
-from wafer_core.ui import state
+from wafer_core.ui import evidence, state
 from wafer_core.ui.opinions import Opinion, Opinions
 from wafer_core.ui.stack_cards import Stacked, card
 from wafer_core.ui.words import count, duration
@@ -250,7 +250,8 @@ def _cards(view: View) -> None:
                 card(view.hand.lot, stacked)
     st.caption(
         f"Each map: the mean over its wafers of what speaks for the pattern on failing dies, each wafer's evidence "
-        f"taken as one whole. {TITLES[view.method]} of the {view.one.model.role}."
+        f"taken as one whole. {TITLES[view.method]} of the {view.one.model.role}. "
+        f"{evidence.unscored([view.one.model], view.method)}"
     )
 
 

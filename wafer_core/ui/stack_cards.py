@@ -16,7 +16,7 @@ from wafer_core.explain import DEFAULT
 from wafer_core.explain.stacking import EvidenceStack, companions, strongest_dies
 from wafer_core.lot import Lot
 from wafer_core.patterns import PATTERNS, SUSPECTS
-from wafer_core.ui import gallery, state
+from wafer_core.ui import evidence, gallery, state
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.opinions import Opinion
 from wafer_core.ui.words import count, percent, plain
@@ -62,23 +62,24 @@ class Stacked:
 
 
 def card(lot: Lot, stacked: Stacked) -> None:
-    """Draw a pattern's stacked map with its title, its wafers and its figures."""
+    """Draw a pattern's stacked map with its title, how far it can be trusted, its wafers and its figures."""
     stack, name = stacked.stack, stacked.name
     assert stack is not None
-    st.markdown("**{},**  \n{}".format(*title(stacked)))
+    st.markdown("**{}**  \n{}".format(*title(stacked)))
     stage, map_, scale = _map(stack)
+    model = stacked.one.model
     dies(
         stage,
-        alone(map_, in_words(stacked)),
+        alone(map_, in_words(stacked), evidence.pointing(evidence.record(model), model.sha256, stacked.method, name)),
         key=f"stack-{name}",
         link=f"stack {stack.frame}",
         most=MAP_WIDTH,
         scale=ScaleBar(**scale, alt=f"Share of the evidence for {name} that a die holds", note=""),
     )
-    st.caption(standing(stacked))
     with st.container(horizontal=True):
         _wafers(lot, stacked)
         _figures(name, stack)
+    st.caption(standing(stacked))
 
 
 @lru_cache(maxsize=64)

@@ -106,9 +106,11 @@ class Sheet {
     this.link = data.link;
     this.figures = [];
     const groups = make("div", data.framed ? "groups framed" : "groups");
-    groups.style.setProperty("--most", data.most + "px");
+    this.root.style.setProperty("--most", data.most + "px");
     groups.append(...data.groups.map((group) => this.group(group)));
-    this.root.replaceChildren(groups, ...(data.scale ? [scaleBar(data.scale, theme)] : []));
+    // A map alone has its scale right under it.
+    const below = data.framed ? [] : groups.querySelectorAll(".facts");
+    this.root.replaceChildren(groups, ...(data.scale ? [scaleBar(data.scale, theme)] : []), ...below);
     this.draw();
   }
 

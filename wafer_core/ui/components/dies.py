@@ -113,6 +113,6 @@ def dies(
     _dies(data=stamped(key, data), key=key, on_flipped_change=on_flipped)
 
 
-def alone(map_: DieMap, alt: str) -> list[Group]:
-    """Return a single map as the groups that `dies` takes."""
-    return [Group(title="", note="", maps=[Figure(caption="", alt=alt, map=map_, message=None)])]
+def alone(map_: DieMap, alt: str, facts: Sequence[Fact] = ()) -> list[Group]:
+    """Return a single map, with the lines under it, as the groups that `dies` takes."""
+    return [Group(title="", note="", maps=[Figure(caption="", alt=alt, map=map_, message=None, facts=list(facts))])]
