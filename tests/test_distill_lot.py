@@ -149,6 +149,7 @@ def without_graphs(monkeypatch):
         (out / "student.safetensors").write_bytes(network_bytes(network))
 
     monkeypatch.setattr(run, "write_model", write)
+    monkeypatch.setattr(run, "_seconds_a_wafer", lambda folder, lots: 0.0)
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
@@ -506,6 +507,7 @@ def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small
     assert recorded["steps"] == steps_of(told)[0].steps
     assert recorded["step_seconds"] > 0
     assert recorded["writing_seconds"] > 0
+    assert 0 < recorded["wafer_seconds"] < recorded["writing_seconds"]
 
 
 # Going on ----------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ import pytest
 from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually, kill_worker, running, trained
 
 from wafer_core import jobs
+from wafer_core.distill_lot import pool
+from wafer_core.distill_lot.plan import Plan
 from wafer_core.errors import UnusableLot
 from wafer_core.jobs import tasks
 from wafer_core.jobs.worker import Worker
@@ -152,6 +154,34 @@ def test_a_run_without_wafers_or_beside_itself_is_refused_before_it_is_queued(wo
     with pytest.raises(UnusableLot, match="beside itself"):
         jobs.submit_distil(workspace, lot_id, {"pool": "lots", "pool_lots": [lot_id]}, teacher=TEACHER)
     assert workspace.jobs() == []
+
+
+def test_a_rehearsal_plans_what_a_run_would_do_and_leaves_nothing(workspace, worker, small_lot, monkeypatch):
+    monkeypatch.setattr(pool, "REPLAYED", 8)
+    teacher = workspace.model(TEACHER)
+    lot_id, students = workspace.add_lot(small_lot), workspace.student_folders()
+    job_id = jobs.submit_rehearsal(workspace, lot_id, "tiny", TEACHER)
+    assert jobs.submit_rehearsal(workspace, lot_id, "tiny", TEACHER) == job_id
+    began = time.monotonic()
+    worker.turn()
+    time.sleep(1.0)
+    all_turns(worker)
+    job = workspace.job(job_id)
+    assert job.state == "done", job.message
+    assert jobs.last_rehearsal(workspace, lot_id, "tiny", teacher) == job
+    assert jobs.last_rehearsal(workspace, lot_id, "small", teacher) is None
+    plan = Plan(**job.progress)
+    assert min(plan.step_seconds, plan.writing_seconds, plan.wafer_seconds) > 0
+    # What lay between two of its turns is not its own.
+    assert plan.prepared < time.monotonic() - began - 1.0
+    assert workspace.student_folders() == students
+
+
+def test_a_run_goes_before_a_rehearsal(workspace, small_lot):
+    lot_id = workspace.add_lot(small_lot)
+    jobs.submit_rehearsal(workspace, lot_id, "tiny", TEACHER)
+    run = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+    assert workspace.most_urgent().id == run
 
 
 # Pausing -----------------------------------------------------------------------------------------

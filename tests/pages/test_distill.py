@@ -429,9 +429,33 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
-def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, finished: int, lot_id: str):
-    assert "About 240 steps, at the 200 ms a step" in texts(visit("distill", lot=lot_id, size="tiny"))
-    assert "is measured when the run begins" in texts(visit("distill", lot=lot_id, size="base"))
+def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, store: Workspace, finished: int, lot_id: str):
+    assert "About 240 steps, at 200 ms each, as measured" in texts(visit("distill", lot=lot_id, size="tiny"))
+    assert store.jobs("rehearse") == []
+
+
+def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, lot_id: str):
+    for _ in range(2):
+        page = visit("distill", lot=lot_id, size="base")
+        assert "is measured as the worker gets to it" in texts(page)
+    [tried] = store.jobs("rehearse")
+    assert tried.payload["size"] == "base"
+    store.begin_job(tried.id)
+    plan = {"prepared": 10.0, "step_seconds": 0.2, "writing_seconds": 2.0, "wafer_seconds": 0.00042}
+    store.report(tried.id, plan)
+    store.end_job(tried.id, "done", "tried")
+    said = texts(visit("distill", lot=lot_id, size="base"))
+    assert "About 240 steps, at 200 ms each; its int8 file will read a wafer in 0.42 ms, as measured" in said
+    assert "choose more" not in said
+    assert "choose more" in run_form.estimate(23.0, plan)
+    assert len(store.jobs("rehearse")) == 1
+
+
+def test_what_cannot_be_tried_is_not_tried_again_and_again(visit: Visit, store: Workspace, lot_id: str):
+    visit("distill", lot=lot_id)
+    store.end_job(store.jobs("rehearse")[0].id, "failed", "No tested die.")
+    assert "is measured as the worker gets to it" in texts(visit("distill", lot=lot_id))
+    assert len(store.jobs("rehearse")) == 1
 
 
 def test_a_student_whose_folder_is_gone_is_named(visit: Visit, store: Workspace, lot_id: str, finished: int):

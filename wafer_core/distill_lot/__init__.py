@@ -26,7 +26,7 @@ from wafer_core.models.learning import channels_last
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.weights import load_network
 
-__all__ = ["CHECKPOINT", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
+__all__ = ["CHECKPOINT", "PLAN", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
 ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
 """What a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""

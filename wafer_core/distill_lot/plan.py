@@ -50,6 +50,8 @@ class Plan:
         prepared: seconds spent when training began.
         step_seconds: of one step and its share of a look, as measured.
         writing_seconds: kept for export, int8, thresholds, figures and leaving, from their rehearsal.
+        wafer_seconds: what the int8 file of such a student takes to read one wafer, from the same rehearsal;
+            0 where nothing was rehearsed.
     """
 
     steps: int
@@ -58,6 +60,7 @@ class Plan:
     prepared: float = 0.0
     step_seconds: float = 0.0
     writing_seconds: float = 0.0
+    wafer_seconds: float = 0.0
 
     @classmethod
     def fitted(cls, budget: float, prepared: float, step: float, look: float, writing: Taken) -> Plan:

@@ -23,12 +23,16 @@ from wafer_core.distill_lot.maps import Maps
 from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.distill_lot.stages import Examples, Rows
 from wafer_core.lot import Lot
-from wafer_core.models.folder import ModelFile
+from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.networks import STUDENT_SIZES, Network, parameter_count
 from wafer_core.models.saving import network_logits, write_model
+from wafer_core.recognise import load_recognizer
 
 _COLD, _REHEARSED = 1, 5
 """Steps rehearsed before and by the stopwatch: the first finds nothing in the caches."""
+
+_ANSWERED = 32
+"""Wafers on which the speed of a rehearsed student is measured."""
 
 _REHEARSING = 0.03
 """The share of the budget after which fewer steps must do, on a machine that is slow or crowded."""
@@ -91,11 +95,14 @@ class Run:
                 break
         (look, *_) = timed(network_logits(self.student, maps) for maps in [self.maps.watched])
         with tempfile.TemporaryDirectory() as scratch:
-            for taken in timed(self.write(Path(scratch, "rehearsal"), Plan(1))):
+            written = Path(scratch, "rehearsal")
+            for taken in timed(self.write(written, Plan(1))):
                 writing.append(taken)
                 yield "rehearse the export"
+            answering = _seconds_a_wafer(written, self.lots)
         whole = Taken(sum(each.wall for each in writing), sum(each.processor for each in writing))
-        return Plan.fitted(self.settings.budget, self.spent(), median(steps[_COLD:]), look.wall, whole)
+        plan = Plan.fitted(self.settings.budget, self.spent(), median(steps[_COLD:]), look.wall, whole)
+        return replace(plan, wafer_seconds=answering)
 
     def train(self, plan: Plan, checkpoint: Path | None) -> Iterator[Progress]:
         """Teach the student, a step for every item taken."""
@@ -196,6 +203,17 @@ class Run:
             "seconds_until_writing": round(self.spent(), 1),
             "history": [progress.to_json() for progress in self.history],
         }
+
+
+def _seconds_a_wafer(folder: Path, lots: Sequence[Lot]) -> float:
+    """Return how long the int8 file of a student takes to read a wafer of some lots, from its die states on."""
+    model = next(file for file in files_of(folder) if file.entry.precision == "int8")
+    recognizer = load_recognizer(model, threads=1)
+    tested = (wafer for lot in lots for wafer in lot if wafer.yield_fraction is not None)
+    wafers = list(islice(tested, _ANSWERED))
+    recognizer.score(wafers, batch=1)  # the first wafers find nothing in the caches
+    taken = timed(recognizer.score([wafer]) for wafer in wafers)
+    return median(each.wall for each in islice(taken, len(wafers)))
 
 
 def _rows(logits: NDArray[np.float32]) -> Rows:

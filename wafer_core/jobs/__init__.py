@@ -1,4 +1,4 @@
-"""The queue and its one worker process: score, explain, alter and distil, asked for here and done there.
+"""The queue and its one worker process: score, explain, alter, distil and rehearse, asked for here and done there.
 
 A page asks the store, queues what is missing and redraws from rows:
 
@@ -19,6 +19,7 @@ from wafer_core.jobs.queue import (
     explained,
     jobs,
     last_explain_lot,
+    last_rehearsal,
     missing,
     missing_attributions,
     pause,
@@ -30,6 +31,7 @@ from wafer_core.jobs.queue import (
     submit_distil,
     submit_explain,
     submit_explain_lot,
+    submit_rehearsal,
     submit_score,
     unexplained,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "explained",
     "jobs",
     "last_explain_lot",
+    "last_rehearsal",
     "log_lines",
     "log_path",
     "missing",
@@ -53,6 +56,7 @@ __all__ = [
     "submit_distil",
     "submit_explain",
     "submit_explain_lot",
+    "submit_rehearsal",
     "submit_score",
     "unexplained",
     "worker_alive",

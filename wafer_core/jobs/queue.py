@@ -33,7 +33,7 @@ class Urgency(IntEnum):
 
     Wafers in view come before everything, one whose dies are being flipped before the others; an
     explanation someone waits for comes before wafers nobody looks at; a whole lot is explained once its
-    answers are known; a distillation fills the time between.
+    answers are known; a distillation fills the time between, what one would take is tried when nothing else waits.
     """
 
     ALTER = -1
@@ -44,6 +44,7 @@ class Urgency(IntEnum):
     REST_TEACHER = 4
     EXPLAIN_LOT = 5
     DISTIL = 6
+    REHEARSE = 7
 
 
 def score_urgency(model: ModelFile, in_view: bool) -> Urgency:
@@ -279,6 +280,27 @@ def submit_distil(
     )
 
 
+def submit_rehearsal(workspace: Workspace, lot_id: str, size: str, teacher: ModelFile | str = "teacher") -> int:
+    """Ask what a distillation of this lot would take here and return the job's id; asking twice queues once.
+
+    It does what a run does before its first step, and leaves no student. The job's `progress` is then the plan
+    of a run, `distill_lot.plan.Plan`, whose seconds count its own work alone.
+    """
+    teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
+    return workspace.put_job(
+        kind="rehearse",
+        dedupe=_rehearsal(lot_id, size, teacher),
+        lot=lot_id,
+        payload={"teacher": teacher.name, "sha256": teacher.sha256, "size": size},
+        urgency=Urgency.REHEARSE,
+    )
+
+
+def last_rehearsal(workspace: Workspace, lot_id: str, size: str, teacher: ModelFile) -> JobRow | None:
+    """Return the last job that was to try such a distillation, or None where nobody asked yet."""
+    return workspace.last_job(_rehearsal(lot_id, size, teacher))
+
+
 def cancel(workspace: Workspace, job_id: int) -> None:
     """End a job: at once when it waits, at its next step when it runs."""
     workspace.request_cancel(job_id)
@@ -317,6 +339,10 @@ def _fields(settings: object) -> dict[str, Any]:
 
 def _explain_lot(lot_id: str, model: ModelFile, method: str) -> str:
     return _same("explain_lot", lot_id, model.sha256, method)
+
+
+def _rehearsal(lot_id: str, size: str, teacher: ModelFile) -> str:
+    return _same("rehearse", lot_id, size, teacher.sha256)
 
 
 def _same(*parts: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -172,6 +173,28 @@ def distil(bench: Bench, job: JobRow) -> Task:
     return _ready(name, report.latest)
 
 
+def rehearse(bench: Bench, job: JobRow) -> Task:
+    """Do what a distillation does before its first step, to say what one would take; it leaves no student."""
+    from wafer_core.distill import Settings
+    from wafer_core.distill_lot import PLAN, distil_lot
+    from wafer_core.distill_lot.plan import Plan, timed
+
+    lot, size = _unlabelled(bench.lot(job.lot)), job.payload["size"]
+    with tempfile.TemporaryDirectory() as scratch:
+        keep = Path(scratch)
+        run = distil_lot([lot], bench.model(job.payload["sha256"]), keep / "student", Settings(size), keep=keep)
+        own = 0.0
+        for taken in timed(run):
+            own += taken.wall
+            yield
+            if (keep / PLAN).exists():
+                break
+        plan = Plan.kept(keep / PLAN) or Plan(1)
+    # A run that is turned away from in between would count the turning too.
+    bench.workspace.report(job.id, replace(plan, prepared=own).to_json())
+    return f"A {size} student of {lot.title} was tried: {1000 * plan.step_seconds:.0f} ms a step."
+
+
 def runs_root(workspace: Workspace) -> Path:
     """Return where runs live until they are over: plans, checkpoints, half-made students."""
     return workspace.root / "runs"
@@ -212,5 +235,6 @@ TASKS: dict[Kind, Callable[[Bench, JobRow], Task]] = {
     "explain_lot": explain_lot,
     "alter": alter,
     "distil": distil,
+    "rehearse": rehearse,
 }
 """What each kind of job does."""

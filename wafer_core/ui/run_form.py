@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from wafer_core import jobs
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.ui import allowance, run_figures, run_settings, sizes, state
+from wafer_core.ui import allowance, opinions, run_figures, run_settings, sizes, state
 from wafer_core.ui.comparison import measured_on
 from wafer_core.ui.words import count
 from wafer_core.workspace import JobRow
@@ -47,7 +47,8 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
             start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)})
     _presets(size, seconds)
-    st.caption(estimate(size, seconds, runs))
+    same = [job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size]
+    _expect(hand, size, seconds, same)
     with st.expander("More settings", icon=":material/tune:"):
         run_settings.draw(hand, size)
     allowance.draw(hand, size)
@@ -69,19 +70,22 @@ def start(hand: state.Hand, settings: dict[str, object]) -> None:
     st.rerun()
 
 
-def estimate(size: str, seconds: int, runs: Sequence[JobRow]) -> str:
-    """Return how far a run should come, from what the last one of its size measured here."""
-    done = (job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size)
-    for job in done:
-        plan = _plan(job)
-        if plan is not None and plan["step_seconds"]:
-            left = seconds - plan["prepared"] - plan["writing_seconds"]
-            steps = max(int(left / plan["step_seconds"]), 1)
-            pace = 1000 * plan["step_seconds"]
-            return (
-                f"About {count(steps, 'step')}, at the {pace:.0f} ms a step that {job.name} measured on this machine."
-            )
-    return "How many steps that affords is measured when the run begins, and fixed before the first."
+def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -> None:
+    """Say what to expect of a run; where none of its size was made here yet, one is tried while the page is open."""
+    plan = next((plan for plan in map(_plan, runs) if plan), None)
+    if plan is None and hand.lot_id not in measured_on():
+        plan = _rehearsed(hand, size)
+    st.caption(estimate(seconds, plan) if plan else "How many steps that affords is measured as the worker gets to it.")
+
+
+def estimate(seconds: float, plan: Mapping[str, float]) -> str:
+    """Return how far a run of so many seconds should come, by the plan of one like it."""
+    left, pace = seconds - plan["prepared"] - plan["writing_seconds"], plan["step_seconds"]
+    said = f"About {count(max(int(left / pace), 1), 'step')}, at {1000 * pace:.0f} ms each"
+    if plan.get("wafer_seconds"):
+        said += f"; its int8 file will read a wafer in {1000 * plan['wafer_seconds']:.2f} ms"
+    little = " Most of the time goes into getting ready and writing: choose more." if left < seconds / 2 else ""
+    return f"{said}, as measured on this machine.{little}"
 
 
 def _presets(size: str, seconds: int) -> None:
@@ -130,12 +134,27 @@ def _size_and_time() -> tuple[str, int]:
 
 
 def _plan(job: JobRow) -> dict[str, float] | None:
+    """Return what a finished run planned from what it measured; None where it measured nothing or is gone."""
     try:
         folder = state.workspace().model(str(job.name)).folder
     except WaferDistillError:
         return None
-    plan: dict[str, float] | None = run_figures.record(folder).get("plan")
-    return plan
+    plan: dict[str, float] = run_figures.record(folder).get("plan") or {}
+    return plan if plan.get("step_seconds") else None
+
+
+def _rehearsed(hand: state.Hand, size: str) -> dict[str, float] | None:
+    """Return the plan of a run that was tried here; asks for one where there is none yet."""
+    store, teacher = state.workspace(), _trainable(hand.teacher)
+    found = jobs.last_rehearsal(store, hand.lot_id, size, teacher)
+    if found is None or not found.over:
+        asked = jobs.submit_rehearsal(store, hand.lot_id, size, teacher)
+        jobs.ensure_worker(store)
+        found = store.job(asked)
+    if found is None or found.over:
+        return found.progress if found and found.progress.get("step_seconds") else None
+    opinions.watch(lambda: opinions.states([found]), drawn=[found.state])
+    return None
 
 
 def _trainable(teacher: ModelFile) -> ModelFile:

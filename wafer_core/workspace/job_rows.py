@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from wafer_core.workspace.shelf import Shelf
 
-Kind = Literal["score", "explain", "explain_lot", "alter", "distil"]
+Kind = Literal["score", "explain", "explain_lot", "alter", "distil", "rehearse"]
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "lost"]
 
 WAITING: tuple[State, ...] = ("queued", "running", "paused")
