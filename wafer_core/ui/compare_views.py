@@ -31,6 +31,9 @@ LABEL_LETTERS = 54
 """Of a set's name, what its list has room for."""
 HEAD_HEIGHT = 40
 """Pixels of a card's head that holds buttons; its neighbour's without any is as high."""
+LETTERS = 14
+"""Of a model's name, what a narrow column has room for."""
+
 FEW = 3
 """Models whose details fit beside the chart without being unfolded."""
 
@@ -242,8 +245,8 @@ def _unbroken(text: str) -> str:
 
 
 def _whole(name: str) -> str:
-    """Return a model's name with hyphens that no narrow column breaks at."""
-    return name.replace("-", "\u2011")
+    """Return a model's name with hyphens that no narrow column breaks at; a long one has to break to fit."""
+    return name if len(name) > LETTERS else name.replace("-", "\u2011")
 
 
 def _how(comparison: Comparison) -> None:
