@@ -317,6 +317,21 @@ def test_every_shipped_student_is_where_its_size_starts(monkeypatch, folder):
     assert network_bytes(network) == network_bytes(load_network(start))
 
 
+def test_a_student_keeps_the_thresholds_it_came_with_where_the_lot_has_nothing_to_say(
+    small_lot, teacher, ready, tmp_path
+):
+    start = shutil.copytree(ready[0], tmp_path / "start")
+    card = json.loads((start / "card.json").read_text())
+    # Far from any logit, yet moving one mends two wafers at most, and one of them is held out.
+    came_with = [1e-9] * 4 + [1 - 1e-9] * 4
+    card["files"]["student.safetensors"]["thresholds"] = came_with
+    (start / "card.json").write_text(json.dumps(card))
+    alone = Lot("two wafers", small_lot.wafers[:2])
+    distilled(alone, teacher, tmp_path / "student", settings(steps=1, start=start, pool="none"))
+    for model in files_of(tmp_path / "student"):
+        assert model.entry.thresholds == pytest.approx(came_with)
+
+
 @pytest.mark.usefixtures("few_replayed")
 def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, ready, tmp_path):
     out = tmp_path / "second"

@@ -127,10 +127,12 @@ class Run:
         card, calibration = self.teacher.card, self.maps.calibration
         wanted = decode_with(self.teacher, self.maps.calibration_logits).detected
         logits = network_logits(self.student, calibration)
-        cuts = match_thresholds(wanted, logits)
+        settled = self.start.entry.thresholds if self.start else None
 
         def matched(found: NDArray[np.float32]) -> tuple[float, ...]:
-            return match_thresholds(wanted, found)
+            return match_thresholds(wanted, found, settled)
+
+        cuts = matched(logits)
 
         yield from write_model(
             out,
