@@ -109,6 +109,7 @@ const outline = (pen, stage, { left, top, unit }, colours) => {
 
 const HATCH = 48; // hatching lines across a wafer, along its edge
 const FINEST = 4; // pixels between them at least
+const SPECK = 3; // pixels a die is wide below which a contour around it alone would hide it
 
 // The rectangle of pixels that a die covers, gaps and all.
 const rectangle = (die, stage, { left, top, unit }) => {
@@ -133,10 +134,32 @@ const hatch = (pen, path, { x, y, side }, gap, width, page) => {
   pen.restore();
 };
 
-const marked = (text) => {
+const marked = (signs) => {
   const dies = [];
-  numbers(text, Uint8Array).forEach((sign, die) => sign && dies.push(die));
+  signs.forEach((sign, die) => sign && dies.push(die));
   return dies;
+};
+
+// Marks as most of the dies in the square around each have them: no specks, no pinholes.
+const smoothed = (signs, { rows, columns }) => {
+  const sums = new Uint8Array(signs.length);
+  for (const die of marked(signs)) {
+    const [row, column] = [Math.floor(die / columns), die % columns];
+    for (let y = Math.max(0, row - 1); y <= Math.min(rows - 1, row + 1); y++)
+      for (let x = Math.max(0, column - 1); x <= Math.min(columns - 1, column + 1); x++) sums[y * columns + x]++;
+  }
+  return sums.map((sum) => (sum > 4 ? 1 : 0));
+};
+
+// First and last of marked dies that stand side by side in a row: one rectangle to clip to instead of many.
+const runs = (signs, columns) => {
+  const found = [];
+  for (const die of marked(signs)) {
+    const last = found.at(-1);
+    if (last?.[1] === die - 1 && die % columns) last[1] = die;
+    else found.push([die, die]);
+  }
+  return found;
 };
 
 // What can be told without colours: hatching over some dies, a contour around others.
@@ -146,18 +169,20 @@ const paintSigns = (pen, signs, stage, square, place, colours) => {
   pen.save();
   pen.globalAlpha = signs.strength;
   const against = new Path2D();
-  for (const die of marked(signs.hatched)) {
-    const [left, top, right, bottom] = rectangle(die, stage, place);
+  for (const [first, last] of runs(numbers(signs.hatched, Uint8Array), stage.columns)) {
+    const [left, top] = rectangle(first, stage, place);
+    const [, , right, bottom] = rectangle(last, stage, place);
     against.rect(left, top, right - left, bottom - top);
   }
   hatch(pen, against, square, Math.max(FINEST, unit / HATCH), Math.max(1, unit / 400), colours.page);
 
-  const inside = numbers(signs.outlined, Uint8Array);
+  const outlined = numbers(signs.outlined, Uint8Array);
+  const inside = unit / Math.max(stage.columns, stage.rows) < SPECK ? smoothed(outlined, stage) : outlined;
   const beyond = (row, column) =>
     row < 0 || row >= stage.rows || column < 0 || column >= stage.columns || !inside[row * stage.columns + column];
   const contour = new Path2D();
   const edge = (x, y, toX, toY) => (contour.moveTo(x, y), contour.lineTo(toX, toY));
-  for (const die of marked(signs.outlined)) {
+  for (const die of marked(inside)) {
     const [left, top, right, bottom] = rectangle(die, stage, place);
     const [row, column] = [Math.floor(die / stage.columns), die % stage.columns];
     if (beyond(row - 1, column)) edge(left, top, right, top);
