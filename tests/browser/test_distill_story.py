@@ -32,6 +32,8 @@ def test_a_student_is_taught_through_a_refresh_a_cancel_and_a_killed_server(
     choose(page, "Student size", re.compile("^tiny"))
     choose(page, "Time", "30 s")
     expect_address(page, size="tiny", time="30")
+    # Nothing of this size was ever run here, so the worker tries one for nothing.
+    expect(page.get_by_text(re.compile(r"About .* at \d+ ms each; its int8 file"))).to_be_visible(timeout=LONG)
 
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text(re.compile("Waiting for the worker|Running ·")).first).to_be_visible()

@@ -232,6 +232,19 @@ def test_a_student_nobody_has_tried_on_the_guard_set_is_asked_about_twice(visit:
     assert store.approvals()[0].figures == {"guard": None, "grounds": []}
 
 
+def test_a_student_that_is_worse_on_its_own_lot_is_asked_about_twice(
+    visit: Visit, store: Workspace, run: int, compared, read
+):
+    read("small-tiny-1", sets=NEW)
+    page = click(visit("distill", run=str(run)), "approve-small-tiny-1")
+    assert store.approved() == "student"
+    [said] = [str(each.value) for each in page.warning]
+    assert "answers as the teacher does on 2 wafers fewer than student, of 6 (McNemar p 0.500)" in said
+    assert page.button(key="approve-sure").label == "Approve all the same"
+    click(page, "approve-sure")
+    assert store.approved() == "small-tiny-1"
+
+
 @pytest.mark.parametrize(
     ("loss", "upper", "said"),
     [

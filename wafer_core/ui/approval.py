@@ -16,7 +16,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.ui import comparison, state
 from wafer_core.ui.before_after import Guarded, Side, ask_guard, guarded
 from wafer_core.ui.opinions import watch
-from wafer_core.ui.words import plain
+from wafer_core.ui.words import count, plain, probability
 from wafer_core.workspace import Approval, is_shipped
 
 ASKED = "approve"
@@ -65,7 +65,7 @@ def question(student: ModelFile, sides: Sequence[Side] = ()) -> None:
     """Ask again before a student is approved that lost more than it may, or of which that is not known yet."""
     if state.address(ASKED) != student.folder.name or approved(student):
         return
-    found = guarded(student)
+    found, worse = guarded(student), lot_sentence(sides)
     with st.container(border=True):
         st.markdown(f"**Approve {student.stem}?**")
         if found is None:
@@ -75,13 +75,32 @@ def question(student: ModelFile, sides: Sequence[Side] = ()) -> None:
         else:
             say = st.warning if found.judgement == "lost" else st.info
             say(guard_sentence(found), icon=SIGNS[found.judgement])
+        if worse:
+            st.warning(worse, icon=SIGNS["lost"])
         with st.container(horizontal=True):
-            sure = "Approve" if found is not None and found.judgement != "lost" else "Approve all the same"
+            sure = "Approve" if _kept(found) and not worse else "Approve all the same"
             if st.button(sure, icon=":material/verified:", key="approve-sure"):
                 _approve(student, found, sides)
             if st.button("Leave it", key="approve-not"):
                 state.put(**{ASKED: None})
                 st.rerun()
+
+
+def lot_sentence(sides: Sequence[Side]) -> str | None:
+    """Return what a student lost to the shipped one on the lot it was made of, read by the teacher's answers.
+
+    None where it lost nothing there, or where that is not known.
+    """
+    own = (side for side in sides if side.changes and not side.ground.guard and not side.ground.benchmark)
+    for shipped in (side.changes[0] for side in own):
+        one = shipped.fidelity
+        fewer = one.teacher_only - one.student_only
+        if fewer > 0:
+            return (
+                f"On the lot it was made of it answers as the teacher does on {count(fewer, 'wafer')} fewer than "
+                f"{shipped.before.name}, of {one.n:,} (McNemar p {probability(one.p)})."
+            )
+    return None
 
 
 def guard_sentence(one: Guarded) -> str:
@@ -104,11 +123,15 @@ def guard_sentence(one: Guarded) -> str:
 def _asked(student: ModelFile, sides: Sequence[Side]) -> None:
     """Approve a student that kept what it had to; ask again about any other."""
     found = None if is_shipped(student) else guarded(student)
-    if is_shipped(student) or (found is not None and found.judgement != "lost"):
+    if is_shipped(student) or (_kept(found) and lot_sentence(sides) is None):
         _approve(student, found, sides)
         return
     state.put(**{ASKED: student.folder.name})
     st.rerun()
+
+
+def _kept(found: Guarded | None) -> bool:
+    return found is not None and found.judgement != "lost"
 
 
 def _approve(student: ModelFile, found: Guarded | None, sides: Sequence[Side]) -> None:

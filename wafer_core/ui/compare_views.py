@@ -24,7 +24,7 @@ from wafer_core.ui.comparison import (
 )
 from wafer_core.ui.opinions import problems, states, watch
 from wafer_core.ui.speed import measure
-from wafer_core.ui.words import human_bytes, human_count, percent, shortened
+from wafer_core.ui.words import human_bytes, human_count, percent, probability, shortened
 
 PLAIN = {"displayModeBar": False}
 LABEL_LETTERS = 54
@@ -306,7 +306,7 @@ def losses(comparison: Comparison) -> None:
             "Model": _whole(name),
             "Only the teacher right": f"{against.teacher_only:,}",
             "Only this model right": f"{against.student_only:,}",
-            _unbroken("McNemar p"): f"{against.p:.3f}" if against.p >= 0.001 else "< 0.001",
+            _unbroken("McNemar p"): probability(against.p),
             "Points lost at most": f"{100 * against.upper:.1f}",
         }
         for name, against in known

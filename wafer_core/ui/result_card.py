@@ -18,7 +18,7 @@ from wafer_core.ui.comparison import Ground, Standing
 from wafer_core.ui.opinions import problems, states, watch
 from wafer_core.ui.run_figures import ENOUGH
 from wafer_core.ui.speed import measure
-from wafer_core.ui.words import count, human_bytes, percent, plain, shortened
+from wafer_core.ui.words import count, human_bytes, percent, plain, probability, shortened
 from wafer_core.workspace import is_shipped
 
 LISTED = 200
@@ -159,11 +159,7 @@ def _step(one: Paired, ground: Ground) -> str:
     points = 100 * abs(one.loss.value)
     size = count(abs(gained), "wafer") if one.n < ENOUGH else f"{points:.{1 if points >= 0.1 else 2}f} points"
     bound = [f"at most {100 * max(one.upper, 0):.2f} lost"] if ground.guard else []
-    return _lines(f"{sign}{size}", f"p {_p(one.p)}", *bound)
-
-
-def _p(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+    return _lines(f"{sign}{size}", f"p {probability(one.p)}", *bound)
 
 
 def _called(ground: Ground) -> str:
@@ -232,7 +228,7 @@ def _pairs(found: Sequence[Side]) -> None:
             "Beside": _whole(change.before.name),
             "Only that one right": f"{one.teacher_only:,}",
             "Only the new one right": f"{one.student_only:,}",
-            _whole("McNemar p"): _p(one.p),
+            _whole("McNemar p"): probability(one.p),
             "Points lost": _signed(one.loss.value),
             "At most, 95 %": _signed(one.upper),
         }

@@ -34,6 +34,11 @@ def human_bytes(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+def probability(p: float) -> str:
+    """Return a probability of chance: `0.457`, and `< 0.001` where three digits would say that there is none."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as an engineer says them: `38 s`, `1 min 30 s`, `2 h 5 min`."""
     whole = max(0, round(seconds))
