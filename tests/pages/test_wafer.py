@@ -179,6 +179,7 @@ def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
     for name in ("teacher", "approved"):
         say(store, name, [flipped(wafer, [die])], [0.01] * 7 + [0.9])
     app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert "The stored lot stays as it is" not in texts(app)
     app.toggle(key="flip-dies").set_value(True).run()
     assert address(app, "flips") == Attempt(wafer).text
     assert "No die is flipped." in texts(app)
@@ -187,6 +188,7 @@ def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
     assert not app.exception
     assert address(app, "flips") == flips(small_lot, [die]).text
     assert "1 made to pass." in texts(app)
+    assert "The stored lot stays as it is, and so do the overlays below" in texts(app)
     assert [heading.value for heading in app.subheader][:2] == ["Random", "Random"]
     assert texts(app).count("before the flips: Center") == 2
     elements = drawn(app)

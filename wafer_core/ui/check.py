@@ -85,7 +85,7 @@ def controls(made: Attempt) -> None:
     """Draw what was flipped, the way back, and flipping by coordinates."""
     nothing = not made.steps
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(in_words(made), width="stretch", help=STAYS)
+        st.caption(in_words(made), width="stretch")
         st.button(
             "Undo",
             icon=":material/undo:",
@@ -106,6 +106,7 @@ def controls(made: Attempt) -> None:
         )
         with st.popover("By x, y", type="tertiary"):
             _by_coordinates(made)
+    st.caption(STAYS)
     if not made.fits:
         st.caption("So many steps do not fit into the address: a refresh forgets them.")
 
