@@ -119,6 +119,12 @@ def test_the_card_asks_for_what_nobody_has_read(visit: Visit, store: Workspace, 
     assert {("small-tiny-1", guard), ("small-tiny-1-int8", guard), ("student", guard), ("teacher", guard)} <= asked
 
 
+def test_speed_is_measured_once_nobody_reads(visit: Visit, run: int, compared, read):
+    assert visit("distill", run=str(run)).button(key="card-speed").disabled
+    read("small-tiny-1")
+    assert not visit("distill", run=str(run)).button(key="card-speed").disabled
+
+
 def test_the_card_sets_students_beside_each_other_in_counts_and_percents(
     visit: Visit, store: Workspace, run: int, compared, read
 ):

@@ -38,7 +38,7 @@ def draw(found: Sequence[Side], student: ModelFile) -> None:
     """Draw the card; what has not been read yet is asked for, and the page redrawn as it comes."""
     st.markdown("**Before and after**")
     _sentence(student)
-    _progress(found, student)
+    reading = _progress(found, student)
     with st.container(horizontal=True, vertical_alignment="center"):
         key, changed = state.bound("file", KINDS, "trained")
         st.segmented_control(
@@ -52,7 +52,7 @@ def draw(found: Sequence[Side], student: ModelFile) -> None:
         )
         st.space("stretch")
         _how()
-        _speed_button(found)
+        _speed_button(found, reading)
     st.table(_table(found), border="horizontal", hide_index=True, alt="Before and after on the same wafers")
     _pairs(found)
     _changed(found)
@@ -90,20 +90,21 @@ def _sentence(student: ModelFile) -> None:
         st.markdown(f"{approval.SIGNS[found.judgement]} {approval.guard_sentence(found)}")
 
 
-def _progress(found: Sequence[Side], student: ModelFile) -> None:
-    """Ask for what is missing, the lot first, and say how far the models have come."""
+def _progress(found: Sequence[Side], student: ModelFile) -> bool:
+    """Ask for what is missing, the lot first, say how far the models have come, and return whether any still reads."""
     store = state.workspace()
     asked = [job for side in found if not side.complete for job in comparison.ask(side.compared)]
     asked += [job for job in map(store.job, ask_guard(student)) if job is not None]
     problems(asked)
     if not asked:
-        return
+        return False
     read = [[int(one.said.present.sum()) for one in side.compared.all] for side in found]
     done = sum(map(sum, read))
     total = sum(len(one.said.present) for side in found for one in side.compared.all)
     st.progress(done / max(1, total), text=f"Reading the same wafers with every model · {percent(done / total, 0)}")
     drawn = (read, [job.state for job in asked])
     watch(lambda: ([comparison.answered(side.compared) for side in found], states(asked)), drawn, every=2.0)
+    return True
 
 
 def _table(found: Sequence[Side]) -> pd.DataFrame:
@@ -196,14 +197,18 @@ def _how() -> None:
         )
 
 
-def _speed_button(found: Sequence[Side]) -> None:
+def _speed_button(found: Sequence[Side], reading: bool) -> None:
+    """Draw the button that times the students, which a redraw for what was just read would break off."""
     models = {one.model.sha256: one.model for one in found[0].compared.students}
     if not st.button(
         "Measure speed here",
         icon=":material/speed:",
         type="tertiary",
         key="card-speed",
-        help="Times these students on one core, one wafer at a time. Whatever else the machine does counts in.",
+        disabled=reading,
+        help="They are timed once every model has read the wafers."
+        if reading
+        else "Times these students on one core, one wafer at a time. Whatever else the machine does counts in.",
     ):
         return
     said = []
