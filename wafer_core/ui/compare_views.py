@@ -279,7 +279,10 @@ def _speed_button(comparison: Comparison) -> None:
     if not st.button(
         "Measure speed here",
         icon=":material/speed:",
-        help="Times every model above on one core, one wafer at a time. Whatever else the machine does counts in.",
+        # A redraw for what was just read would break the timing off.
+        disabled=not comparison.complete,
+        help="Times every model above on one core, one wafer at a time, once they have read the wafers. "
+        "Whatever else the machine does counts in.",
     ):
         return
     problems: list[str] = []
