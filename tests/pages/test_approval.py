@@ -325,6 +325,14 @@ def test_the_side_bar_says_once_which_student_is_approved(visit: Visit, lot_id: 
     assert sum("approved" in str(caption.value) for caption in page.sidebar.caption) == told
 
 
+def test_a_long_name_stands_whole_in_the_side_bar(visit: Visit, store: Workspace, lot_id: str, tiny_folder: Path):
+    for name, told in (("short-1", False), ("lot17184-real-small-1", True)):
+        put_student(store, tiny_folder, name)
+        store.approve(name)
+        captions = [str(caption.value).replace("\\", "") for caption in visit("distill", lot=lot_id).sidebar.caption]
+        assert any(name in said for said in captions) == told
+
+
 def test_the_shipped_student_is_approved_again_but_not_edited(shelf, store: Workspace, run: int):
     store.approve("small-tiny-1")
     page = shelf()

@@ -274,7 +274,7 @@ def _done(job: JobRow) -> None:
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
         st.caption(slowed + more)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):

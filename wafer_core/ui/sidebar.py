@@ -11,7 +11,10 @@ from wafer_core.charts import Role
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import APPROVED, ModelFile
 from wafer_core.ui import lot_picker, state
-from wafer_core.ui.words import count, human_bytes
+from wafer_core.ui.words import count, human_bytes, plain
+
+LETTERS = 23
+"""Of what a model is called, what its list has room for."""
 
 
 def draw() -> None:
@@ -39,15 +42,11 @@ def _model(role: Role, default: str) -> None:
         return
     fallback = default if default in choices else next(iter(choices))
     key, changed = state.bound(role, choices, fallback)
-    name = st.selectbox(
-        role.capitalize(),
-        list(choices),
-        format_func=lambda name: f"{name}: {standing[name]}" if name in standing else choices[name].name,
-        key=key,
-        on_change=changed,
-    )
+    called = {one: f"{one}: {standing[one]}" if one in standing else choices[one].name for one in choices}
+    name = st.selectbox(role.capitalize(), list(choices), format_func=called.__getitem__, key=key, on_change=changed)
     entry = choices[name].entry
-    parts = [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]
+    parts = [plain(choices[name].name)] if len(called[name]) > LETTERS else []
+    parts += [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]
     parts += ["int8"] if entry.precision == "int8" else []
     # One that is chosen as the approved one says so already.
     parts += ["approved"] if name not in standing and choices[name].name in standing.values() else []
