@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""Write the lots that ship with the product and its labelled benchmark from WM-811K's test part, and the guard set
-from its guard part.
+"""Write the lots that ship with the product and its labelled benchmark from WM-811K's test part, the guard set from its
+guard part, and from its train part the wafers that stand beside a lot while a student learns.
 
 Run it as `scripts/make_samples.py --data PATH`, where PATH holds a folder `wm811k` with
 `maps_64x64.npz`, `maps_native.npz`, `splits.csv` and `LICENSE.txt`. The same data give the same files.
@@ -30,6 +30,7 @@ from wafer_core.lot import Frame, Lot, SourceFile, Wafer  # noqa: E402
 from wafer_core.models.groups import pack_groups  # noqa: E402
 from wafer_core.patterns import ALLOWED_SETS, NORMAL, PATTERNS, flags, title  # noqa: E402
 from wafer_core.readers.lotfile import write_lot  # noqa: E402
+from wafer_core.synthesis.neighbours import clustered_fails  # noqa: E402
 from wafer_core.synthesis.outline import MIXED_OUTLINE  # noqa: E402
 from wafer_core.synthesis.overlays import overlay  # noqa: E402
 from wafer_core.synthesis.simulator import labelled_wafer  # noqa: E402
@@ -41,6 +42,7 @@ SINGLES = 2400
 OVERLAYS_PER_PAIR = 31
 GUARD_OVERLAYS_PER_PAIR = 20
 GUARD_PER_SET = 10
+REPLAY = 512
 CLASSES = (NORMAL, *PATTERNS)
 MIXABLE = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
 NEVER_TOGETHER = ({"Center", "Donut"}, {"Edge-Loc", "Edge-Ring"})
@@ -159,6 +161,22 @@ def guard_set(maps: Maps) -> Lot:
     overlays = sum(wafer.lot.startswith("overlay") for wafer in alone)
     name = f"Guard set: {len(real):,} real wafers, {overlays} overlays of two, {len(alone) - overlays} simulated mixes"
     return Lot(name, (*real, *alone), maps.files)
+
+
+def replay(maps: Maps) -> Lot:
+    """Return real wafers that models learned from, without labels: half drawn at large, half where most fails cluster.
+
+    Most wafers are normal; drawn evenly few would hold a pattern, and which do is not looked up.
+    """
+    random = np.random.default_rng(SEED)
+    rows = random.permutation(sorted(maps.enlarged))
+    clustered = [int(clustered_fails(maps.enlarged[row].wafer.states).sum()) for row in rows]
+    most = rows[np.argsort(clustered, kind="stable")[-len(rows) // 3 :]]
+    marked = random.choice(most, REPLAY // 2, replace=False)
+    others = [row for row in rows if row not in set(marked.tolist())][: REPLAY - len(marked)]
+    wafers = _named_once(replace(maps.at_own_grid(row).wafer, labels=None) for row in sorted([*marked, *others]))
+    name = f"{len(wafers)} real wafers of the WM-811K train part, without labels"
+    return Lot(name, tuple(wafers), maps.files)
 
 
 def simulated_lot() -> Lot:
@@ -295,11 +313,23 @@ made as the benchmark's are, {GUARD_OVERLAYS_PER_PAIR} for each pair; the simula
 of MixedWM38's 38 label sets. Every made wafer stands as a lot of its own."""
 
 
+REPLAY_INTRODUCTION = f"""# Replay
+
+Written by `scripts/make_samples.py`. On these wafers and on simulated ones a student goes on learning while it is
+distilled on a lot, so that a small lot does not make it forget: half of every batch comes from them.
+
+They are {REPLAY} maps of the train part of this project's split of WM-811K, from which the shipped models learned too,
+at their own die grid where that is known. Half are a seeded draw from all of it, half from the third on which most
+fails have failing neighbours. No label was looked at and none is in the file."""
+
+
 def main() -> None:
-    """Write `lots`, `benchmark` and `guard` and say how large they are."""
+    """Write `lots`, `benchmark`, `guard` and `replay` and say how large they are."""
     parser = argparse.ArgumentParser(description="Write the bundled lots and the benchmark from WM-811K.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets", help="where lots/, benchmark/ and guard/ go")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "assets", help="where lots/, benchmark/, guard/ and replay/ go"
+    )
     arguments = parser.parse_args()
     folder = arguments.data / "wm811k"
     maps = Maps(folder)
@@ -310,6 +340,8 @@ def main() -> None:
     total += _write(arguments.out / "benchmark", sets, BENCHMARK_INTRODUCTION, notice)
     guard = {"guard": guard_set(Maps(folder, "guard"))}
     total += _write(arguments.out / "guard", guard, GUARD_INTRODUCTION, notice)
+    replayed = {"replay": replay(Maps(folder, "train"))}
+    total += _write(arguments.out / "replay", replayed, REPLAY_INTRODUCTION, notice)
     (arguments.out / "benchmark" / "held_back.json").write_text(json.dumps(held_back(folder / "splits.csv"), indent=1))
     print(f"{total / 1e6:.2f} MB of lot files in {arguments.out}")
 

@@ -193,12 +193,14 @@ def test_where_a_matched_threshold_stands(calls, logits, expected):
     ("calls", "logits", "settled", "expected"),
     [
         ([0, 0, 1, 1], [-3, -1, 2, 4], 1.8, 1.8),  # as good as the middle of the gap
-        ([0, 0, 1, 1], [-3, -1, 2, 4], 2.0, 2.0),  # misses one wafer, as chance might
-        ([0, 0, 1, 1, 1], [-3, -1, 2, 3, 4], 3.5, 0.5),  # misses two
+        ([0, 0, 1, 1, 1, 1, 1], [-3, -1, 2, 3, 4, 5, 7], 6.0, 6.0),  # four wafers mended may be chance
+        ([0, 0, 1, 1, 1, 1, 1, 1], [-3, -1, 2, 3, 4, 5, 6, 8], 7.0, 0.5),  # five are not
+        ([0, 0, 1, 1, 0, 1, 1, 1, 1], [-3, -1, 2, 3, 3.5, 4, 5, 6, 8], 7.0, 7.0),  # five are where one is broken
+        ([1, 1, 1, 1, 1, 1], [-5, -4, -3, -2, -1, 9], 0.0, -5.5),
         ([], [], 0.7, 0.7),
     ],
 )
-def test_a_settled_threshold_moves_for_more_than_one_wafer(calls, logits, settled, expected):
+def test_a_settled_threshold_moves_where_that_mends_more_than_chance_would(calls, logits, settled, expected):
     calls = np.tile(np.array(calls, bool)[:, None], 8)
     logits = np.tile(np.array(logits, np.float32)[:, None], 8)
     before = tuple(sigmoid([settled] * 8))

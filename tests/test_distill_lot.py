@@ -21,8 +21,10 @@ from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
+from wafer_core.readers import read_paths
 from wafer_core.recognise import load_recognizer
 
+SHIPPED_WAFERS = read_paths([pool.REPLAY]).title
 FILES = {
     "student.safetensors",
     "student.onnx",
@@ -107,6 +109,7 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
     assert [(data["name"], data["labels"], data["maps"]) for data in made["data"]] == [
         (lot.title, False, 7),
         ("simulated mixed wafers", False, pool.REPLAYED),
+        (SHIPPED_WAFERS, False, pool.REPLAYED),
     ]
     assert made["data"][0]["sha256"] == lot.lot_hash
     assert made["command"].endswith("--teacher tiny-untrained --size tiny --seed 5 --steps 3")
@@ -248,7 +251,7 @@ def test_no_wafer_of_the_lot_is_in_a_pool_held_out_or_left_out(lot_of, disc_stat
     assert not rows(found.pool.maps) & own
     assert len(rows(found.learned)) + len(rows(found.watched)) == 9
     counts = {each["name"]: each["maps"] for each in found.pool.data}
-    assert sum(counts.values()) == len(found.pool.maps) == 2 + (8 if kind == "both" else 0)
+    assert sum(counts.values()) == len(found.pool.maps) == 2 + (16 if kind == "both" else 0)
     assert [each.get("sha256") for each in found.pool.data if each["name"] == "other"] == [other.lot_hash]
     assert len(found.names) == len(found.watched)
 
@@ -266,7 +269,7 @@ def test_of_many_wafers_of_other_lots_some_are_drawn(small_lot, lot_of, disc_sta
 def test_a_pool_and_other_lots_have_to_fit(small_lot, teacher, tmp_path):
     for kind, beside, said in (
         ("lots", [], "name at least one"),
-        ("simulated", [small_lot], "takes no other lot"),
+        ("shipped", [small_lot], "takes no other lot"),
         ("lots", [small_lot], "no tested wafer that is not in the lot itself"),
     ):
         with pytest.raises(UsageError, match=said):
@@ -322,7 +325,7 @@ def test_a_student_keeps_the_thresholds_it_came_with_where_the_lot_has_nothing_t
 ):
     start = shutil.copytree(ready[0], tmp_path / "start")
     card = json.loads((start / "card.json").read_text())
-    # Far from any logit, yet moving one mends two wafers at most, and one of them is held out.
+    # Far from any logit, yet moving one mends a wafer at most.
     came_with = [1e-9] * 4 + [1 - 1e-9] * 4
     card["files"]["student.safetensors"]["thresholds"] = came_with
     (start / "card.json").write_text(json.dumps(card))
@@ -337,7 +340,8 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     out = tmp_path / "second"
     distilled(small_lot, teacher, out, settings(start=ready[0], steps=1))
     names = [data["name"] for data in Card.read(out).made_from["data"]]
-    assert names == ["small", "simulated mixed wafers", ready[1].title, "simulated mixed wafers"]
+    replayed = ["simulated mixed wafers", SHIPPED_WAFERS]
+    assert names == ["small", *replayed, ready[1].title, *replayed]
     record = json.loads((out / "run.json").read_text())
     assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
     before, after = record["agreement"]["before"], record["agreement"]["after"]
@@ -512,7 +516,7 @@ def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small
     told = list(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=None, budget=26.0)))
     names = [each.name for each in told if isinstance(each, Stage)]
     assert list(dict.fromkeys(names)) == [
-        *("simulate", "ask the teacher", "measure a step", "rehearse the export", "train"),
+        *("simulate", "read other wafers", "ask the teacher", "measure a step", "rehearse the export", "train"),
         *("thresholds", "export", "int8", "int8 thresholds", "novelty"),
     ]
     assert len({each.steps for each in steps_of(told)}) == 1

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from wafer_core.benchmark import SHIPPED_SETS, guard_set, shipped_sets
+from wafer_core.distill_lot.pool import REPLAY
 from wafer_core.models.folder import shipped_models
 from wafer_core.models.groups import pack_groups, unpack_groups
+from wafer_core.readers import read_paths
 
 CARDS = {model.card.name: model.card for model in shipped_models()}
 
@@ -53,6 +55,15 @@ def test_the_benchmark_is_of_the_test_part(one):
     assert len(groups) > 100
     # The split puts a lot that shares wafers with another under that one's name; the benchmark tells its own.
     assert groups - held_back()["test"] <= {"lot36743"}
+
+
+def test_what_is_replayed_was_learned_by_the_teacher_and_is_without_labels():
+    lot = read_paths([REPLAY])
+    groups = sources(lot)
+    assert len(lot) == 512
+    assert len(groups) > 400
+    assert all(wafer.labels is None for wafer in lot)
+    assert groups <= CARDS["teacher"].training_groups()
 
 
 def test_the_guard_set_is_of_the_guard_part():

@@ -168,7 +168,8 @@ def match_thresholds(
         teacher_detected: bool (n, 8), the teacher's decisions on unlabelled maps.
         student_logits: (n, 8), the student's logits on the same maps.
         settled: eight thresholds the student came with, matched on other maps. One of them is kept unless
-            another would mend more than one wafer: a single one is no reason to forget those maps.
+            another mends more wafers than it breaks by two standard deviations of chance: a few wafers
+            are no reason to forget those maps.
 
     Raises:
         ValueError: the shapes differ.
@@ -192,10 +193,14 @@ def _match_threshold(called: NDArray[np.bool_], scores: NDArray[np.float64], set
     points = np.empty(len(values) + 1)
     points[1:-1] = (values[:-1] + values[1:]) / 2
     points[0], points[-1] = min(0.0, values[0] - 0.5), max(0.0, values[-1] + 0.5)
-    if settled is not None and wrong[np.searchsorted(values, settled, side="right")] <= wrong.min() + 1:
-        return settled
     best = points[wrong == wrong.min()]
-    return float(best[np.abs(best).argmin()])
+    if settled is None:
+        return float(best[np.abs(best).argmin()])
+    nearest = float(best[np.abs(best - settled).argmin()])
+    changed = (scores > settled) != (scores > nearest)
+    mended = int((changed & ((scores > nearest) == called)).sum())
+    broken = int(changed.sum()) - mended
+    return nearest if mended - broken > 2 * np.sqrt(mended + broken) else settled
 
 
 def smallest_first(sets: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -26,7 +26,7 @@ def test_what_can_be_used_is_taken(size, changes):
         ({"augmentation": -0.1}, "An augmentation of -0.1 is not between 0 and 2"),
         ({"augmentation": float("nan")}, "An augmentation of nan"),
         ({"fresh": True, "start": Path("a")}, "from random weights or from another student"),
-        ({"pool": "all"}, "no pool 'all'; the pools are simulated, lots, both, none"),
+        ({"pool": "all"}, "no pool 'all'; the pools are shipped, lots, both, none"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(changes, sentence):

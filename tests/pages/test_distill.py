@@ -188,7 +188,7 @@ def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
     assert "Little of Center, Scratch: fewer than 10 wafers" in said
     assert "Nothing of Donut, Edge-Loc, Edge-Ring, Loc, Near-Full, Random" in said
     assert "what is learned beside it keeps them alive" in said
-    assert "the student it starts from (student) and simulated wafers carry the rest" in said
+    assert "the student it starts from (student) and shipped wafers carry the rest" in said
     assert said.count("cannot mend its errors") == 1
 
 
@@ -208,10 +208,10 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
     [
         (100, None, "none", "**Enough wafers**"),
         (99, "student", "none", "the student it starts from (student) carries the rest."),
-        (99, "student", "both", "(student) and other lots and simulated wafers carry the rest."),
-        (99, None, "simulated", "by themselves; simulated wafers carry"),
+        (99, "student", "both", "(student) and other lots and shipped wafers carry the rest."),
+        (99, None, "shipped", "by themselves; shipped wafers carry"),
         (99, None, "none", "**Not enough**"),
-        (0, "student", "simulated", "**Nothing to learn from**"),
+        (0, "student", "shipped", "**Nothing to learn from**"),
     ],
 )
 def test_whether_a_lot_is_enough_is_said_first(store: Workspace, wafers: int, begins: str | None, pool: str, said: str):
@@ -338,7 +338,7 @@ def test_every_setting_of_a_run_is_compared(store: Workspace, lot_id: str):
     assert {name: values[1] for name, values in found.items()} == {
         "Steps": "1,000",
         "Variation of the wafers": "weak",
-        "Learned beside the lot": "other lots and simulated wafers",
+        "Learned beside the lot": "other lots and shipped wafers",
         "Other lots": "other",
         "Left out": "L1/01",
         "Seed": "4",

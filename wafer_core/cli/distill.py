@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=whole(1), metavar="N", help="train exactly so long, whatever the clock says")
     parser.add_argument("--augmentation", type=float, default=1.0, metavar="X", help="0 none, 1 usual, 2 strongest")
     parser.add_argument(
-        "--pool", default="simulated", metavar="NAME", help="what joins the lot: simulated, lots, both or none"
+        "--pool", default="shipped", metavar="NAME", help="what joins the lot: shipped, lots, both or none"
     )
     parser.add_argument(
         "--pool-lot", type=Path, action="append", default=[], metavar="FILE", help="a lot of that pool; may be repeated"

@@ -10,10 +10,10 @@ from typing import Literal, get_args
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import STUDENT_SIZES
 
-Pool = Literal["simulated", "lots", "both", "none"]
-"""The wafers that can stand beside a lot: simulated ones, those of other lots, both, or none."""
+Pool = Literal["shipped", "lots", "both", "none"]
+"""The wafers that can stand beside a lot: shipped ones, those of other lots, both, or none."""
 
-WITH_SIMULATED, WITH_LOTS = ("simulated", "both"), ("lots", "both")
+WITH_SHIPPED, WITH_LOTS = ("shipped", "both"), ("lots", "both")
 
 STRONGEST = 2.0
 
@@ -48,7 +48,7 @@ class Settings:
     start: Path | None = None
     fresh: bool = False
     augmentation: float = 1.0
-    pool: Pool = "simulated"
+    pool: Pool = "shipped"
     without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

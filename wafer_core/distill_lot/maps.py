@@ -92,18 +92,21 @@ def gather(
     if not wafers:
         raise UnusableLot("There is nothing to distil from: no wafer of the lot has a tested die.")
     left_out = _left_out(lots, settings.without)
-    taken = _distinct([wafer for wafer in wafers if wafer.name not in left_out])
-    if not taken:
+    # Of equal maps the last stands for all, so that one left out does not take its like along.
+    own = _distinct([*wafers, *(wafer for wafer in wafers if wafer.name not in left_out)])
+    taken = np.array([wafer.name not in left_out for wafer in own])
+    if not taken.any():
         raise UnusableLot("There is nothing to distil from: every wafer with a tested die was left out.")
-    seen = canonical(taken, size)
+    maps = canonical(own, size)
+    pool = yield from pooled(settings, size, beside, own, maps)
+    names, seen = [own[i].name for i in np.flatnonzero(taken)], maps[taken]
     kept = held_out(seen)
-    pool = yield from pooled(settings, size, beside, own=wafers)
     learned = seen[~kept]
     watched = np.flatnonzero(kept)[: int(np.clip(_WATCHED_A_SECOND * settings.budget, _FEWEST_WATCHED, _MOST_WATCHED))]
-    names = tuple(taken[i].name for i in watched)
     watched_logits = yield from _asked(teacher, seen[watched])
     calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
-    return Maps(learned, seen[watched], names, int(kept.sum()), pool, watched_logits, calibration_logits)
+    named = tuple(names[i] for i in watched)
+    return Maps(learned, seen[watched], named, int(kept.sum()), pool, watched_logits, calibration_logits)
 
 
 def _left_out(lots: Sequence[Lot], names: Sequence[str]) -> set[str]:

@@ -1,10 +1,11 @@
-"""The wafers that stand beside a lot, simulated or of other lots, so that a small one makes no student forget."""
+"""The wafers that stand beside a lot, shipped or of other lots, so that a small one makes no student forget."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 
 from wafer_core.canonical import CHANNELS, canonical, canonical_states
 from wafer_core.distill import Settings
-from wafer_core.distill.settings import WITH_LOTS, WITH_SIMULATED
+from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED
 from wafer_core.errors import UsageError
 from wafer_core.lot import Lot, Wafer
+from wafer_core.readers import read_paths
 from wafer_core.synthesis.simulator import mixed_map
 
-REPLAYED = 768
-"""Simulated maps that stand beside the lot."""
+REPLAY = Path(__file__).resolve().parents[2] / "assets" / "replay" / "replay.npz"
+"""Real wafers that shipped models learned from, without labels."""
+
+REPLAYED = 512
+"""Simulated maps that stand beside the lot, and at most as many real ones."""
 
 MOST_OF_LOTS = 2048
 """Maps of other lots that stand beside the lot; of more, so many are drawn."""
@@ -47,7 +52,9 @@ def check_pool(settings: Settings, beside: Sequence[Lot]) -> None:
         raise UsageError(f"The pool {settings.pool!r} takes no other lot; choose the pool 'lots' or 'both'.")
 
 
-def pooled(settings: Settings, size: int, beside: Sequence[Lot], own: Sequence[Wafer]) -> Generator[str, None, Pool]:
+def pooled(
+    settings: Settings, size: int, beside: Sequence[Lot], own: Sequence[Wafer], seen: NDArray[np.float32]
+) -> Generator[str, None, Pool]:
     """Return the maps beside a lot; every part of the work is named before it begins.
 
     Args:
@@ -55,21 +62,26 @@ def pooled(settings: Settings, size: int, beside: Sequence[Lot], own: Sequence[W
         size: rows and columns of the canonical map.
         beside: the other lots; labels are not read.
         own: the tested wafers of the lot itself, held out and left out ones too; no map of theirs is in the pool.
+        seen: their canonical maps, float32 (n, 2, S, S).
 
     Raises:
         UsageError: the other lots hold no tested wafer that is not in the lot itself.
     """
-    simulated = yield from _simulated(settings.seed, size, REPLAYED if settings.pool in WITH_SIMULATED else 0)
-    data = [{"name": "simulated mixed wafers", "labels": False, "maps": len(simulated)}] if len(simulated) else []
-    if settings.pool not in WITH_LOTS:
-        return Pool(simulated, tuple(data))
-    maps, origins = yield from _of_lots(beside, size, settings.seed, own)
-    for at, lot in enumerate(beside):
-        if count := int((origins == at).sum()):
-            data.append({"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": count})
-    mixed = np.concatenate([simulated, maps])
+    known = set(_marks(seen))
+    hashes = {wafer.map_hash for wafer in own}
+    parts: list[Pool] = []
+    if settings.pool in WITH_SHIPPED:
+        simulated = yield from _simulated(settings.seed, size, REPLAYED)
+        parts.append(Pool(simulated, ({"name": "simulated mixed wafers", "labels": False, "maps": len(simulated)},)))
+        parts.append((yield from _of_lots([read_paths([REPLAY])], size, settings.seed, hashes, known, REPLAYED)))
+    if settings.pool in WITH_LOTS:
+        parts.append((yield from _of_lots(beside, size, settings.seed, hashes, known, MOST_OF_LOTS)))
+        if not len(parts[-1].maps):
+            raise UsageError("The other lots have no tested wafer that is not in the lot itself; choose others.")
+    maps = np.concatenate([np.empty((0, CHANNELS, size, size), np.float32), *(part.maps for part in parts)])
     # Thresholds are matched on the first of them, so all kinds have to be among those.
-    return Pool(mixed[np.random.default_rng(settings.seed).permutation(len(mixed))], tuple(data))
+    order = np.random.default_rng(settings.seed).permutation(len(maps))
+    return Pool(maps[order], tuple(each for part in parts for each in part.data))
 
 
 def _simulated(seed: int, size: int, count: int) -> Generator[str, None, NDArray[np.float32]]:
@@ -82,28 +94,28 @@ def _simulated(seed: int, size: int, count: int) -> Generator[str, None, NDArray
 
 
 def _of_lots(
-    beside: Sequence[Lot], size: int, seed: int, own: Sequence[Wafer]
-) -> Generator[str, None, tuple[NDArray[np.float32], NDArray[np.intp]]]:
-    """Return the distinct maps of other lots that are not the lot's own, and which lot each is of."""
-    known: set[bytes] = set()
-    for start in range(0, len(own), AT_ONCE):
-        yield "read the other lots"
-        known.update(_marks(canonical(own[start : start + AT_ONCE], size)))
-    drawn = _others(beside, seed, {wafer.map_hash for wafer in own})
+    lots: Sequence[Lot], size: int, seed: int, own: set[str], known: set[bytes], most: int
+) -> Generator[str, None, Pool]:
+    """Return up to `most` distinct maps of lots whose hashes are not `own` and whose marks are not `known` yet."""
+    drawn = _others(lots, seed, own)
     kept, origins = [np.empty((0, CHANNELS, size, size), np.float32)], [np.empty(0, np.intp)]
     for start in range(0, len(drawn), AT_ONCE):
-        yield "read the other lots"
+        yield "read other wafers"
         part = drawn[start : start + AT_ONCE]
         maps = canonical([wafer for _, wafer in part], size)
         # Two grids may give the same map, and what is held out goes by the map.
         free = np.array([_first(mark, known) for mark in _marks(maps)])
         kept.append(maps[free])
         origins.append(np.array([at for at, _ in part], np.intp)[free])
-        if sum(map(len, kept)) >= MOST_OF_LOTS:
+        if sum(map(len, kept)) >= most:
             break
-    if not sum(map(len, kept)):
-        raise UsageError("The other lots have no tested wafer that is not in the lot itself; choose others.")
-    return np.concatenate(kept)[:MOST_OF_LOTS], np.concatenate(origins)[:MOST_OF_LOTS]
+    counts = np.bincount(np.concatenate(origins)[:most], minlength=len(lots))
+    data = [
+        {"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": int(count)}
+        for lot, count in zip(lots, counts, strict=True)
+        if count
+    ]
+    return Pool(np.concatenate(kept)[:most], tuple(data))
 
 
 def _others(beside: Sequence[Lot], seed: int, own: set[str]) -> list[tuple[int, Wafer]]:

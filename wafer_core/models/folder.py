@@ -14,9 +14,6 @@ from wafer_core.errors import BrokenModel, UnknownModel
 from wafer_core.models.card import CARD, Card, Engine, FileEntry, Role
 from wafer_core.novelty import Reference, read_reference
 
-SHIPPED_STUDENTS = {"tiny": "tiny", "small": "student", "base": "base"}
-"""The name under which the student of each size ships, where it does."""
-
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 """Where the models that come with the product live, a folder each."""
 

@@ -20,12 +20,14 @@ VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
 """How strongly views differ from the wafers they are of, and what that is called."""
 
 POOLS = {
-    "simulated": "simulated wafers",
+    "shipped": "shipped wafers",
     "lots": "other lots",
-    "both": "other lots and simulated wafers",
+    "both": "other lots and shipped wafers",
     "none": "nothing",
 }
 """What can be learned beside a lot."""
+
+BESIDE = "So that a small lot does not make the student forget. Real wafers and simulated ones ship, without labels."
 
 BELOW = {"0": "none", "10": "under 10 %", "25": "under 25 %", "50": "under 50 %", "75": "under 75 %"}
 """Yields, in percent, under which wafers are left out."""
@@ -43,7 +45,7 @@ def draw(hand: state.Hand, size: str) -> None:
     with st.container(horizontal=True):
         _choice("Starts from", _starts(size), "start", SHIPPED, width=250)
         _choice("Variation of the wafers", VIEWS, "views", "1", width=190)
-        _choice("Learned beside the lot", POOLS, "pool", "simulated", width=280)
+        _choice("Learned beside the lot", POOLS, "pool", "shipped", width=280, help=BESIDE)
         key, changed = state.bound("seed", SEEDS, "0")
         help_ = "The same seed and steps repeat a run."
         st.selectbox("Seed", SEEDS, key=key, on_change=changed, help=help_, width=100)
@@ -67,7 +69,7 @@ def chosen(hand: state.Hand, size: str) -> dict[str, object]:
         found["start"] = str(begins.folder)
     if (views := state.address("views")) in VIEWS and views != "1":
         found["augmentation"] = float(views)
-    if pool() != "simulated":
+    if pool() != "shipped":
         found["pool"] = pool()
     if pool() in ("lots", "both"):
         found["pool_lots"] = beside(hand)
@@ -90,7 +92,7 @@ def start(size: str) -> ModelFile | None:
 def pool() -> str:
     """Return what is learned beside the lot, a key of `POOLS`."""
     asked = state.address("pool")
-    return asked if asked in POOLS else "simulated"
+    return asked if asked in POOLS else "shipped"
 
 
 def beside(hand: state.Hand) -> list[str]:
@@ -169,6 +171,6 @@ def _written(lot_id: str, places: Sequence[int]) -> str | None:
     return f"{lot_id[:HEAD]}-{'.'.join(map(str, sorted(places)))}" if places else None
 
 
-def _choice(label: str, words: dict[str, str], parameter: str, usual: str, width: int) -> None:
+def _choice(label: str, words: dict[str, str], parameter: str, usual: str, width: int, help: str | None = None) -> None:
     key, changed = state.bound(parameter, words, usual)
-    st.selectbox(label, list(words), format_func=words.__getitem__, key=key, on_change=changed, width=width)
+    st.selectbox(label, list(words), format_func=words.__getitem__, key=key, on_change=changed, width=width, help=help)

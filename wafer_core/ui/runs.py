@@ -43,7 +43,7 @@ BADGES = {
 
 STAGES = {
     "simulate": "simulating wafers",
-    "read the other lots": "reading the other lots",
+    "read other wafers": "reading other wafers",
     "ask the teacher": "asking the teacher",
     "measure a step": "measuring a step",
     "rehearse the export": "rehearsing the export",

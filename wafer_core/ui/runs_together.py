@@ -57,7 +57,7 @@ def settings_text(job: JobRow, titles: Mapping[str, str]) -> dict[str, str]:
         "Steps": f"{chosen['steps']:,}" if chosen.get("steps") else "as the time affords",
         "Starts from": _start(chosen),
         "Variation of the wafers": VIEWS.get(f"{chosen.get('augmentation', 1.0):g}", "another"),
-        "Learned beside the lot": POOLS.get(chosen.get("pool", "simulated"), "another"),
+        "Learned beside the lot": POOLS.get(chosen.get("pool", "shipped"), "another"),
         "Other lots": ", ".join(beside) or "none",
         "Left out": ", ".join(chosen.get("without", ())) or "no wafer",
         "Seed": f"{chosen.get('seed', 0)}",
