@@ -46,11 +46,16 @@ def timed_command(*arguments: str | Path) -> Taken:
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str]) -> None:
     """Print rows under a head in columns, words to the left and numbers to the right."""
-    texts = [list(head), *([each if isinstance(each, str) else f"{each:,.3g}" for each in row] for row in rows)]
+    texts = [list(head), *([_text(each) for each in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         cells = [row[0].ljust(widths[0]), *(each.rjust(width) for each, width in zip(row[1:], widths[1:], strict=True))]
         print("  ".join(cells).rstrip(), flush=True)
+
+
+def _text(cell: object) -> str:
+    """Return a word as it is, a count in full and a measurement to three digits."""
+    return cell if isinstance(cell, str) else f"{cell:,}" if isinstance(cell, int) else f"{cell:,.3g}"
 
 
 def verdict(what: str, met: bool) -> None:
