@@ -20,6 +20,7 @@ from wafer_core.lot import Lot
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.readers import read_paths
 from wafer_core.recognise import load_recognizer
@@ -108,8 +109,8 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
     assert (made["seed"], made["steps"]) == (5, 3)
     assert [(data["name"], data["labels"], data["maps"]) for data in made["data"]] == [
         (lot.title, False, 7),
-        ("simulated mixed wafers", False, pool.REPLAYED),
-        (SHIPPED_WAFERS, False, pool.REPLAYED),
+        (SHIPPED_WAFERS, False, 512),
+        (pool.REPLAYED_NAME, False, pool.REPLAYED),
     ]
     assert made["data"][0]["sha256"] == lot.lot_hash
     assert made["command"].endswith("--teacher tiny-untrained --size tiny --seed 5 --steps 3")
@@ -190,7 +191,7 @@ def test_a_spent_budget_ends_after_a_step_and_a_number_of_steps_does_not(small_l
 def test_without_a_pool_the_lot_is_learned_alone(small_lot, teacher, tmp_path, monkeypatch):
     expected = distilled(small_lot, teacher, tmp_path / "alone", settings(pool="none"))
     assert not same(distilled(small_lot, teacher, tmp_path / "usual", settings()), expected)
-    monkeypatch.setattr(pool, "mixed_map", None)
+    monkeypatch.setattr(pool, "Unlabelled", None)
     assert same(distilled(small_lot, teacher, tmp_path / "again", settings(pool="none")), expected)
 
 
@@ -226,7 +227,12 @@ def test_other_lots_join_the_lot_and_their_labels_are_not_read(small_lot, lot_of
 
 def gathered(lots, teacher, chosen, beside=()):
     """The maps of a run, its stages left out."""
-    going = maps.gather(lots, load_network(teacher), 16, chosen, beside)
+    teaching = load_network(teacher)
+
+    def called(found):
+        return decode_with(teacher, network_logits(teaching, found)).detected
+
+    going = maps.gather(lots, teaching, called, 16, chosen, beside)
     while True:
         try:
             next(going)
@@ -236,6 +242,19 @@ def gathered(lots, teacher, chosen, beside=()):
 
 def rows(maps):
     return {row.tobytes() for row in maps}
+
+
+@pytest.mark.usefixtures("few_replayed")
+@pytest.mark.parametrize("kept", [0, 3])
+def test_shipped_wafers_that_are_the_lots_own_are_not_replayed(teacher, kept):
+    shipped = read_paths([pool.REPLAY])
+    lot = replace(shipped, title="some of them", wafers=shipped.wafers[kept:])
+    found = gathered([lot], teacher, settings(pool="shipped"))
+    assert [(each["name"], each["maps"]) for each in found.pool.data] == [
+        (SHIPPED_WAFERS, kept),
+        (pool.REPLAYED_NAME, 8),
+    ]
+    assert not rows(found.pool.maps) & rows(canonical(lot.wafers, 16))
 
 
 @pytest.mark.usefixtures("few_replayed")
@@ -250,8 +269,8 @@ def test_no_wafer_of_the_lot_is_in_a_pool_held_out_or_left_out(lot_of, disc_stat
     own = rows(canonical(lot.wafers, 16))
     assert not rows(found.pool.maps) & own
     assert len(rows(found.learned)) + len(rows(found.watched)) == 9
-    counts = {each["name"]: each["maps"] for each in found.pool.data}
-    assert sum(counts.values()) == len(found.pool.maps) == 2 + (16 if kind == "both" else 0)
+    counts = {each["name"]: each["maps"] for each in found.pool.data if each["name"] != SHIPPED_WAFERS}
+    assert sum(counts.values()) == len(found.pool.maps) == 2 + (8 if kind == "both" else 0)
     assert [each.get("sha256") for each in found.pool.data if each["name"] == "other"] == [other.lot_hash]
     assert len(found.names) == len(found.watched)
 
@@ -340,7 +359,7 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     out = tmp_path / "second"
     distilled(small_lot, teacher, out, settings(start=ready[0], steps=1))
     names = [data["name"] for data in Card.read(out).made_from["data"]]
-    replayed = ["simulated mixed wafers", SHIPPED_WAFERS]
+    replayed = [SHIPPED_WAFERS, pool.REPLAYED_NAME]
     assert names == ["small", *replayed, ready[1].title, *replayed]
     record = json.loads((out / "run.json").read_text())
     assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
@@ -372,7 +391,7 @@ def test_a_lot_that_nobody_tested_is_refused(untested_states, lot_of, teacher, t
 
 
 @pytest.mark.usefixtures("few_replayed")
-@pytest.mark.parametrize("stage", ["simulate", "train", "export", "int8 thresholds", "novelty"])
+@pytest.mark.parametrize("stage", ["draw wafers to replay", "train", "export", "int8 thresholds", "novelty"])
 def test_a_run_that_is_left_leaves_nothing(small_lot, teacher, tmp_path, stage):
     going = distil_lot([small_lot], teacher, tmp_path / "run", settings())
     assert any(isinstance(told, Stage) and told.name == stage for told in going)
@@ -516,8 +535,17 @@ def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small
     told = list(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=None, budget=26.0)))
     names = [each.name for each in told if isinstance(each, Stage)]
     assert list(dict.fromkeys(names)) == [
-        *("simulate", "read other wafers", "ask the teacher", "measure a step", "rehearse the export", "train"),
-        *("thresholds", "export", "int8", "int8 thresholds", "novelty"),
+        *("read shipped wafers", "ask the teacher", "draw wafers to replay"),
+        *(
+            "measure a step",
+            "rehearse the export",
+            "train",
+            "thresholds",
+            "export",
+            "int8",
+            "int8 thresholds",
+            "novelty",
+        ),
     ]
     assert len({each.steps for each in steps_of(told)}) == 1
     spent = [each.spent for each in told if isinstance(each, Stage)]

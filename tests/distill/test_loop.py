@@ -235,6 +235,25 @@ def test_a_settled_student_keeps_its_statistics_and_learns_all_the_same(maps, se
     assert not torch.equal(came["head.weight"], found["head.weight"])
 
 
+def test_an_anchored_student_leaves_between_what_it_came_with_and_what_it_learned(maps):
+    free, half, none = (
+        weights(run(maps, Recipe(steps=5, batch=8, settled=True, rate=1e-2, anchor=anchor))[0])
+        for anchor in (0.0, 0.5, 1.0)
+    )
+    came = weights(network(1))
+    assert same(none, came)
+    for name, tensor in came.items():
+        assert torch.allclose(half[name].double(), (tensor.double() + free[name].double()) / 2, atol=1e-6)
+    assert not same(half, came)
+
+
+def test_an_anchored_student_is_looked_at_as_it_leaves(maps):
+    student, told = run(maps, Recipe(steps=5, batch=8, settled=True, rate=1e-2, anchor=0.5))
+    with torch.no_grad():
+        left = student(maps[40:])
+    assert np.allclose(told[-1].look.first, left[: loop.SHOWN], atol=0.006)
+
+
 def test_a_long_run_keeps_a_thousand_points():
     kept = [step for step in range(1, 2501) if Progress(step, 2500, 0.0, 0.0, 0, 0).kept]
     assert (kept[0], kept[1], kept[-1], len(kept)) == (1, 3, 2500, 835)

@@ -246,7 +246,7 @@ def test_pausing_what_a_dead_worker_left_pauses_it(workspace, big_lot):
     assert workspace.job(job_id).state == "paused"
 
 
-@pytest.mark.parametrize("stage", ["simulate", "train", "int8"])
+@pytest.mark.parametrize("stage", ["draw wafers to replay", "train", "int8"])
 def test_a_run_is_cancelled_in_every_stage(workspace, worker, big_lot, stage):
     job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
     while workspace.job(job_id).progress.get("stage") != stage:

@@ -43,6 +43,13 @@ def test_real_overlaid_and_simulated_wafers_are_drawn(real):
     assert {(30, 30), (26, 33), (33, 26)} & set(grids)
 
 
+def test_without_real_wafers_all_are_simulated():
+    source, random = Unlabelled([], 12, seed=0), np.random.default_rng(0)
+    shapes = [source.map(random).shape for _ in range(30)]
+    assert (52, 52) in shapes
+    assert (64, 64) not in shapes
+
+
 def test_wafers_that_are_rarely_called_come_more_often(real, disc_states):
     rare = disc_states(21, 20, 0.3, 3)
     called = np.zeros((16, 8), dtype=bool)

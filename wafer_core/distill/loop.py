@@ -29,7 +29,7 @@ SHOWN = 4
 
 @dataclass(frozen=True)
 class Look:
-    """What the averaged student said of the held-out wafers when it was last asked.
+    """What the student as it would leave said of the held-out wafers when it was last asked.
 
     Args:
         agreed: on how many it said the same as the teacher, all eight patterns.
@@ -97,7 +97,7 @@ def distil(
     checkpoint: Path | None = None,
     enough: Callable[[Progress], bool] = lambda progress: False,
 ) -> Iterator[Progress]:
-    """Teach `student` in place, a step for every item taken; its averaged weights are set at the end.
+    """Teach `student` in place, a step for every item taken; it leaves with its averaged weights.
 
     Args:
         teacher: the network to learn from; it is not trained.
@@ -154,7 +154,7 @@ def _logits(network: Network, maps: Tensor, device: torch.device) -> Tensor:
 
 def _look(lesson: Lesson, maps: Tensor, cuts: Tensor, answers: Tensor) -> Look:
     """Ask the averaged student about held-out maps beside the teacher's `answers`, bool (n, 8)."""
-    logits = _logits(lesson.average, maps, lesson.device)
+    logits = _logits(lesson.taught(), maps, lesson.device)
     found = logits > cuts
     return Look(
         int((found == answers).all(dim=1).sum()),

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from wafer_core.decode import decode_with
 from wafer_core.distill import Progress, Settings
 from wafer_core.distill.checkpoint import write_beside
 from wafer_core.distill_lot.maps import gather
@@ -24,6 +27,7 @@ from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of
 from wafer_core.models.learning import channels_last
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network
 
 __all__ = ["CHECKPOINT", "PLAN", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
@@ -80,7 +84,11 @@ def distil_lot(
     student, start = _student(settings, size)
     teaching = channels_last(load_network(teacher))
     clock = _Clock(started)
-    maps = yield from told(gather(lots, teaching, size, settings, beside), clock.spent)
+
+    def called(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return decode_with(teacher, network_logits(teaching, maps)).detected
+
+    maps = yield from told(gather(lots, teaching, called, size, settings, beside), clock.spent)
     run = Run(lots, teacher, teaching, start, student, maps, settings, clock.spent)
     yield run.look_before()
     plan = Plan.kept(keep / PLAN) if keep else None

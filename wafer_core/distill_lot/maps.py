@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical
 from wafer_core.distill import Settings, held_out
-from wafer_core.distill_lot.pool import AT_ONCE, Pool, pooled
+from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, pooled
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.networks import Network
@@ -72,13 +72,14 @@ class Maps:
 
 
 def gather(
-    lots: Sequence[Lot], teacher: Network, size: int, settings: Settings, beside: Sequence[Lot] = ()
+    lots: Sequence[Lot], teacher: Network, called: Called, size: int, settings: Settings, beside: Sequence[Lot] = ()
 ) -> Generator[str, None, Maps]:
     """Return the maps of a run; every part of the work is named before it begins.
 
     Args:
         lots: whose tested wafers to look at; equal maps count once, and labels are not read.
         teacher: whom to ask.
+        called: what it calls on canonical maps, at its own thresholds.
         size: rows and columns of the canonical map.
         settings: which wafers are left out, which pool stands beside them, drawn by which seed, and the budget
             that decides how many wafers are watched.
@@ -98,7 +99,7 @@ def gather(
     if not taken.any():
         raise UnusableLot("There is nothing to distil from: every wafer with a tested die was left out.")
     maps = canonical(own, size)
-    pool = yield from pooled(settings, size, beside, own, maps)
+    pool = yield from pooled(settings, size, beside, own, maps, called)
     names, seen = [own[i].name for i in np.flatnonzero(taken)], maps[taken]
     kept = held_out(seen)
     learned = seen[~kept]

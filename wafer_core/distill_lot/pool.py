@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.canonical import CHANNELS, canonical, canonical_states
+from wafer_core.canonical import CHANNELS, canonical
 from wafer_core.distill import Settings
 from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED
 from wafer_core.errors import UsageError
 from wafer_core.lot import Lot, Wafer
+from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
-from wafer_core.synthesis.simulator import mixed_map
+from wafer_core.synthesis.unlabelled import Unlabelled
 
 REPLAY = Path(__file__).resolve().parents[2] / "assets" / "replay" / "replay.npz"
 """Real wafers that shipped models learned from, without labels."""
 
-REPLAYED = 512
-"""Simulated maps that stand beside the lot, and at most as many real ones."""
+REPLAYED, REPLAYED_NAME = 2048, "views and overlays of those, and simulated mixed wafers"
+"""How many maps are drawn from them in the way in which shipped students learn, and what a card calls these."""
 
 MOST_OF_LOTS = 2048
 """Maps of other lots that stand beside the lot; of more, so many are drawn."""
 
 AT_ONCE = 64
 """Maps that are made or asked about without a pause."""
+
+
+Called = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+"""Canonical maps float32 (n, 2, S, S) to what a teacher calls on each, bool (n, 8)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +59,12 @@ def check_pool(settings: Settings, beside: Sequence[Lot]) -> None:
 
 
 def pooled(
-    settings: Settings, size: int, beside: Sequence[Lot], own: Sequence[Wafer], seen: NDArray[np.float32]
+    settings: Settings,
+    size: int,
+    beside: Sequence[Lot],
+    own: Sequence[Wafer],
+    seen: NDArray[np.float32],
+    called: Called,
 ) -> Generator[str, None, Pool]:
     """Return the maps beside a lot; every part of the work is named before it begins.
 
@@ -63,6 +74,7 @@ def pooled(
         beside: the other lots; labels are not read.
         own: the tested wafers of the lot itself, held out and left out ones too; no map of theirs is in the pool.
         seen: their canonical maps, float32 (n, 2, S, S).
+        called: the teacher, asked so that rare patterns of shipped wafers come more often.
 
     Raises:
         UsageError: the other lots hold no tested wafer that is not in the lot itself.
@@ -71,9 +83,7 @@ def pooled(
     hashes = {wafer.map_hash for wafer in own}
     parts: list[Pool] = []
     if settings.pool in WITH_SHIPPED:
-        simulated = yield from _simulated(settings.seed, size, REPLAYED)
-        parts.append(Pool(simulated, ({"name": "simulated mixed wafers", "labels": False, "maps": len(simulated)},)))
-        parts.append((yield from _of_lots([read_paths([REPLAY])], size, settings.seed, hashes, known, REPLAYED)))
+        parts.append((yield from _shipped(settings.seed, size, hashes, known, called)))
     if settings.pool in WITH_LOTS:
         parts.append((yield from _of_lots(beside, size, settings.seed, hashes, known, MOST_OF_LOTS)))
         if not len(parts[-1].maps):
@@ -84,13 +94,27 @@ def pooled(
     return Pool(maps[order], tuple(each for part in parts for each in part.data))
 
 
-def _simulated(seed: int, size: int, count: int) -> Generator[str, None, NDArray[np.float32]]:
-    random, drawn = np.random.default_rng(seed), [np.empty((0, CHANNELS, size, size), np.float32)]
-    for i in range(count):
-        drawn.append(canonical_states(mixed_map(random)[None], size))
-        if i % AT_ONCE == 0:
-            yield "simulate"
-    return np.concatenate(drawn)
+def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Called) -> Generator[str, None, Pool]:
+    """Return views and overlays of shipped wafers that are not in the lot itself, and simulated wafers."""
+    yield "read shipped wafers"
+    lot = read_paths([REPLAY])
+    maps = canonical(lot.wafers, size)
+    free = [i for i, mark in enumerate(_marks(maps)) if mark not in known and lot.wafers[i].map_hash not in own]
+    calls = [np.empty((0, len(PATTERNS)), np.bool_)]
+    for start in range(0, len(free), AT_ONCE):
+        yield "ask the teacher"
+        calls.append(called(maps[free[start : start + AT_ONCE]]))
+    mixture = Unlabelled([lot.wafers[i].states for i in free], size, seed, AT_ONCE, np.concatenate(calls))
+    drawn = []
+    for (chunk,) in islice(mixture, -(-REPLAYED // AT_ONCE)):
+        yield "draw wafers to replay"
+        drawn.append(chunk.numpy().astype(np.float32) / np.float32(255))
+    replayed = np.concatenate(drawn)[:REPLAYED]
+    data = (
+        {"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(free)},
+        {"name": REPLAYED_NAME, "labels": False, "maps": len(replayed)},
+    )
+    return Pool(replayed, data)
 
 
 def _of_lots(

@@ -37,7 +37,8 @@ _ANSWERED = 32
 _REHEARSING = 0.03
 """The share of the budget after which fewer steps must do, on a machine that is slow or crowded."""
 
-FRESH, GOING_ON = Recipe(steps=1, rate=2e-3), Recipe(steps=1, rate=1.5e-3, settled=True)
+FRESH = Recipe(steps=1, rate=2e-3)
+GOING_ON = Recipe(steps=1, rate=4e-4, overlays=0.1, noise=0.02, settled=True, anchor=0.5)
 """How random weights are taught, and weights that have learned before."""
 
 

@@ -22,7 +22,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
     """An endless stream of chunks of canonical maps, uint8 (n, 2, S, S) in 255ths.
 
     Args:
-        real: die states of real wafers.
+        real: die states of real wafers; without any, all maps are simulated.
         size: the canonical grid.
         seed: of the stream; each worker process has its own.
         chunk: maps a chunk.
@@ -58,7 +58,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
 
     def map(self, random: Generator) -> NDArray[np.uint8]:
         """Draw the die states of one wafer, uint8 (rows, columns)."""
-        kind = random.random()
+        kind = random.random() if self.real else 1.0
         if kind < 0.4:
             return any_view(self._real(random), random)
         if kind < 0.65:

@@ -42,7 +42,8 @@ BADGES = {
 }
 
 STAGES = {
-    "simulate": "simulating wafers",
+    "read shipped wafers": "reading shipped wafers",
+    "draw wafers to replay": "drawing wafers to replay",
     "read other wafers": "reading other wafers",
     "ask the teacher": "asking the teacher",
     "measure a step": "measuring a step",
