@@ -287,17 +287,22 @@ Box = tuple[float, float, float, float]
 
 
 def _label_places(points: Sequence[Point], sizes: tuple[float, float], scores: tuple[float, float]) -> list[str]:
-    """Choose a place beside each mark, one after the other, that covers least of what stands already."""
+    """Choose a place beside each mark that covers least of the marks and the other names.
+
+    Names choose one after the other, and then each once more, knowing where all others stand.
+    """
     width, height = 340.0, 290.0  # the drawing area at the page's usual width
     across, up = width / (sizes[1] - sizes[0]), height / (scores[1] - scores[0])
     at = [((math.log10(max(p.bytes, 1)) - sizes[0]) * across, (100 * p.value - scores[0]) * up) for p in points]
-    taken: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]
-    places: list[str] = []
-    for point, (x, y) in zip(points, at, strict=True):
-        boxes = {place: _text_box(point.name, x, y, *side) for place, side in PLACES.items()}
-        best = min(boxes, key=lambda place: _covered(boxes[place], taken) + _outside(boxes[place], width))
-        taken.append(boxes[best])
-        places.append(best)
+    marks: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]
+    names: dict[int, Box] = {}
+    places = [""] * len(points)
+    for i in (*range(len(points)), *range(len(points))):
+        others = [*marks, *(box for j, box in names.items() if j != i)]
+        x, y = at[i]
+        boxes = {place: _text_box(points[i].name, x, y, *side) for place, side in PLACES.items()}
+        places[i] = min(boxes, key=lambda place: _covered(boxes[place], others) + _outside(boxes[place], width))
+        names[i] = boxes[places[i]]
     return places
 
 
