@@ -19,6 +19,9 @@ from wafer_core.models.saving import network_logits
 MOST_CALIBRATION = 400
 """Maps, half of the lot and half of the pool, that thresholds are matched on; int8 is calibrated on every other one."""
 
+_MOST_KNOWN = 512
+"""Maps of the pool from which novelty is told, and as many to tell what is ordinary; of the lot the same."""
+
 _WATCHED_A_SECOND = 4
 _FEWEST_WATCHED, _MOST_WATCHED = 100, 2000
 
@@ -62,12 +65,12 @@ class Maps:
         The lot's wafers and the pool's count alike, however few the lot's are. The latter are told apart here
         alone; of the lot, those held out are ordinary.
         """
-        half = len(self.pool.maps) // 2
+        half = min(len(self.pool.maps) // 2, _MOST_KNOWN)
         if not half:
             return self.learned, self.watched
         return (
             np.concatenate([_as_many(self.learned, half), self.pool.maps[:half]]),
-            np.concatenate([_as_many(self.watched, half), self.pool.maps[half:]]),
+            np.concatenate([_as_many(self.watched, half), self.pool.maps[half : 2 * half]]),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +87,13 @@ def pooled(
         parts.append((yield from _of_lots(beside, size, settings.seed, hashes, known, MOST_OF_LOTS)))
         if not len(parts[-1].maps):
             raise UsageError("The other lots have no tested wafer that is not in the lot itself; choose others.")
-    maps = np.concatenate([np.empty((0, CHANNELS, size, size), np.float32), *(part.maps for part in parts)])
+    if not parts:
+        return Pool(np.empty((0, CHANNELS, size, size), np.float32))
+    # The maps of one part are not copied: there are megabytes of them.
+    maps = np.concatenate([part.maps for part in parts]) if len(parts) > 1 else parts[0].maps
     # Thresholds are matched on the first of them, so all kinds have to be among those.
-    order = np.random.default_rng(settings.seed).permutation(len(maps))
-    return Pool(maps[order], tuple(each for part in parts for each in part.data))
+    np.random.default_rng(settings.seed).shuffle(maps)
+    return Pool(maps, tuple(each for part in parts for each in part.data))
 
 
 def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Called) -> Generator[str, None, Pool]:
@@ -105,11 +107,11 @@ def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Cal
         yield "ask the teacher"
         calls.append(called(maps[free[start : start + AT_ONCE]]))
     mixture = Unlabelled([lot.wafers[i].states for i in free], size, seed, AT_ONCE, np.concatenate(calls))
-    drawn = []
-    for (chunk,) in islice(mixture, -(-REPLAYED // AT_ONCE)):
+    replayed = np.empty((REPLAYED, CHANNELS, size, size), np.float32)
+    for start, (chunk,) in zip(range(0, REPLAYED, AT_ONCE), mixture, strict=False):
         yield "draw wafers to replay"
-        drawn.append(chunk.numpy().astype(np.float32) / np.float32(255))
-    replayed = np.concatenate(drawn)[:REPLAYED]
+        part = replayed[start : start + AT_ONCE]
+        np.divide(chunk[: len(part)].numpy(), np.float32(255), out=part)
     data = (
         {"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(free)},
         {"name": REPLAYED_NAME, "labels": False, "maps": len(replayed)},
