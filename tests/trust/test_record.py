@@ -96,6 +96,15 @@ def test_newer_figures_take_the_place_of_older_ones():
     assert sorted(each.sha256 for each in joined.times) == [ONE, TWO]
 
 
+def test_a_score_that_was_not_measured_again_stays():
+    """A student examined without its teacher is as alike to it as before."""
+    older = record(ONE)
+    alike = replace(older.figures[0], reached=replace(older.figures[0].reached, score="agreement"))
+    joined = replace(older, figures=(*older.figures, alike)).joined(record(ONE, value=0.9), [ONE])
+    assert joined.figure(ONE, "deeplift", "agreement", SET.name) == alike.reached
+    assert joined.figure(ONE, "deeplift", "pointing", SET.name).value == 0.9
+
+
 def test_figures_of_other_weights_and_of_a_set_made_otherwise_go():
     older = record(ONE, TWO, value=0.5)
     assert older.joined(record(ONE), [ONE]).figure(TWO, "deeplift", "pointing", SET.name) is None

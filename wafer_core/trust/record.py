@@ -51,6 +51,11 @@ class Kept:
     set: str
     reached: Reached
 
+    @property
+    def what(self) -> tuple[str, ...]:
+        """What the figure is of, whatever its value."""
+        return self.sha256, self.method, self.set, self.reached.score, self.reached.pattern or ""
+
 
 @dataclass(frozen=True)
 class Time:
@@ -141,12 +146,12 @@ class Record:
         What stays is about one of `weights`, was not measured again, and not on a set of which the
         newer record has another of the same name.
         """
-        again = {(each.sha256, each.method, each.set) for each in newer.figures}
+        again = {each.what for each in newer.figures}
         remade = {each.name for each in newer.sets if each not in self.sets}
         figures = [
             each
             for each in self.figures
-            if each.sha256 in weights and each.set not in remade and (each.sha256, each.method, each.set) not in again
+            if each.sha256 in weights and each.set not in remade and each.what not in again
         ]
         timed = {(each.sha256, each.method) for each in newer.times}
         untimed = {(each.sha256, each.method) for each in figures} - timed
