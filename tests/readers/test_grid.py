@@ -42,8 +42,12 @@ def test_a_grid_with_axes_keeps_its_coordinates():
     assert (wafer.frame.x, wafer.frame.y, wafer.frame.y_step) == (-1, 5, -1)
 
 
-def test_empty_lines_part_wafers():
-    lot = read([grid(",1,\n1,7,1\n,1,\n\n,1,\n1,1,1\n,1,\n")])
+@pytest.mark.parametrize(
+    "text",
+    [",1,\n1,7,1\n,1,\n\n,1,\n1,1,1\n,1,\n", ". 1 .\n1 7 1\n. 1 .\n\t\n. 1 .\n1 1 1\n. 1 .\n\t \x0b\n"],
+)
+def test_empty_lines_part_wafers(text):
+    lot = read([grid(text)])
     assert [(wafer.wafer, wafer.failing) for wafer in lot] == [("01", 1), ("02", 0)]
 
 

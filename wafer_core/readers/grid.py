@@ -81,8 +81,10 @@ def _split(name: str, lines: list[str], delimiter: str | None) -> list[tuple[int
     """Return blocks of cell rows with the number of their first line; empty lines part them."""
     blocks: list[tuple[int, list[list[str]]]] = []
     inside = False
+    # A line of tabs is a row of blank cells where tabs part them, and empty where blanks do.
+    nothing = None if delimiter is None else " \r\f\x1a"
     for number, line in enumerate(lines, start=1):
-        if not line.strip(" \r\f\x1a"):
+        if not line.strip(nothing):
             inside = False
             continue
         if not inside:
