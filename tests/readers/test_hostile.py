@@ -176,6 +176,17 @@ def test_claims_of_size_are_checked_before_memory_is_taken(data, words):
     refused_cheaply(data, words)
 
 
+@pytest.mark.parametrize("flipped", [1, 4])
+def test_no_damage_to_a_parquet_footer_ends_the_process(flipped):
+    """Asked for a column whose metadata contradicts itself, pyarrow does not raise: it ends the process."""
+    sound = parquet()
+    footer = int.from_bytes(sound[-8:-4], "little")
+    for at in range(len(sound) - 8 - footer, len(sound) - 8):
+        damaged = bytearray(sound)
+        damaged[at] ^= flipped
+        survives(bytes(damaged), ReadingOptions())
+
+
 def test_parquet_is_judged_by_its_metadata(monkeypatch):
     repeated = pd.DataFrame({"x": np.zeros(300_000, dtype=int), "y": 0, "bin": 1})
     file = io.BytesIO()
