@@ -64,6 +64,7 @@ def _opened(data: bytes) -> zipfile.ZipFile:
     if len(data) > MOST_BYTES:
         raise BrokenModel(f"The kit has {len(data):,} bytes, more than any kit; give the zip that was downloaded.")
     try:
+        # Of a zip of a later version than it reads, zipfile says that it is not implemented.
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as exc:
         raise BrokenModel("The kit is no zip archive, or one that was cut short; download it again.") from exc
