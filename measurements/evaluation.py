@@ -12,7 +12,7 @@ from measurements.costs import Cost, cost, fits
 from measurements.inputs import maps_file, scratch
 from measurements.timing import say
 from rivals.methods import METHODS
-from rivals.shelf import Rival
+from rivals.shelf import Rival, multiplications
 from wafer_core.compare import Paired, Rate, accuracy, paired
 from wafer_core.decode import decode
 from wafer_core.models.folder import ModelFile
@@ -92,6 +92,15 @@ class Table:
     pairs: Mapping[str, Sequence[Paired]]
 
 
+@dataclass(frozen=True, eq=False)
+class Contested:
+    """A rival or control: what was trained of it, one a seed, and a figure a seed for each line that is shared."""
+
+    method: str
+    rivals: Sequence[Rival]
+    rates: Mapping[Line, Sequence[Rate]]
+
+
 def measure(models: Sequence[ModelFile], sets: Mapping[str, Examples], part: str) -> Table:
     """Ask every model about every set."""
     detected = [_verdicts(model, sets) for model in models]
@@ -106,6 +115,18 @@ def measure(models: Sequence[ModelFile], sets: Mapping[str, Examples], part: str
         lot = maps_file(folder, SCORED)
         costs = [cost(model, lot=lot) for model in models]
     return Table(models, sets, part, rates, costs, pairs)
+
+
+def measure_rivals(rivals: Mapping[str, Sequence[Rival]], sets: Mapping[str, Examples]) -> list[Contested]:
+    """Ask every trained rival and control about the sets they are compared in."""
+    lines = [line for line in RIVALLED if line.set in sets]
+    contested = []
+    for method, found in rivals.items():
+        say(f"Asking {method}" if found else f"{method} is not trained here")
+        detected = [{line.set: _rival_verdicts(rival, sets[line.set]) for line in lines} for rival in found]
+        rates = {line: [line.of(each[line.set], sets[line.set]) for each in detected] for line in lines}
+        contested.append(Contested(method, found, rates))
+    return contested
 
 
 def _verdicts(model: ModelFile, sets: Mapping[str, Examples]) -> dict[str, Sets]:
@@ -139,7 +160,7 @@ def print_table(table: Table) -> None:
             _row([model.name, name, f"{one.n:,}", str(one.teacher_only), str(one.student_only), bound, f"{one.p:.3g}"])
 
 
-def record(table: Table) -> dict[str, object]:
+def record(table: Table, contested: Sequence[Contested] = ()) -> dict[str, object]:
     """Return every number as a JSON object."""
     return {
         "part": table.part,
@@ -158,25 +179,32 @@ def record(table: Table) -> dict[str, object]:
             for name, compared in table.pairs.items()
             for model, one in zip(table.models[1:], compared, strict=True)
         ],
+        "rivals": [
+            {**asdict(rival.made), "set": line.set, "metric": line.metric, **asdict(rate)}
+            for each in contested
+            for line, found in each.rates.items()
+            for rival, rate in zip(each.rivals, found, strict=True)
+        ],
     }
 
 
-def print_rivals(rivals: Mapping[str, Sequence[Rival]], sets: Mapping[str, Examples]) -> None:
+def print_rivals(contested: Sequence[Contested]) -> None:
     """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none."""
-    lines = [line for line in RIVALLED if line.set in sets]
+    lines = list(dict.fromkeys(line for each in contested for line in each.rates))
+    heads = ["method", "reads labels", "steps", "seeds", "parameters", "macs"]
     print()
-    _row(["method", "reads labels", "steps", "seeds", "parameters", *(f"{line.set}: {line.metric}" for line in lines)])
-    _row(["---"] * (5 + len(lines)))
-    for name, found in rivals.items():
-        reads = "yes" if METHODS[name].reads_labels else "no"
-        if not found:
-            _row([name, reads, *["not trained here"] * (3 + len(lines))])
+    _row([*heads, *(f"{line.set}: {line.metric}" for line in lines)])
+    _row(["---"] * (len(heads) + len(lines)))
+    for each in contested:
+        reads = "yes" if METHODS[each.method].reads_labels else "no"
+        if not each.rivals:
+            _row([each.method, reads, *["not trained here"] * (len(heads) - 2 + len(lines))])
             continue
-        rates = [[line.of(_rival_verdicts(rival, sets[line.set]), sets[line.set]) for rival in found] for line in lines]
-        steps = ", ".join(sorted({f"{rival.made.steps:,}" for rival in found}))
-        seeds = ", ".join(str(rival.made.seed) for rival in found)
-        figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each) for each in rates]
-        _row([name, reads, steps, seeds, f"{found[0].parameters:,}", *figures])
+        steps = ", ".join(sorted({f"{rival.made.steps:,}" for rival in each.rivals}))
+        seeds = ", ".join(str(rival.made.seed) for rival in each.rivals)
+        first = each.rivals[0]
+        figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each.rates[line]) for line in lines]
+        _row([each.method, reads, steps, seeds, f"{first.parameters:,}", f"{multiplications(first):,}", *figures])
 
 
 def _rival_verdicts(rival: Rival, one: Examples) -> Sets:

@@ -5,7 +5,8 @@ python -m measurements.table --data DATA [--part validation|test] [--models NAME
 DATA holds `wm811k/`; where it holds `mixedwm38/reference_38.npz` too, a row counts those 38 development
 maps. They are no test: the simulator was tuned by looking at them. Figures come with 95 % intervals,
 over lots where the set knows them. Every later model is compared with the first one, wafer by wafer.
-DIR holds what `python -m rivals` trained: the methods it is compared with, and the controls.
+DIR holds what `python -m rivals` trained: the methods it is compared with, and the controls. Unless named it
+is the folder of this repository, where small ones lie trained.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from measurements.evaluation import measure, print_rivals, print_table, record
+from measurements.evaluation import measure, measure_rivals, print_rivals, print_table, record
 from measurements.timing import say
-from rivals.shelf import trained
+from rivals.shelf import TRAINED, trained
 from wafer_core.canonical import canonical_states
 from wafer_core.models.folder import resolve, shipped_models
 from wafer_core.training.data import Part
@@ -32,17 +33,17 @@ def main() -> None:
     parser.add_argument("--part", choices=("validation", "test"), default="validation")
     parser.add_argument("--models", nargs="+", help="names or folders, the teacher first; all shipped ones otherwise")
     parser.add_argument("--simulated", type=int, default=20_000, help="how many simulated wafers")
-    parser.add_argument("--rivals", type=Path, help="the folder of trained rivals")
+    parser.add_argument("--rivals", type=Path, default=TRAINED, help="the folder of trained rivals")
     parser.add_argument("--out", type=Path, help="a JSON file with every number")
     options = parser.parse_args()
     models = [resolve(name) for name in options.models] if options.models else list(shipped_models())
     sets = _sets(options.data, options.part, models[0].card.size, options.simulated)
     table = measure(models, sets, options.part)
     print_table(table)
-    if options.rivals:
-        print_rivals(trained(options.rivals), sets)
+    contested = measure_rivals(trained(options.rivals), sets)
+    print_rivals(contested)
     if options.out:
-        options.out.write_text(json.dumps(record(table), indent=1))
+        options.out.write_text(json.dumps(record(table, contested), indent=1))
 
 
 def _sets(data: Path, part: Part, size: int, simulated: int) -> dict[str, Examples]:

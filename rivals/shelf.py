@@ -12,10 +12,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from rivals.features import LogisticRegression
 from rivals.methods import METHODS
+from wafer_core.canonical import CHANNELS
 from wafer_core.models.networks import parameter_count
+
+TRAINED = Path(__file__).with_name("trained")
+"""The rivals that came with the repository."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,13 @@ def trained(folder: Path, methods: Sequence[str] = tuple(METHODS)) -> dict[str, 
         if made.method in found:
             found[made.method].append(Rival(made, _network(made, path.with_name("weights.safetensors"))))
     return found
+
+
+def multiplications(rival: Rival) -> int:
+    """Return how many multiplications a rival's network needs for one wafer; hand-made features need none of it."""
+    with FlopCounterMode(display=False) as counted, torch.inference_mode():
+        rival.network(torch.zeros(1, CHANNELS, rival.made.size, rival.made.size))
+    return int(counted.get_total_flops()) // 2
 
 
 def _network(made: Made, weights: Path) -> nn.Module:

@@ -187,7 +187,7 @@ def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
     next(button for button in app.button if button.label == "Flip").click().run()
     assert not app.exception
     assert address(app, "flips") == flips(small_lot, [die]).text
-    assert "1 made to pass." in texts(app)
+    assert f"1 made to pass. Now {wafer.failing - 1} of {wafer.passing + wafer.failing} fail." in texts(app)
     assert "The stored lot stays as it is, and so do the overlays below" in texts(app)
     assert [heading.value for heading in app.subheader][:2] == ["Random", "Random"]
     assert texts(app).count("before the flips: Center") == 2

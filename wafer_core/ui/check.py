@@ -112,12 +112,13 @@ def controls(made: Attempt) -> None:
 
 
 def in_words(made: Attempt) -> str:
-    """Return what was flipped."""
+    """Return what was flipped, and how many dies fail since."""
     if not made.dies:
         return "No die is flipped."
     parts = {"pass": made.mended, "fail": made.broken}
     told = [f"{number:,} made to {what}" for what, number in parts.items() if number]
-    return f"{' and '.join(told)}."
+    failing = made.wafer.failing - made.mended + made.broken
+    return f"{' and '.join(told)}. Now {failing:,} of {made.wafer.passing + made.wafer.failing:,} fail."
 
 
 def _by_coordinates(made: Attempt) -> None:
