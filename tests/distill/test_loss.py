@@ -46,6 +46,16 @@ def test_every_part_says_how_far_a_student_is_off(weights):
     assert between(loss, teacher, other) > between(loss, teacher, teacher)
 
 
+@pytest.mark.parametrize(("fine", "coarse"), [(4, 2), (13, 6)])
+def test_a_coarser_student_is_asked_for_the_mean_of_the_places_it_covers(fine, coarse):
+    random = torch.Generator().manual_seed(0)
+    wanted = torch.rand(3, 8, fine, fine, generator=random)
+    only_maps = DistillationLoss(answers=0.0, logits=0.0, maps=1.0)
+    alike = torch.nn.functional.adaptive_avg_pool2d(wanted, coarse)
+    assert only_maps(wanted, alike) == 0.0
+    assert only_maps(wanted, alike + 0.1) > 0.0
+
+
 @torch.no_grad()
 def test_saturated_logits_are_alike():
     teacher, student = network(0), network(0)

@@ -36,7 +36,10 @@ def options(data, out, teacher, method):
     )
 
 
-@pytest.mark.parametrize("method", ["logistic-regression", "wafersegclassnet-like", "student-hard", "student-soft"])
+TRIED = ["logistic-regression", "wafersegclassnet-like", "student-hard", "student-soft", "wm-peleenet-like-soft"]
+
+
+@pytest.mark.parametrize("method", TRIED)
 def test_a_trained_rival_is_found_with_what_it_was_made_from(method, fake_data, teacher, tmp_path, monkeypatch):
     few, held_out = command.examples, command.held_out_maps
     monkeypatch.setattr(command, "examples", lambda *given: few(*given, overlays=40, simulated=40))

@@ -31,12 +31,13 @@ class DistillationLoss:
 
         Args:
             wanted: the teacher's evidence on it, (n, 8, h, w).
-            found: the student's, of the same shape.
+            found: the student's, (n, 8, ...) on the same grid or a coarser one.
         """
         answers, logits = wanted.mean(dim=(2, 3)), found.mean(dim=(2, 3))
         soft = nn.functional.binary_cross_entropy_with_logits(logits, answers.sigmoid())
         near = nn.functional.mse_loss(logits.clamp(-self.clip, self.clip), answers.clamp(-self.clip, self.clip))
-        alike = nn.functional.mse_loss(found, wanted) / (wanted.var() + 1e-6)
+        places = nn.functional.adaptive_avg_pool2d(wanted, found.shape[-2:])
+        alike = nn.functional.mse_loss(found, places) / (places.var() + 1e-6)
         return self.answers * soft + self.logits * near + self.maps * alike
 
 
