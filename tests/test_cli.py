@@ -305,6 +305,15 @@ def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):
         assert run("score", lot_file, "--model", model, "--out", tmp_path / "scores.csv")[0] == 0
 
 
+def test_distill_removes_no_folder_but_its_own(run, lot_file, tmp_path):
+    mine = tmp_path / "mine.run" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("years of work")
+    settings = ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
+    assert refused(run("distill", lot_file, "--out", tmp_path / "mine", *settings), "thesis.txt")
+    assert mine.read_text() == "years of work"
+
+
 def test_a_distillation_that_was_interrupted_goes_on_and_writes_the_same_weights(
     run, lot_file, die_list, tmp_path, monkeypatch
 ):

@@ -107,8 +107,9 @@ def test_the_card_says_where_the_student_comes_from(ready, teacher):
     made = card.made_from
     assert made["teacher_sha256"] == teacher.sha256
     assert (made["seed"], made["steps"]) == (5, 3)
+    assert "start_sha256" not in made
     assert [(data["name"], data["labels"], data["maps"]) for data in made["data"]] == [
-        (lot.title, False, 7),
+        (lot.title, False, 6),
         (SHIPPED_WAFERS, False, 512),
         (pool.REPLAYED_NAME, False, pool.REPLAYED),
     ]
@@ -205,6 +206,29 @@ def test_wafers_are_left_out_as_if_they_had_never_been(lot_of, disc_states, teac
         next(distil_lot([lot_of(states)], teacher, tmp_path / "run", settings(without=("8",))))
     with pytest.raises(UnusableLot, match="every wafer with a tested die was left out"):
         next(distil_lot([lot_of(states[:1])], teacher, tmp_path / "run", settings(without=("01",))))
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_a_card_has_room_for_a_large_lot_of_any_name(lot_of, disc_states, teacher, tmp_path):
+    states = [disc_states(18, 18, 0.05, i) for i in range(103)]
+    lot = lot_of(states, title="\tlot\n" + 300 * "7")
+    without = tuple(wafer.name for wafer in lot.wafers[3:])
+    distilled(lot, teacher, tmp_path / "many", settings(steps=1, pool="none", without=without, augmentation=0.5))
+    made = Card.read(tmp_path / "many").made_from
+    assert made["command"].endswith(
+        "--augmentation 0.5 --pool none --without each of the 100 wafers that run.json names"
+    )
+    assert json.loads((tmp_path / "many" / "run.json").read_text())["settings"]["without"] == list(without)
+    [data] = made["data"]
+    assert data["maps"] == 3
+    assert data["name"].startswith("lot 777")
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_a_map_that_two_lots_hold_counts_once(lot_of, disc_states, teacher):
+    states = [disc_states(18, 18, 0.05 + 0.1 * i, i) for i in range(4)]
+    lots = [lot_of([*states[:3], states[0]]), lot_of(states[2:], title="another")]
+    assert [each["maps"] for each in gathered(lots, teacher, settings()).origins] == [3, 1]
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
@@ -361,6 +385,7 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     names = [data["name"] for data in Card.read(out).made_from["data"]]
     replayed = [SHIPPED_WAFERS, pool.REPLAYED_NAME]
     assert names == ["small", *replayed, ready[1].title, *replayed]
+    assert Card.read(out).made_from["start_sha256"] == files_of(ready[0])[0].sha256
     record = json.loads((out / "run.json").read_text())
     assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
     before, after = record["agreement"]["before"], record["agreement"]["after"]

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from patience import ROOT, SHORT, STUDENT, TEACHER, all_turns, ended, eventually
+from patience import ENDLESS, ROOT, SHORT, STUDENT, TEACHER, all_turns, ended, eventually, running, trained
 
 from wafer_core import jobs
 from wafer_core.canonical import canonical
 from wafer_core.errors import UnsupportedMethod, UnusableLot
-from wafer_core.jobs import tasks
+from wafer_core.jobs import process, tasks
 from wafer_core.jobs.queue import Urgency, readable
 from wafer_core.recognise import load_recognizer
 from wafer_core.trust.altered import flipped, taken_away
@@ -183,6 +183,30 @@ def test_settings_that_cannot_be_used_end_in_a_sentence(workspace, worker, small
 
 
 # One worker --------------------------------------------------------------------------------------
+
+
+def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_lot):
+    """It outlived a server, and what it answers would be kept as this version's."""
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    older = jobs.worker_pid(workspace)
+    # A server that comes later did not start it.
+    child, _ = process._started.pop(workspace.root)
+    (workspace.root / "worker.version").write_text(f"{older} 0")
+    eventually(lambda: jobs.worker_pid(workspace) not in (None, older), workspace)
+    assert child.wait() < 0
+    reached = trained(workspace, job_id)
+    eventually(lambda: trained(workspace, job_id) > reached, workspace)
+
+
+def test_a_page_turned_during_a_step_keeps_its_urgency(workspace, worker, big_lot, monkeypatch):
+    monkeypatch.setitem(tasks.WAFERS_A_STEP, "onnx", 2)
+    lot_id = workspace.add_lot(big_lot)
+    job_id = jobs.submit_score(workspace, lot_id, STUDENT, first=(7, 9))
+    # As the step ends it tells how urgent what it had read of the page was.
+    workspace.report(job_id, {}, Urgency.REST_TEACHER)
+    assert jobs.submit_score(workspace, lot_id, STUDENT, first=(7, 9)) == job_id
+    assert workspace.job(job_id).urgency == Urgency.VIEW_TEACHER
 
 
 def test_exactly_one_worker_serves_a_workspace(workspace):

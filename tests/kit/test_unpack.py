@@ -89,12 +89,13 @@ def test_trained_weights_come_back_too(tiny_kit, tiny_folder, tmp_path):
     assert (folder / f"{NAME}.safetensors").read_bytes() == weights
 
 
-def test_a_kit_without_a_folder_inside_is_read_too(tiny_kit, tmp_path):
-    flat = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(tiny_kit)) as old, zipfile.ZipFile(flat, "w") as new:
+@pytest.mark.parametrize(("inside", "home"), [("", "kit"), ("card.json/", "card.json")])
+def test_a_kit_without_a_folder_or_with_any_inside_is_read_too(tiny_kit, tmp_path, inside, home):
+    moved = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(tiny_kit)) as old, zipfile.ZipFile(moved, "w") as new:
         for name in old.namelist():
-            new.writestr(name.partition("/")[2], old.read(name))
-    assert import_kit(flat.getvalue(), tmp_path).name == "kit"
+            new.writestr(inside + name.partition("/")[2], old.read(name))
+    assert import_kit(moved.getvalue(), tmp_path).name == home
 
 
 def _link():

@@ -18,6 +18,7 @@ from wafer_core.cli.options import (
     seconds,
     whole,
 )
+from wafer_core.errors import UsageError
 
 NAME = "distill"
 BUDGET = 60.0
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         without=tuple(dict.fromkeys(arguments.without)),
     )
     keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
+    _check_state(keep)
     if (keep / CHECKPOINT).exists():
         print(f"Going on from what an earlier command kept in {keep}.", flush=True)
     last: Progress | None = None
@@ -95,3 +97,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(slowed(last))
     print(f"The student is in {arguments.out}.")
     report_reading(lot)
+
+
+def _check_state(keep: Path) -> None:
+    """Find out before the work begins whether the folder that is removed at its end holds nothing but a run's state."""
+    from wafer_core.distill_lot import STATE
+
+    held = [each.name for each in keep.iterdir()] if keep.exists() else []
+    if others := [name for name in held if name.removesuffix(".partial") not in STATE]:
+        raise UsageError(
+            f"The run would keep its state in {keep}, which holds {others[0]}; move that, or choose another --out."
+        )

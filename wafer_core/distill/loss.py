@@ -36,7 +36,8 @@ class DistillationLoss:
         answers, logits = wanted.mean(dim=(2, 3)), found.mean(dim=(2, 3))
         soft = nn.functional.binary_cross_entropy_with_logits(logits, answers.sigmoid())
         near = nn.functional.mse_loss(logits.clamp(-self.clip, self.clip), answers.clamp(-self.clip, self.clip))
-        places = nn.functional.adaptive_avg_pool2d(wanted, found.shape[-2:])
+        rows, columns = found.shape[-2:]
+        places = nn.functional.adaptive_avg_pool2d(wanted, (rows, columns))
         alike = nn.functional.mse_loss(found, places) / (places.var() + 1e-6)
         return self.answers * soft + self.logits * near + self.maps * alike
 

@@ -30,9 +30,10 @@ from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network
 
-__all__ = ["CHECKPOINT", "PLAN", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
+__all__ = ["CHECKPOINT", "PLAN", "STATE", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
-ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
+STATE = ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
+"""The files that a run keeps its state in."""
 """What a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical
 from wafer_core.distill import Settings, held_out
-from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, pooled
+from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.networks import Network
@@ -35,6 +36,7 @@ class Maps:
         watched: of the lot, held out by a hash of the map, to look at while a student learns.
         names: of the wafers of `watched`.
         held_out: how many maps of the lot are held out, watched or not.
+        origins: the lots, as a card says it: how many maps of each are learned or held out.
         pool: learned beside the lot.
         watched_logits: the teacher's of `watched`.
         calibration_logits: the teacher's of `calibration`.
@@ -44,6 +46,7 @@ class Maps:
     watched: NDArray[np.float32]
     names: tuple[str, ...]
     held_out: int
+    origins: tuple[dict[str, Any], ...]
     pool: Pool
     watched_logits: NDArray[np.float32]
     calibration_logits: NDArray[np.float32]
@@ -110,7 +113,18 @@ def gather(
     watched_logits = yield from _asked(teacher, seen[watched])
     calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
     named = tuple(names[i] for i in watched)
-    return Maps(learned, seen[watched], named, int(kept.sum()), pool, watched_logits, calibration_logits)
+    origins = _origins(lots, {own[i].map_hash for i in np.flatnonzero(taken)})
+    return Maps(learned, seen[watched], named, int(kept.sum()), origins, pool, watched_logits, calibration_logits)
+
+
+def _origins(lots: Sequence[Lot], taken: set[str]) -> tuple[dict[str, Any], ...]:
+    """Return what a card says of lots; a map that several of them hold counts for the first."""
+    left, found = set(taken), []
+    for lot in lots:
+        here = left & {wafer.map_hash for wafer in lot}
+        left -= here
+        found.append(origin(lot, len(here)))
+    return tuple(found)
 
 
 def _left_out(lots: Sequence[Lot], names: Sequence[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ MOST_OF_LOTS = 2048
 AT_ONCE = 64
 """Maps that are made or asked about without a pause."""
 
+_LONGEST_TITLE = 200
 
 Called = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 """Canonical maps float32 (n, 2, S, S) to what a teacher calls on each, bool (n, 8)."""
@@ -43,6 +45,12 @@ class Pool:
 
     maps: NDArray[np.float32]
     data: tuple[dict[str, Any], ...] = ()
+
+
+def origin(lot: Lot, maps: int) -> dict[str, Any]:
+    """Return what a card says of a lot of which so many maps were looked at, its title as a card can hold it."""
+    title = re.sub(r"[\x00-\x1f]", " ", lot.title)[:_LONGEST_TITLE].strip() or "a lot"
+    return {"name": title, "sha256": lot.lot_hash, "labels": False, "maps": maps}
 
 
 def check_pool(settings: Settings, beside: Sequence[Lot]) -> None:
@@ -113,7 +121,7 @@ def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Cal
         part = replayed[start : start + AT_ONCE]
         np.divide(chunk[: len(part)].numpy(), np.float32(255), out=part)
     data = (
-        {"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(free)},
+        origin(lot, len(free)),
         {"name": REPLAYED_NAME, "labels": False, "maps": len(replayed)},
     )
     return Pool(replayed, data)
@@ -136,12 +144,8 @@ def _of_lots(
         if sum(map(len, kept)) >= most:
             break
     counts = np.bincount(np.concatenate(origins)[:most], minlength=len(lots))
-    data = [
-        {"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": int(count)}
-        for lot, count in zip(lots, counts, strict=True)
-        if count
-    ]
-    return Pool(np.concatenate(kept)[:most], tuple(data))
+    data = tuple(origin(lot, int(count)) for lot, count in zip(lots, counts, strict=True) if count)
+    return Pool(np.concatenate(kept)[:most], data)
 
 
 def _others(beside: Sequence[Lot], seed: int, own: set[str]) -> list[tuple[int, Wafer]]:

@@ -37,6 +37,9 @@ _ANSWERED = 32
 _REHEARSING = 0.03
 """The share of the budget after which fewer steps must do, on a machine that is slow or crowded."""
 
+_MOST_OPTIONS = 1_000
+"""Letters of options that a card spells out."""
+
 FRESH = Recipe(steps=1, rate=2e-3)
 GOING_ON = Recipe(steps=1, rate=4e-4, overlays=0.1, noise=0.02, settled=True, anchor=0.5)
 """How random weights are taught, and weights that have learned before."""
@@ -175,18 +178,26 @@ class Run:
         """Return what the card says of the origin; a student brings along what the one it starts from has seen."""
         seed = self.settings.seed
         options = f"--teacher {self.teacher.name} --size {self.settings.size} --seed {seed} --steps {plan.steps}"
-        options = f"{options} {self.settings.unusual()}".rstrip()
         return {
             "teacher_sha256": self.teacher.sha256,
+            **({"start_sha256": self.start.sha256} if self.start else {}),
             "data": [
-                *({"name": lot.title, "sha256": lot.lot_hash, "labels": False, "maps": len(lot)} for lot in self.lots),
+                *self.maps.origins,
                 *self.maps.pool.data,
                 *(self.start.card.made_from["data"] if self.start else ()),
             ],
             "seed": seed,
             "steps": self._steps(),
-            "command": f"python -m wafer_core distill LOT --out DIR {options}",
+            "command": f"python -m wafer_core distill LOT --out DIR {options} {self._unusual()}".rstrip(),
         }
+
+    def _unusual(self) -> str:
+        """Return the options that differ from what is usual; a card has no room for every wafer of a large lot."""
+        options = self.settings.unusual()
+        if len(options) <= _MOST_OPTIONS:
+            return options
+        left_out = f"--without each of the {len(self.settings.without)} wafers that run.json names"
+        return f"{replace(self.settings, without=()).unusual()} {left_out}".lstrip()
 
     def _record(self, plan: Plan, after: Agreement) -> dict[str, Any]:
         """Return what `run.json` holds: settings, models, plan, agreement with the teacher, points of its curves."""

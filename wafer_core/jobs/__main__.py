@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from wafer_core.errors import WaferDistillError
-from wafer_core.jobs.process import IDLE_SECONDS, worker_lock
-from wafer_core.workspace.files import write_whole
+from wafer_core.jobs.process import IDLE_SECONDS, sign, worker_lock
 
 NICENESS = 10
 """The worker gives way to the server, so that pages stay quick."""
@@ -37,7 +36,7 @@ def _serve(root: Path, idle: float) -> int:
         with worker_lock(root, patience=2.0) as held:
             if not held:
                 return 0
-            write_whole(root / "worker.pid", str(os.getpid()).encode())
+            sign(root)
             from wafer_core.jobs.worker import serve, work_waits
 
             serve(root, idle)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
 from wafer_core.workspace import Workspace
+from wafer_core.workspace.database import VERSION
+from wafer_core.workspace.files import write_whole
 
 IDLE_SECONDS = 600.0
 """How long a worker without work stays warm, unless `WAFERDISTILL_WORKER_IDLE` says otherwise."""
@@ -29,14 +32,30 @@ _starting = Lock()
 def ensure_worker(workspace: Workspace) -> bool:
     """Start a worker where work waits and none is alive; return whether one was started.
 
-    Cheap enough for every redraw. Work that a killed worker left behind counts as waiting.
+    Cheap enough for every redraw. Work that a killed worker left behind counts as waiting. A worker of
+    another version is ended, and one of this version goes on with its work at a later call.
     """
     with _starting:
         waits = workspace.most_urgent() is not None
-        if _starts_or_just_failed(workspace.root) or not waits or worker_alive(workspace):
+        if _starts_or_just_failed(workspace.root) or not waits:
+            return False
+        if (pid := worker_pid(workspace)) is not None and not _signed(workspace.root, pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if worker_alive(workspace):
             return False
         _started[workspace.root] = _start(workspace), time.monotonic()
         return True
+
+
+def sign(root: Path) -> None:
+    """Write down which process serves the workspace at `root`, and of which version it is.
+
+    A worker outlives its server, so it may meet one of a later version; what it answers would be
+    kept as that one's.
+    """
+    write_whole(root / "worker.pid", str(os.getpid()).encode())
+    write_whole(root / "worker.version", _signature(os.getpid()).encode())
 
 
 def worker_alive(workspace: Workspace) -> bool:
@@ -69,6 +88,16 @@ def worker_lock(root: Path, patience: float = 0.0) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def _signed(root: Path, pid: int) -> bool:
+    """Whether the worker with this process id is of this version."""
+    path = root / "worker.version"
+    return path.exists() and path.read_text() == _signature(pid)
+
+
+def _signature(pid: int) -> str:
+    return f"{pid} {VERSION}"
 
 
 def _starts_or_just_failed(root: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import secrets
 import shutil
@@ -43,13 +42,10 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
     archive = _opened(data)
     card = _card_of(archive)
     stage = parent / f".kit.{secrets.token_hex(4)}.partial"
-    stage.mkdir(parents=True)
+    home = stage / (card.filename.rpartition("/")[0] or "kit")
+    home.mkdir(parents=True)
     try:
-        (stage / CARD).write_bytes(_content(archive, card, _MOST_CARD_BYTES))
-        name = card.filename.rpartition("/")[0] or "kit"
-        home = stage / name
-        home.mkdir()
-        os.replace(stage / CARD, home / CARD)
+        (home / CARD).write_bytes(_content(archive, card, _MOST_CARD_BYTES))
         for file in files_of(home):
             file.path.write_bytes(_named(archive, card, file.file, file.entry.bytes))
             _check_loads(file)

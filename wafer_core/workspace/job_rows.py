@@ -129,7 +129,8 @@ class JobShelf(Shelf):
             if found and found["state"] in WAITING:
                 if first:
                     connection.execute(
-                        "UPDATE jobs SET first = ?1, urgency = min(urgency, ?2) WHERE id = ?3 AND first != ?1",
+                        "UPDATE jobs SET first = ?1, urgency = min(urgency, ?2) "
+                        "WHERE id = ?3 AND (first != ?1 OR urgency > ?2)",
                         (json.dumps(list(first)), urgency, found["id"]),
                     )
                 return int(found["id"])

@@ -39,8 +39,9 @@ def test_the_header_says_which_graph_it_came_from(int8):
     assert int8.sha256 in c_source(int8)["model.h"]
 
 
-def test_a_name_cannot_leave_its_remark(int8):
-    named = replace(int8, card=replace(int8.card, name="*/ #error \\ x"))
+@pytest.mark.parametrize("name", ["*/ #error \\ x", "**// #error x", "*" + "*/" * 3 + "/ #error"])
+def test_a_name_cannot_leave_its_remark(int8, name):
+    named = replace(int8, card=replace(int8.card, name=name))
     head = c_source(named)["model.h"].partition("#ifndef")[0]
     assert head.count("*/") == 1
     assert "\\" not in head

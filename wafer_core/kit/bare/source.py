@@ -223,4 +223,4 @@ def _float(value: float) -> str:
 
 def _one_line(text: str) -> str:
     """Return a text that cannot end the remark it stands in."""
-    return " ".join(text.replace("*/", "").replace("\\", "").split())
+    return " ".join(text.replace("*/", "* /").replace("\\", "").split())
