@@ -14,6 +14,7 @@ from wafer_core.trust.tally import BETTER, Reached, reached
 
 COLUMNS = {
     "pointing": "pointing",
+    "pointing, evenly": "evenly",
     "pointing, unshared": "unshared",
     "own/other": "own/other",
     "removal": "removal",

@@ -91,6 +91,27 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     opened.close()
 
 
+def test_a_full_disk_is_said_to_be_one(workspace):
+    """SQLite takes the whole transaction back by itself then."""
+    [pages] = workspace.database.row("PRAGMA page_count")
+    workspace.database.write(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"), workspace.database.transaction() as connection:
+        connection.execute("INSERT INTO scores VALUES (x'00', x'00', zeroblob(1000000), x'00')")
+    assert workspace.database.rows("SELECT * FROM scores") == []
+
+
+def test_what_an_older_focused_deeplift_said_is_asked_again():
+    first = Workspace()
+    for method in ("focused-deeplift", "occlusion"):
+        first.put_attributions("a" * 64, "b" * 64, method, [3], np.ones((1, 4, 5), np.float32))
+    first.database.write("PRAGMA user_version = 3")
+    first.close()
+    opened = Workspace()
+    assert opened.attributions("a" * 64, "b" * 64, "focused-deeplift", [3]) == {}
+    assert list(opened.attributions("a" * 64, "b" * 64, "occlusion", [3])) == [3]
+    opened.close()
+
+
 def test_a_workspace_of_a_newer_version_is_left_alone(workspace):
     workspace.close()
     with sqlite3.connect(workspace.root / "workspace.sqlite") as connection:

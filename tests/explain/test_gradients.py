@@ -8,7 +8,7 @@ from torch import nn
 from tests.explaining import ARCHITECTURES, GRIDS, SIZE, healthy, logits, round_wafer, trained_like
 from wafer_core.canonical import canonical_states, channels
 from wafer_core.explain.gradients import AreaResize, explain_network
-from wafer_core.explain.neighbourhood import placed
+from wafer_core.explain.neighbourhood import contested, placed
 from wafer_core.lot import FAIL
 
 SUMMING = ["deeplift", "integrated-gradients"]
@@ -59,9 +59,11 @@ def test_gradcam_of_even_evidence_is_even(grid):
 @pytest.mark.parametrize("grid", GRIDS)
 def test_focused_deeplift_is_the_evidence_of_places_carried_by_dies(architecture, grid):
     network, states = trained_like(architecture), round_wafer(*grid).states
-    focused, credit, places = (
-        explain_network(network, states, SIZE, method, [5, 0]) for method in ("focused-deeplift", "deeplift", "gradcam")
+    patterns = [5, 0, 7, 3, 1, 2, 6, 4]
+    focused, credit = (
+        explain_network(network, states, SIZE, method, patterns) for method in ("focused-deeplift", "deeplift")
     )
-    expected = placed(credit, places, states == FAIL)
+    evidence = explain_network(network, states, SIZE, "gradcam", list(range(8)))
+    expected = placed(credit, contested(evidence, patterns), states == FAIL)
     assert focused == pytest.approx(expected, abs=1e-4 * float(np.abs(expected).max()))
     assert expected.min() < 0 < expected.max()

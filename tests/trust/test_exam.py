@@ -28,7 +28,7 @@ def wafers(disc_states):
         wafer = Wafer("made", f"{seed}", Frame(20, 20), disc_states(20, 20, 0.3, seed))
         failing, regions = wafer.states == 2, np.zeros((8, 20, 20), bool)
         regions[EDGE_LOC, :10], regions[LOC, 10:] = failing[:10], failing[10:]
-        made.append(Constructed(wafer, regions, np.zeros((20, 20), bool)))
+        made.append(Constructed(wafer, regions, regions, np.zeros((20, 20), bool)))
     return made
 
 

@@ -70,6 +70,7 @@ def test_dies_that_fail_on_both_wafers_are_nobodys():
     assert made.shared.sum() == 24 * 24 - 20 * 20
     assert not (made.regions[CENTER] & made.shared).any()
     assert made.regions[CENTER].sum() == 20 * 20
+    assert np.array_equal(made.brought[CENTER], block(20, 44) == FAIL)
 
 
 def test_dies_with_fewer_than_two_failing_neighbours_are_left_out():
@@ -116,4 +117,4 @@ def test_a_die_is_never_made_to_fail_where_there_is_none():
     states = block(24, 40)
     states[:4] = NO_DIE
     made = real_overlays({CENTER: [states], EDGE_RING: [ring(6, 8)]}, 1, seed=0)[0]
-    assert (made.wafer.states[made.regions.any(axis=0)] == FAIL).all()
+    assert (made.wafer.states[made.brought.any(axis=0)] == FAIL).all()

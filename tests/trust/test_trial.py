@@ -23,7 +23,7 @@ def constructed():
     states[regions.any(axis=0)] = FAIL
     states[8, 20] = FAIL
     wafer = Wafer("made", "01", Frame(SIZE, SIZE), states)
-    return Constructed(wafer, regions, np.zeros((SIZE, SIZE), bool))
+    return Constructed(wafer, regions, regions, np.zeros((SIZE, SIZE), bool))
 
 
 class Upper(Linear):
@@ -111,10 +111,12 @@ def test_shared_dies_are_set_aside_where_pointing_says_so(recognizer, exact):
     top = np.unravel_index(exact[0].argmax(), exact[0].shape)
     shared, regions = made.shared.copy(), made.regions.copy()
     shared[top], regions[OWN][top] = True, False
-    found = parts(Trial(recognizer, Constructed(made.wafer, regions, shared), [OWN], 0), exact)
+    overlaid = Constructed(made.wafer, regions, made.brought, shared)
+    found = parts(Trial(recognizer, overlaid, [OWN], 0), exact)
     assert found["pointing"].top == pytest.approx(23 / 25)
     assert found["pointing, unshared"].top == pytest.approx(23 / 24)
     assert found["pointing, unshared"].chance == pytest.approx(23 / 88)
+    assert found["pointing, evenly"].top == pytest.approx(23 / 24)
 
 
 def test_a_steady_explanation_moves_less_than_a_shuffled_one(recognizer, trial, exact):

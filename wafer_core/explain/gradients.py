@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wafer_core.canonical import area_weights, channels
-from wafer_core.explain.neighbourhood import placed
+from wafer_core.explain.neighbourhood import contested, placed
 from wafer_core.lot import FAIL, PASS
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def explain_network(
     # A die that fails is one channel up and the other down: its credit is both.
     dies = _array(credit.sum(dim=1))
     if method == "focused-deeplift":
-        return placed(dies, _places(explained, network, wafers[:1], patterns), states == FAIL)
+        places = contested(_evidence(explained, network, wafers[:1]), patterns)
+        return placed(dies, places, states == FAIL)
     return dies
 
 
@@ -114,10 +115,10 @@ def _gradcam(explained: nn.Module, layer: nn.Module, wafers: Tensor, patterns: l
     return _on_dies(cells, wafers.shape[-2:])
 
 
-def _places(explained: nn.Sequential, network: Network, wafer: Tensor, patterns: list[int]) -> NDArray[np.float32]:
-    """Return each die's share of the class maps, whose mean is the logit without its bias."""
+def _evidence(explained: nn.Sequential, network: Network, wafer: Tensor) -> NDArray[np.float32]:
+    """Return each die's share of every class map, (8, rows, columns); a map's mean is its logit without the bias."""
     with torch.no_grad():
-        cells = network.class_maps(network.features(explained[0](wafer)))[0, patterns]
+        cells = network.class_maps(network.features(explained[0](wafer)))[0]
     return _on_dies(_array(cells / cells[0].numel()), wafer.shape[-2:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -10,43 +11,75 @@ from numpy.typing import NDArray
 Dies = NDArray[np.float32]
 """Credit per pattern and die, float32 (patterns, rows, columns)."""
 
-REACH = 6
-WINDOW = tuple(comb(2 * REACH, step) / 4**REACH for step in range(2 * REACH + 1))
-"""Weights along rows and columns of the window that credit is summed in: a bell, six tenths of it within a die.
+NEAR, WIDE = 6, 12
+"""How far, in dies, the two windows reach that credit is summed in: bells, six tenths of the one within a die, seven
+tenths of the other within two.
 
-With a narrower one teacher and student agree less, with a wider one both point less often at the right region.
+In the wider one teacher and student agree more, in the narrower one evidence keeps better to its own pattern.
 """
 
+CONTESTED = 0.25
+"""The share of what a place says for other patterns that is taken from what it says for one."""
 
-def summed_nearby(credit: Dies, failing: NDArray[np.bool_]) -> Dies:
-    """Return for each failing die the credit of the failing dies around it, weighted by `WINDOW`; zero elsewhere."""
+
+def summed_nearby(credit: Dies, failing: NDArray[np.bool_], reach: int = NEAR) -> Dies:
+    """Return for each failing die the credit of the failing dies around it, weighted by a bell; zero elsewhere.
+
+    Args:
+        credit: what each die was credited with.
+        failing: bool (rows, columns).
+        reach: how far the bell goes, in dies.
+    """
     rows, columns = failing.shape
-    near = _window(rows) @ (credit * failing) @ _window(columns)
+    near = _window(rows, reach) @ (credit * failing) @ _window(columns, reach)
     return (near * failing).astype(np.float32, copy=False)
+
+
+def contested(evidence: Dies, patterns: list[int]) -> Dies:
+    """Return what places say for some patterns where a place speaks for others too.
+
+    Args:
+        evidence: of every pattern at each die's place, (all patterns, rows, columns).
+        patterns: which of them are asked for.
+
+    Returns:
+        (len(patterns), rows, columns): evidence for a pattern less a share of that for others, at
+        least 0; evidence against it as it is.
+    """
+    speaking = np.maximum(evidence, 0.0)
+    own = evidence[patterns]
+    others = speaking.sum(axis=0) - speaking[patterns]
+    return np.where(own > 0, np.maximum(own - CONTESTED * others, 0.0), own).astype(np.float32, copy=False)
 
 
 def placed(credit: Dies, places: Dies, failing: NDArray[np.bool_]) -> Dies:
     """Return the evidence of places, carried by the failing dies that earned it.
 
-    Where a place speaks for the pattern, a die carries its evidence in proportion to what the
-    failing dies in its `WINDOW` were credited with, all of it at the most credited die of the wafer
-    and none where that is not positive. Where a place speaks against the pattern, its failing dies
-    do too.
+    Where a place speaks for the pattern, a die carries its evidence by the square of what the
+    failing dies in a `WIDE` window around it were credited with, all of it at the most credited die
+    of the wafer and none where that is not positive. Where a place speaks against the pattern, its
+    failing dies do too.
 
     Args:
         credit: what each die was credited with.
         places: evidence per pattern at each die's place, (patterns, rows, columns).
         failing: bool (rows, columns).
     """
-    earned = np.maximum(summed_nearby(credit, failing), 0.0)
+    earned = np.maximum(summed_nearby(credit, failing, WIDE), 0.0)
     most = earned.max(axis=(1, 2), keepdims=True, initial=0.0)
-    share = np.divide(earned, most, out=np.zeros_like(earned), where=most > 0)
+    share = np.divide(earned, most, out=np.zeros_like(earned), where=most > 0) ** 2
     return (places * np.where(places > 0, share, failing)).astype(np.float32, copy=False)
 
 
-def _window(cells: int) -> NDArray[np.float32]:
-    """Return the symmetric float32 (cells, cells) matrix that sums a row of cells within the window."""
+@cache
+def bell(reach: int) -> tuple[float, ...]:
+    """Return the 2 * reach + 1 weights of a bell that sums to one."""
+    return tuple(comb(2 * reach, step) / 4**reach for step in range(2 * reach + 1))
+
+
+def _window(cells: int, reach: int) -> NDArray[np.float32]:
+    """Return the symmetric float32 (cells, cells) matrix that sums a row of cells within a bell."""
     apart = np.subtract.outer(np.arange(cells), np.arange(cells))
-    weights = np.array([*WINDOW, 0.0])
-    window: NDArray[np.float32] = weights[np.minimum(np.abs(apart) + REACH, 2 * REACH + 1)].astype(np.float32)
+    weights = np.array([*bell(reach), 0.0])
+    window: NDArray[np.float32] = weights[np.minimum(np.abs(apart) + reach, 2 * reach + 1)].astype(np.float32)
     return window

@@ -38,11 +38,14 @@ class Constructed:
         wafer: what a model sees.
         regions: bool (8, rows, columns) failing dies that each pattern made fail, background left
             out; empty for a pattern that is not there or does not count.
+        brought: bool (8, rows, columns) the same dies and those that fail for another reason as well,
+            which on an overlay belong to no region.
         shared: bool (rows, columns) failing dies that more than one pattern or source made fail.
     """
 
     wafer: Wafer
     regions: NDArray[np.bool_]
+    brought: NDArray[np.bool_]
     shared: NDArray[np.bool_]
 
     @property
@@ -91,7 +94,8 @@ def real_overlays(sources: Mapping[int, Sequence[NDArray[np.uint8]]], count: int
 
 def _simulated_mix(random: Generator, number: int) -> Constructed:
     drawn = labelled_wafer(random, random_outline(random), MIXED_SETS[random.integers(len(MIXED_SETS))])
-    return Constructed(_wafer("simulated", number, drawn.states), drawn.regions, drawn.regions.sum(axis=0) > 1)
+    shared = drawn.regions.sum(axis=0) > 1
+    return Constructed(_wafer("simulated", number, drawn.states), drawn.regions, drawn.regions, shared)
 
 
 def _real_overlay(
@@ -102,12 +106,12 @@ def _real_overlay(
     clusters = [regridded(clustered_fails(states), SIDE, SIDE) for states in maps]
     maps = [regridded(states, SIDE, SIDE) for states in maps]
     shared = (maps[0] == FAIL) & (maps[1] == FAIL)
-    regions = np.zeros((len(PATTERNS), SIDE, SIDE), dtype=bool)
+    regions, brought = np.zeros((2, len(PATTERNS), SIDE, SIDE), dtype=bool)
     for pattern, cluster in zip(pair, clusters, strict=True):
         alone = cluster & ~shared
         if alone.sum() >= max(LEAST_DIES, LEAST_UNSHARED * cluster.sum()):
-            regions[pattern] = alone
-    return Constructed(_wafer("overlay", number, overlay(maps)), regions, shared)
+            regions[pattern], brought[pattern] = alone, cluster
+    return Constructed(_wafer("overlay", number, overlay(maps)), regions, brought, shared)
 
 
 def _wafer(kind: str, number: int, states: NDArray[np.uint8]) -> Wafer:

@@ -17,6 +17,7 @@ LOWER = "lower"
 
 BETTER: dict[str, str] = {
     "pointing": HIGHER,
+    "pointing, evenly": HIGHER,
     "pointing, unshared": HIGHER,
     "own/other": HIGHER,
     "removal": LOWER,

@@ -133,11 +133,19 @@ class Trial:
         ]
 
     def _where(self, credit: Dies, k: int) -> dict[str, Part]:
-        """Return where the credit lies: pointing, and own/other against all patterns beside it."""
+        """Return where the credit lies: pointing, and own/other against all patterns beside it.
+
+        Beside them stands what pointing would be for one who knows which dies the pattern's source
+        brought, and chooses evenly: whether another source failed them too, no map tells.
+        """
         made = self.constructed
         dies, known = made.wafer.states > 0, made.failing & ~made.shared
         own, others = made.regions[k], [made.regions[other] for other in made.others(k)]
-        parts = {"pointing": Part(scores.pointing(credit[dies], own[dies]), 1.0, float(own[made.failing].mean()))}
+        chance, evenly = float(own[made.failing].mean()), float(own[made.brought[k]].mean())
+        parts = {
+            "pointing": Part(scores.pointing(credit[dies], own[dies]), 1.0, chance),
+            "pointing, evenly": Part(evenly, 1.0, chance),
+        }
         if (own & known).any():
             hit = scores.pointing(credit[known], own[known])
             parts["pointing, unshared"] = Part(hit, 1.0, float(own[known].mean()))

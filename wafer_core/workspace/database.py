@@ -11,7 +11,7 @@ from threading import RLock
 
 from wafer_core.errors import UsageError
 
-VERSION = 3
+VERSION = 4
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -69,6 +69,8 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "CREATE TABLE models (folder TEXT PRIMARY KEY, name TEXT UNIQUE, note TEXT NOT NULL DEFAULT '', "
         "archived REAL, imported REAL) WITHOUT ROWID",
     ),
+    # Focused DeepLift became another method of the same name; what it said is asked again when it is looked at.
+    3: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
 }
 """What makes a file of one version one of the next."""
 
@@ -133,7 +135,9 @@ class Database:
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # SQLite has rolled back by itself where the disk is full; a second time would hide that it is.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
