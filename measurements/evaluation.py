@@ -188,8 +188,11 @@ def record(table: Table, contested: Sequence[Contested] = ()) -> dict[str, objec
     }
 
 
-def print_rivals(contested: Sequence[Contested]) -> None:
-    """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none."""
+def print_rivals(contested: Sequence[Contested], teacher_sha256: str) -> None:
+    """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none.
+
+    Below stand those whose teacher, or whose thresholds' and decoder's, was another than the one shown.
+    """
     lines = list(dict.fromkeys(line for each in contested for line in each.rates))
     heads = ["method", "reads labels", "steps", "seeds", "parameters", "macs"]
     print()
@@ -205,6 +208,9 @@ def print_rivals(contested: Sequence[Contested]) -> None:
         first = each.rivals[0]
         figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each.rates[line]) for line in lines]
         _row([each.method, reads, steps, seeds, f"{first.parameters:,}", f"{multiplications(first):,}", *figures])
+    others = [one.name for each in contested for one in each.rivals if one.made.teacher_sha256 != teacher_sha256]
+    if others:
+        print(f"\nMade beside another teacher: {', '.join(others)}.")
 
 
 def _rival_verdicts(rival: Rival, one: Examples) -> Sets:

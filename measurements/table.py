@@ -41,7 +41,7 @@ def main() -> None:
     table = measure(models, sets, options.part)
     print_table(table)
     contested = measure_rivals(trained(options.rivals), sets)
-    print_rivals(contested)
+    print_rivals(contested, models[0].sha256)
     if options.out:
         options.out.write_text(json.dumps(record(table, contested), indent=1))
 

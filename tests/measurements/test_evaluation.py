@@ -11,7 +11,7 @@ from wafer_core.models.folder import resolve
 from wafer_core.models.weights import load_network
 from wafer_core.training.validation import Examples
 
-SIZE = 12
+SIZE, TEACHER = 12, "f" * 64
 LABELS = np.eye(9, 8, dtype=bool)
 """A wafer of each pattern and a normal one."""
 
@@ -29,7 +29,7 @@ class Reads(nn.Module):
 
 
 def rival(seed):
-    made = Made("student-soft", seed, 7, SIZE, "free", (0.5,) * 8, "f" * 64)
+    made = Made("student-soft", seed, 7, SIZE, "free", (0.5,) * 8, TEACHER)
     return Rival(made, Reads(everything=seed == 1))
 
 
@@ -51,11 +51,16 @@ def test_every_seed_of_what_was_trained_is_measured(contested):
 
 
 def test_what_was_not_trained_is_said_not_to_be(contested, capsys):
-    print_rivals(contested)
+    print_rivals(contested, TEACHER)
     *_, soft, missing = capsys.readouterr().out.splitlines()
     assert "| student-soft | no | 7 | 0, 1 |" in soft
     assert "| 0.0 / 100.0 |" in soft
     assert missing.startswith("| dc-net-plain | yes | not trained here |")
+
+
+def test_rivals_of_another_teacher_are_named(contested, capsys):
+    print_rivals(contested, "0" * 64)
+    assert capsys.readouterr().out.endswith("Made beside another teacher: student-soft-0, student-soft-1.\n")
 
 
 def test_the_record_names_method_seed_and_figure(contested):
