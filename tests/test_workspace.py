@@ -184,6 +184,14 @@ def test_a_changed_answer_makes_a_new_lot_beside_the_old(workspace):
     assert workspace.reread(new, ReadingOptions(pass_bins=(3,))) == old
 
 
+def test_a_lot_that_is_called_otherwise_is_titled_so(workspace, disc_states):
+    lot_id = workspace.read_upload([npz(disc_states)])
+    renamed = workspace.lot(workspace.reread(lot_id, ReadingOptions(lot="A1234")))
+    assert (renamed.title, renamed.wafers[0].lot) == ("A1234", "A1234")
+    turned = workspace.reread(lot_id, ReadingOptions(orientation="rotate-90"))
+    assert workspace.lot(turned).title == "lot7"
+
+
 def test_a_turned_lot_turns_back(workspace, disc_states):
     straight = workspace.read_upload([npz(disc_states)])
     turned = workspace.reread(straight, ReadingOptions(orientation="rotate-90"))

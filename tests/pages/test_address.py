@@ -1,10 +1,14 @@
 """The address is the only memory of a view, and a page that was left does not come back through it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from wafer_core.lot import Lot
+from wafer_core.patterns import flags
+from wafer_core.ui import state
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -24,3 +28,34 @@ def test_widgets_of_a_page_left_behind_change_nothing(visit: Visit, lots: list[s
     assert app.query_params["sort"] in ("yield", ["yield"])
     app.selectbox(key="address-sort").set_value("margin").run()
     assert app.query_params["sort"] in ("margin", ["margin"])
+
+
+@pytest.mark.parametrize("page", ["lot", "wafer", "compare", "distill"])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"student": "teacher"}, "teacher is no student"),
+        ({"teacher": "student-int8"}, "student-int8 is no teacher"),
+        ({"student": 300 * "x"}, "xxx"),
+        ({"lot": "![seen](https://example.org/p.png)"}, r"!\[seen\]"),
+    ],
+)
+def test_an_address_that_cannot_be_used_ends_in_a_sentence(
+    visit: Visit, page: str, asked: dict[str, str], said: str
+) -> None:
+    app = visit(page, **asked)
+    assert not app.exception
+    assert any(said in error.value for error in app.error)
+
+
+def test_runs_are_listed_from_the_first_where_the_address_names_no_page(visit: Visit) -> None:
+    for asked in ("\u00b2", "9" * 5000, "-1"):
+        assert not visit("distill", runs=asked).exception
+
+
+def test_labels_that_come_with_a_second_upload_are_seen(store: Workspace, small_lot: Lot) -> None:
+    lot_id = store.add_lot(small_lot)
+    assert not state.load_lot(lot_id).labelled
+    store.add_lot(replace(small_lot, wafers=tuple(replace(one, labels=flags(["Loc"])) for one in small_lot)))
+    state.opened(lot_id)
+    assert state.load_lot(lot_id).labelled

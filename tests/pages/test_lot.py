@@ -1,12 +1,13 @@
 """The Lot page: lots in and out, what the cards say, filters in the address, reading options."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wafer_core.lot import Lot
+from wafer_core.lot import Lot, Note
 from wafer_core.ui import gallery, lot_picker, opinions
 from wafer_core.workspace import Workspace
 
@@ -250,3 +251,19 @@ def _opinion(store: Workspace, lot: Lot, name: str) -> opinions.Opinion:
     stored = store.scores(model.sha256, [wafer.map_hash for wafer in lot])
     verdicts = decode_with(model, stored.logits)
     return opinions.Opinion(model, verdicts, stored.present, verdict_titles(verdicts))
+
+
+@pytest.mark.parametrize(
+    ("texts_of_notes", "rows"),
+    [
+        (["57 rows (lines 102-158) left out: x is blank."], 57),
+        (["1,057 rows (lines 9-1065) left out: x is blank.", "1 row (line 7) left out: y is blank."], 1058),
+        (["Lines are missing."], 1),
+    ],
+)
+def test_the_rows_left_out_are_counted(
+    visit: Visit, store: Workspace, small_lot: Lot, texts_of_notes: list[str], rows: int
+) -> None:
+    notes = tuple(Note("rejected", "a.csv", text) for text in texts_of_notes)
+    app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
+    assert any(one.label.endswith(f"rows left out: {rows}") for one in app.expander)

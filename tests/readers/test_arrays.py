@@ -114,6 +114,7 @@ def test_labels_of_mixedwm38_are_its_eight_bits():
         ([[0, 4, 0], [4, 7, 4], [0, 4, 0]], ReadingOptions(pass_bins=(4,)), 4),
         ([[-1, 0, -1], [0, 7, 0], [-1, 0, -1]], ReadingOptions(pass_bins=(0,)), 4),
         ([[0, 1, 0], [1, 2, 1], [0, 1, 0]], ReadingOptions(cells="bins", pass_bins=(2,)), 1),
+        ([[0, 1, 0], [1, 3, 1], [0, 1, 0]], ReadingOptions(pass_bins=(3,)), 1),
         ([[np.nan, 1, np.nan], [1, 7, 1], [np.nan, 1, np.nan]], ReadingOptions(), 4),
     ],
 )
@@ -123,6 +124,14 @@ def test_arrays_of_bins_keep_them(values, options, passing):
     assert wafer.dies == 5
     assert wafer.bins[0, 0] == -1
     assert wafer.bins[1, 1] == values[1][1]
+
+
+def test_what_the_arrays_of_one_file_hold_is_judged_together():
+    one, two = np.array([[0, 1, 0], [3, 7, 1]]), np.array([[0, 3], [1, 1]], dtype=np.float32)
+    lot = read([npz(w01=one, w02=two)])
+    assert [wafer.bins is None for wafer in lot] == [False, False]
+    assert [(wafer.passing, wafer.failing) for wafer in lot] == [(2, 2), (2, 1)]
+    assert lot.wafers[1].bins.tolist() == [[-1, 3], [1, 1]]
 
 
 @pytest.mark.parametrize(

@@ -198,9 +198,12 @@ def _sound_files(folders: Sequence[Path], wanted: str) -> Iterator[ModelFile]:
 
 
 def _at_path(path: Path) -> ModelFile | None:
-    if path.is_dir():
-        return files_of(path)[0]
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            return files_of(path)[0]
+        if not path.is_file():
+            return None
+    except OSError:  # a name too long for any file, say
         return None
     folder = path.parent
     for model in files_of(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -78,16 +79,23 @@ def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
             archive.name,
             f"it holds no wafer maps ({found}); give maps of die states as one array (wafers, rows, columns).",
         )
-    drafts: list[Draft] = []
-    notes: list[Note] = []
-    for key in keys:
-        stack, _ = _as_stack(archive.name, archive.read(key))
-        cells = from_array(archive.name, stack, options)
-        wafer = None if re.fullmatch(r"arr_\d+", key) else key
-        drafts.append(Draft(cells.states[0], wafer=wafer, bins=None if cells.bins is None else cells.bins[0]))
-        notes += [note for note in cells.notes if note not in notes]
-    limits.check_lot(archive.name, len(drafts), sum(d.states.size for d in drafts), drafts[0].bins is not None)
-    return Reading("npz, one array a wafer", drafts, notes)
+    limits.check_lot(archive.name, len(keys), sum(prod(archive.headers[key].shape) for key in keys), with_bins=False)
+    maps = [_as_stack(archive.name, archive.read(key))[0][0] for key in keys]
+    # One file has one meaning: what its wafers hold is judged together.
+    cells = from_array(archive.name, np.concatenate([each.ravel() for each in maps]), options)
+    limits.check_lot(archive.name, len(maps), cells.states.size, cells.bins is not None)
+    ends = np.cumsum([each.size for each in maps])[:-1]
+    states = np.split(cells.states, ends)
+    bins = [None] * len(maps) if cells.bins is None else np.split(cells.bins, ends)
+    drafts = [
+        Draft(
+            state.reshape(each.shape),
+            wafer=None if re.fullmatch(r"arr_\d+", key) else key,
+            bins=None if b is None else b.reshape(each.shape),
+        )
+        for key, each, state, b in zip(keys, maps, states, bins, strict=True)
+    ]
+    return Reading("npz, one array a wafer", drafts, cells.notes)
 
 
 def _reading(name: str, layout: str, cells: Cells, beside: _Companions, notes: list[Note] | None = None) -> Reading:

@@ -55,8 +55,8 @@ def states_of(bins: NDArray[np.integer], passing: Sequence[int]) -> NDArray[np.u
 def from_array(name: str, values: NDArray[Any], options: ReadingOptions) -> Cells:
     """Read the numbers of an npz or npy file, of any shape.
 
-    Values within 0..3 are states. Others are bins, and a cell below 0 or not a number is no die;
-    where there is none of either, 0 is no die.
+    Values within 0..3 are states unless the options say which bins pass. Others are bins, and a cell
+    below 0 or not a number is no die; where there is none of either, 0 is no die.
 
     Raises:
         ReadingQuestion: fractions, or bins that do not say which of them pass.
@@ -74,7 +74,8 @@ def from_array(name: str, values: NDArray[Any], options: ReadingOptions) -> Cell
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     if high > _INT32 or low < -_INT32:
         raise UnreadableFile(name, f"it holds values such as {high if high > _INT32 else low}, which are not bins.")
-    if options.cells == "states" or (options.cells is None and low >= 0 and high <= 3):
+    kind = options.cells or ("bins" if options.pass_bins is not None else None)
+    if kind == "states" or (kind is None and low >= 0 and high <= 3):
         states = _as_states(name, values, low, high)
         bins = None
     else:

@@ -16,7 +16,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.ui import comparison, state
 from wafer_core.ui.before_after import Guarded, Side, ask_guard, guarded
 from wafer_core.ui.opinions import watch
-from wafer_core.ui.words import count, plain, probability
+from wafer_core.ui.words import count, plain, probability, unmarked
 from wafer_core.workspace import Approval, is_shipped
 
 ASKED = "approve"
@@ -140,7 +140,7 @@ def _approve(student: ModelFile, found: Guarded | None, sides: Sequence[Side]) -
     try:
         store.approve(student.name, note=store.model_row(student).note, run=run, figures=figures(found, sides))
     except WaferDistillError as problem:
-        st.error(str(problem), title="It was not approved")
+        st.error(unmarked(problem), title="It was not approved")
         return
     state.put(**{ASKED: None})
     st.rerun()
@@ -150,7 +150,7 @@ def _withdraw(standing: Approval) -> None:
     try:
         state.workspace().withdraw_approval(standing.id)
     except WaferDistillError as problem:
-        st.error(str(problem), title="Nothing was taken back")
+        st.error(unmarked(problem), title="Nothing was taken back")
         return
     st.rerun()
 

@@ -95,6 +95,5 @@ def _list(
     pressed = st.session_state.get("open-wafer")
     if pressed is not None:
         name = wafers[shown[pressed.row]].name
-        state.go(
-            "wafer", lot=comparison.ground.lot_id, wafer=name, student=one.name if one.model.role == "student" else None
-        )
+        whose = {"student": one.name} if one.model.role == "student" else {}
+        state.go("wafer", lot=comparison.ground.lot_id, wafer=name, **whose)

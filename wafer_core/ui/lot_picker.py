@@ -12,7 +12,7 @@ from wafer_core.errors import ReadingQuestion, WaferDistillError
 from wafer_core.lot import ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.ui import reading, state
-from wafer_core.ui.words import count, percent, shortened
+from wafer_core.ui.words import count, percent, shortened, unmarked
 from wafer_core.workspace import LotRow
 
 SOURCES = {"sample": "real sample", "upload": "uploaded", "simulated": "simulated"}
@@ -85,7 +85,7 @@ def _dialog() -> None:
     pending = state.address("upload", NEW)
     known = state.workspace().upload(pending) if pending and pending != NEW else None
     if pending and known:
-        st.caption("Read from " + ", ".join(known.names))
+        st.caption("Read from " + ", ".join(map(unmarked, known.names)))
         _read(pending)
         st.button("Choose other files", on_click=_open, type="tertiary", icon=":material/undo:")
         return
@@ -113,9 +113,10 @@ def _read(upload: str) -> None:
         reading.ask(upload, question)
         return
     except WaferDistillError as problem:
-        st.error(str(problem), title="These files cannot be read")
+        st.error(unmarked(problem), title="These files cannot be read")
         return
     reading.forget(upload)
+    state.opened(lot_id)
     state.put(lot=lot_id, **dict.fromkeys(("upload", "wafer", "page", "pattern", "show", "grid")))
     st.rerun()
 
@@ -125,7 +126,8 @@ def read_again(lot_id: str, options: ReadingOptions) -> None:
     try:
         other = state.workspace().reread(lot_id, options)
     except WaferDistillError as problem:
-        st.error(str(problem), title="It cannot be read that way")
+        st.error(unmarked(problem), title="It cannot be read that way")
         return
+    state.opened(other)
     state.put(lot=other, **dict.fromkeys(("wafer", "page", "grid")))
     st.rerun()

@@ -10,7 +10,7 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import approval, kit_button, state
 from wafer_core.ui.before_after import guarded
-from wafer_core.ui.words import human_bytes, human_count, plain
+from wafer_core.ui.words import human_bytes, human_count, plain, unmarked
 from wafer_core.workspace import ModelRow, is_shipped
 from wafer_core.workspace.models import MOST_NOTE
 
@@ -159,7 +159,7 @@ def _save(student: ModelFile, row: ModelRow, name: str, note: str) -> None:
         if note != row.note:
             store.annotate_model(student, note)
     except WaferDistillError as problem:
-        st.error(str(problem))
+        st.error(unmarked(problem))
         return
     if name != row.name:
         _follow(student.stem, name)
@@ -203,7 +203,7 @@ def _import() -> None:
         with st.spinner("Checking …"):
             model = state.workspace().import_model(file.getvalue())
     except WaferDistillError as problem:
-        st.error(str(problem), title="This kit cannot be imported")
+        st.error(unmarked(problem), title="This kit cannot be imported")
         return
     _say(f"{model.stem} was imported; choose it by this name on any page.")
     st.rerun()

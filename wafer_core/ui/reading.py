@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
@@ -104,7 +105,12 @@ def _line(lot: Lot) -> str:
 
 
 def _number(notes: tuple[Note, ...], kind: NoteKind) -> int:
-    return sum(note.kind == kind for note in notes)
+    """Return how many notes there are of a kind, or how many rows were left out: such a note begins with its number."""
+    found = [note.text for note in notes if note.kind == kind]
+    if kind != "rejected":
+        return len(found)
+    begins = [re.match(r"[0-9,]{1,12} ", text) for text in found]
+    return sum(int(one.group().replace(",", "")) if one else 1 for one in begins)
 
 
 def _notes(lot: Lot) -> None:

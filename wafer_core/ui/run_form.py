@@ -12,7 +12,7 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui import allowance, opinions, run_figures, run_settings, sizes, state
 from wafer_core.ui.comparison import measured_on
-from wafer_core.ui.words import count
+from wafer_core.ui.words import count, unmarked
 from wafer_core.workspace import JobRow
 
 BUDGETS = {
@@ -63,7 +63,7 @@ def start(hand: state.Hand, settings: dict[str, object]) -> None:
     try:
         run = jobs.submit_distil(store, hand.lot_id, settings, _trainable(hand.teacher))
     except WaferDistillError as problem:
-        st.error(str(problem), title="This run cannot start")
+        st.error(unmarked(problem), title="This run cannot start")
         return
     jobs.ensure_worker(store)
     state.put(run=str(run))

@@ -24,7 +24,7 @@ from wafer_core.ui import (
     state,
 )
 from wafer_core.ui.comparison import benchmark_exact
-from wafer_core.ui.words import count, duration, human_bytes, percent, plain
+from wafer_core.ui.words import count, duration, human_bytes, percent, plain, unmarked
 from wafer_core.workspace import JobRow, ProgressPoint
 
 SPARKS = 120
@@ -254,7 +254,7 @@ def _again(job: JobRow) -> None:
     try:
         run = jobs.submit_distil(store, job.lot, job.payload["settings"], store.model_of(job.payload["sha256"]))
     except WaferDistillError as problem:
-        st.error(str(problem), title="This run cannot start")
+        st.error(unmarked(problem), title="This run cannot start")
         return
     jobs.ensure_worker(store)
     state.put(run=str(run))
@@ -277,7 +277,7 @@ def _done(job: JobRow) -> None:
         st.caption(slowed + more)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
-            state.go("lot", lot=job.lot, student=student.name)
+            state.go("lot", lot=job.lot, student=student.name, wafer=None)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
         approval.button(student, found)
@@ -333,7 +333,8 @@ def earlier(runs: Sequence[JobRow]) -> None:
         st.caption("None yet. Choose a lot, a size and a time above, and start one.")
         return
     pages = -(-len(runs) // PAGE)
-    at = min(int(state.address("runs") or 1), pages) if (state.address("runs") or "1").isdigit() else 1
+    asked = state.address("runs") or "1"
+    at = min(int(asked), pages) if asked.isdecimal() and len(asked) < 10 else 1
     for column, title in zip(st.columns(WIDTHS), ("Run", "Agreement", "Benchmark", "State", ""), strict=True):
         column.caption(title)
     for job in runs[(max(at, 1) - 1) * PAGE :][:PAGE]:

@@ -17,9 +17,10 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from wafer_core.charts import Role, Theme
-from wafer_core.errors import WaferDistillError
+from wafer_core.errors import UnknownModel, WaferDistillError
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
+from wafer_core.ui.words import unmarked
 from wafer_core.workspace import LotRow, Workspace
 
 Page = Literal["lot", "wafer", "compare", "distill"]
@@ -189,6 +190,11 @@ def _spare() -> None:
     gc.freeze()
 
 
+def opened(lot_id: str) -> None:
+    """Read a lot anew the next time: opening its files again may have brought labels, which are outside its id."""
+    load_lot.clear(lot_id)
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def load_lot(lot_id: str) -> Lot:
     """Return a lot of the workspace; an id names its content, so it is read once."""
@@ -223,7 +229,7 @@ def in_hand() -> Hand:
     asked = address("lot")
     if asked is not None and asked not in rows:
         st.error(
-            f"No lot in this workspace has the id {asked}. It may have been opened on another machine; "
+            f"No lot in this workspace has the id {unmarked(asked)}. It may have been opened on another machine; "
             "choose a lot on the left or upload its files again.",
             title="This lot is not here",
         )
@@ -242,9 +248,12 @@ def model_in_hand(role: Role) -> ModelFile:
     Stops the page with a sentence where it cannot be used.
     """
     try:
-        model = workspace().model(address(role) or DEFAULTS[role])
+        asked = address(role)
+        model = workspace().model(asked or DEFAULTS[role])
+        if model.role != role:
+            raise UnknownModel(f"{asked} is no {role}; choose one on the left.")
         model.known()  # a damaged reference is told here, and not where a verdict is drawn
     except WaferDistillError as problem:
-        st.error(str(problem), title=f"The {role} cannot be used")
+        st.error(unmarked(problem), title=f"The {role} cannot be used")
         st.stop()
     return model

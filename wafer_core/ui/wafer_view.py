@@ -21,7 +21,7 @@ from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain
+from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain, unmarked
 from wafer_core.workspace import JobRow
 
 PART = "answers"
@@ -46,7 +46,7 @@ def position(hand: state.Hand, said: Opinions) -> int:
     try:
         return hand.lot.position(asked)
     except UnknownWafer as problem:
-        st.error(str(problem), title="This wafer is not in the lot in hand")
+        st.error(unmarked(problem), title="This wafer is not in the lot in hand")
         state.link("lot", "Back to the lot", wafer=None)
         st.stop()
 

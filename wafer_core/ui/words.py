@@ -54,6 +54,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip(' ,;:(')}…"
 
 
+def unmarked(text: object) -> str:
+    """Escape what would make a link, a picture, a formula or other type of a sentence that quotes a file or address."""
+    return "".join("\\" + sign if sign in r"\`*_[]<$~" else sign for sign in str(text))
+
+
 def plain(text: str) -> str:
     """Escape what Markdown would read as markup, because names and ids come from files."""
     return "".join("\\" + sign if sign in r"\`*_{}[]()#+-.!|~$:<>" else sign for sign in text)

@@ -150,10 +150,12 @@ class LotShelf(Shelf):
             return self._read(
                 self.add_files([NamedBytes(path.name, path.read_bytes())]), options, line.source, line.title
             )
-        row = self.database.row("SELECT upload, source, title FROM lots WHERE id = ?", (lot_id,))
+        row = self.database.row("SELECT upload, source, title, options FROM lots WHERE id = ?", (lot_id,))
         if row is None:
             raise _unknown(lot_id)
-        return self._read(row["upload"], options, row["source"], row["title"])
+        # A lot that is called otherwise from now on is titled by its new name.
+        title = row["title"] if options.lot == _options(row["options"]).lot else None
+        return self._read(row["upload"], options, row["source"], title)
 
     def _read(self, upload_id: str, options: ReadingOptions, source: Source, title: str | None) -> str:
         return self._keep(read(self.upload_files(upload_id), options, title=title), source, upload_id)
