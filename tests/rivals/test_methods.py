@@ -5,7 +5,7 @@ import pytest
 
 from rivals import __main__ as command
 from rivals.methods import METHODS
-from rivals.shelf import trained
+from rivals.shelf import TRAINED, trained
 from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
 
@@ -59,6 +59,14 @@ def test_what_was_not_finished_is_not_there(fake_data, teacher, tmp_path):
     (tmp_path / "student-soft-0").mkdir()
     (tmp_path / "student-soft-0" / "weights.safetensors").write_bytes(b"half")
     assert trained(tmp_path)["student-soft"] == []
+
+
+def test_what_lies_trained_here_saw_the_same_number_of_steps_and_two_seeds():
+    found = {method: rivals for method, rivals in trained(TRAINED).items() if rivals}
+    assert {"student-labels", "student-hard", "student-soft"} < set(found)
+    for rivals in found.values():
+        assert [rival.made.seed for rival in rivals] == [0, 1]
+    assert len({rival.made.steps for rivals in found.values() for rival in rivals}) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -56,7 +56,9 @@ def shortened(text: str, most: int) -> str:
 
 def unmarked(text: object) -> str:
     """Escape what would make a link, a picture, a formula or other type of a sentence that quotes a file or address."""
-    return "".join("\\" + sign if sign in r"\`*_[]<$~" else sign for sign in str(text))
+    escaped = "".join("\\" + sign if sign in r"\`*_[]<$~" else sign for sign in str(text))
+    # An address makes a link of itself.
+    return escaped.replace("://", r":\//").replace("www.", r"www\.")
 
 
 def plain(text: str) -> str:
