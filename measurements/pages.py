@@ -150,6 +150,7 @@ def _flips(page: Page, repeats: int) -> list[float]:
     canvas = page.get_by_role("figure", name="Die map of wafer").locator("canvas")
     times: list[float] = []
     for number in range(repeats):
+        canvas.wait_for()
         place = canvas.bounding_box()
         assert place is not None
         before = page.evaluate(ANSWERS)
