@@ -429,6 +429,13 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
+def test_the_lot_of_a_run_opens_without_the_wafer_of_another(visit: Visit, lot_id: str, finished: int):
+    page = visit("distill", lot=lot_id, run=str(finished), wafer="L9/99")
+    page.button(key="use").click().run()
+    assert not page.exception
+    assert "wafer" not in page.query_params
+
+
 def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, store: Workspace, finished: int, lot_id: str):
     assert "About 240 steps, at 200 ms each, as measured" in texts(visit("distill", lot=lot_id, size="tiny"))
     assert store.jobs("rehearse") == []
