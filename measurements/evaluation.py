@@ -93,7 +93,7 @@ class Table:
 
 
 @dataclass(frozen=True, eq=False)
-class Contested:
+class RivalFigures:
     """A rival or control: what was trained of it, one a seed, and a figure a seed for each line that is shared."""
 
     method: str
@@ -117,16 +117,16 @@ def measure(models: Sequence[ModelFile], sets: Mapping[str, Examples], part: str
     return Table(models, sets, part, rates, costs, pairs)
 
 
-def measure_rivals(rivals: Mapping[str, Sequence[Rival]], sets: Mapping[str, Examples]) -> list[Contested]:
+def measure_rivals(rivals: Mapping[str, Sequence[Rival]], sets: Mapping[str, Examples]) -> list[RivalFigures]:
     """Ask every trained rival and control about the sets they are compared in."""
     lines = [line for line in RIVALLED if line.set in sets]
-    contested = []
+    rivalled = []
     for method, found in rivals.items():
         say(f"Asking {method}" if found else f"{method} is not trained here")
         detected = [{line.set: _rival_verdicts(rival, sets[line.set]) for line in lines} for rival in found]
         rates = {line: [line.of(each[line.set], sets[line.set]) for each in detected] for line in lines}
-        contested.append(Contested(method, found, rates))
-    return contested
+        rivalled.append(RivalFigures(method, found, rates))
+    return rivalled
 
 
 def _verdicts(model: ModelFile, sets: Mapping[str, Examples]) -> dict[str, Sets]:
@@ -160,7 +160,7 @@ def print_table(table: Table) -> None:
             _row([model.name, name, f"{one.n:,}", str(one.teacher_only), str(one.student_only), bound, f"{one.p:.3g}"])
 
 
-def record(table: Table, contested: Sequence[Contested] = ()) -> dict[str, object]:
+def record(table: Table, rivalled: Sequence[RivalFigures] = ()) -> dict[str, object]:
     """Return every number as a JSON object."""
     return {
         "part": table.part,
@@ -181,24 +181,24 @@ def record(table: Table, contested: Sequence[Contested] = ()) -> dict[str, objec
         ],
         "rivals": [
             {**asdict(rival.made), "set": line.set, "metric": line.metric, **asdict(rate)}
-            for each in contested
+            for each in rivalled
             for line, found in each.rates.items()
             for rival, rate in zip(each.rivals, found, strict=True)
         ],
     }
 
 
-def print_rivals(contested: Sequence[Contested], teacher_sha256: str) -> None:
+def print_rivals(rivalled: Sequence[RivalFigures], teacher_sha256: str) -> None:
     """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none.
 
     Below stand those whose teacher, or whose thresholds' and decoder's, was another than the one shown.
     """
-    lines = list(dict.fromkeys(line for each in contested for line in each.rates))
+    lines = list(dict.fromkeys(line for each in rivalled for line in each.rates))
     heads = ["method", "reads labels", "steps", "seeds", "parameters", "macs"]
     print()
     _row([*heads, *(f"{line.set}: {line.metric}" for line in lines)])
     _row(["---"] * (len(heads) + len(lines)))
-    for each in contested:
+    for each in rivalled:
         reads = "yes" if METHODS[each.method].reads_labels else "no"
         if not each.rivals:
             _row([each.method, reads, *["not trained here"] * (len(heads) - 2 + len(lines))])
@@ -208,7 +208,7 @@ def print_rivals(contested: Sequence[Contested], teacher_sha256: str) -> None:
         first = each.rivals[0]
         figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each.rates[line]) for line in lines]
         _row([each.method, reads, steps, seeds, f"{first.parameters:,}", f"{multiplications(first):,}", *figures])
-    others = [one.name for each in contested for one in each.rivals if one.made.teacher_sha256 != teacher_sha256]
+    others = [one.name for each in rivalled for one in each.rivals if one.made.teacher_sha256 != teacher_sha256]
     if others:
         print(f"\nMade beside another teacher: {', '.join(others)}.")
 

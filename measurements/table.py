@@ -40,10 +40,10 @@ def main() -> None:
     sets = _sets(options.data, options.part, models[0].card.size, options.simulated)
     table = measure(models, sets, options.part)
     print_table(table)
-    contested = measure_rivals(trained(options.rivals), sets)
-    print_rivals(contested, models[0].sha256)
+    rivalled = measure_rivals(trained(options.rivals), sets)
+    print_rivals(rivalled, models[0].sha256)
     if options.out:
-        options.out.write_text(json.dumps(record(table, contested), indent=1))
+        options.out.write_text(json.dumps(record(table, rivalled), indent=1))
 
 
 def _sets(data: Path, part: Part, size: int, simulated: int) -> dict[str, Examples]:

@@ -91,7 +91,7 @@ def trained(folder: Path, methods: Sequence[str] = tuple(METHODS)) -> dict[str, 
 
 
 def multiplications(rival: Rival) -> int:
-    """Return how many multiplications a rival's network needs for one wafer; hand-made features need none of it."""
+    """Return how many multiplications a rival's network needs for one wafer, hand-made features included."""
     with FlopCounterMode(display=False) as counted, torch.inference_mode():
         rival.network(torch.zeros(1, CHANNELS, rival.made.size, rival.made.size))
     return int(counted.get_total_flops()) // 2

@@ -34,15 +34,15 @@ def rival(seed):
 
 
 @pytest.fixture
-def contested():
+def rivalled():
     maps = np.zeros((len(LABELS), 2, SIZE, SIZE), np.float16)
     maps[:, 0, 0, :8] = LABELS
     sets = {"resized": Examples("resized", maps, LABELS, "free")}
     return measure_rivals({"student-soft": [rival(0), rival(1)], "dc-net-plain": []}, sets)
 
 
-def test_every_seed_of_what_was_trained_is_measured(contested):
-    soft, missing = contested
+def test_every_seed_of_what_was_trained_is_measured(rivalled):
+    soft, missing = rivalled
     figures = {line.metric: [rate.value for rate in found] for line, found in soft.rates.items()}
     assert figures["macro-F1"][0] == 1.0
     assert figures["macro-F1"][1] < 0.5
@@ -50,22 +50,22 @@ def test_every_seed_of_what_was_trained_is_measured(contested):
     assert missing.rivals == []
 
 
-def test_what_was_not_trained_is_said_not_to_be(contested, capsys):
-    print_rivals(contested, TEACHER)
+def test_what_was_not_trained_is_said_not_to_be(rivalled, capsys):
+    print_rivals(rivalled, TEACHER)
     *_, soft, missing = capsys.readouterr().out.splitlines()
     assert "| student-soft | no | 7 | 0, 1 |" in soft
     assert "| 0.0 / 100.0 |" in soft
     assert missing.startswith("| dc-net-plain | yes | not trained here |")
 
 
-def test_rivals_of_another_teacher_are_named(contested, capsys):
-    print_rivals(contested, "0" * 64)
+def test_rivals_of_another_teacher_are_named(rivalled, capsys):
+    print_rivals(rivalled, "0" * 64)
     assert capsys.readouterr().out.endswith("Made beside another teacher: student-soft-0, student-soft-1.\n")
 
 
-def test_the_record_names_method_seed_and_figure(contested):
+def test_the_record_names_method_seed_and_figure(rivalled):
     nothing = Table([], {}, "validation", {}, [], {})
-    found = record(nothing, contested)["rivals"]
+    found = record(nothing, rivalled)["rivals"]
     assert {(each["method"], each["seed"], each["steps"]) for each in found} == {
         ("student-soft", 0, 7),
         ("student-soft", 1, 7),

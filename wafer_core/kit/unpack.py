@@ -39,7 +39,12 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
     Raises:
         BrokenModel: it is no kit, or one that is damaged, too large or contradicts itself.
     """
-    archive = _opened(data)
+    with _opened(data) as archive:
+        _check_members(archive)
+        return _imported(archive, parent, taken)
+
+
+def _imported(archive: zipfile.ZipFile, parent: Path, taken: Collection[str]) -> Path:
     card = _card_of(archive)
     stage = parent / f".kit.{secrets.token_hex(4)}.partial"
     home = stage / (card.filename.rpartition("/")[0] or "kit")
@@ -56,14 +61,18 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
 
 
 def _opened(data: bytes) -> zipfile.ZipFile:
-    """Return the archive after looking at what it claims to hold."""
+    """Return the archive, for the caller to close."""
     if len(data) > MOST_BYTES:
         raise BrokenModel(f"The kit has {len(data):,} bytes, more than any kit; give the zip that was downloaded.")
     try:
         # Of a zip of a later version than it reads, zipfile says that it is not implemented.
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        return zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as exc:
         raise BrokenModel("The kit is no zip archive, or one that was cut short; download it again.") from exc
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """Look at what the archive claims to hold before anything of it is unpacked."""
     members = archive.infolist()
     if len(members) > MOST_MEMBERS or sum(member.file_size for member in members) > MOST_BYTES:
         raise BrokenModel("The kit would unfold to more than any kit holds, so it was not opened.")
@@ -72,7 +81,6 @@ def _opened(data: bytes) -> zipfile.ZipFile:
         raise BrokenModel("The kit holds two files of one name, so it was not opened.")
     for member in members:
         _check_name(member)
-    return archive
 
 
 def _check_name(member: zipfile.ZipInfo) -> None:

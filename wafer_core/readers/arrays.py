@@ -14,7 +14,7 @@ from wafer_core.errors import UnreadableFile
 from wafer_core.lot import FAIL, UNTESTED, Note, ReadingOptions
 from wafer_core.patterns import PATTERNS, flags
 from wafer_core.readers import limits
-from wafer_core.readers.cells import Cells, from_array
+from wafer_core.readers.cells import Cells, from_array, parted
 from wafer_core.readers.draft import Draft, Format, Reading
 from wafer_core.readers.npy import NPY_MAGIC, Archive, Header, is_zip, member_names, read_npy
 from wafer_core.readers.source import Source
@@ -84,16 +84,9 @@ def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
     # One file has one meaning: what its wafers hold is judged together.
     cells = from_array(archive.name, np.concatenate([each.ravel() for each in maps]), options)
     limits.check_lot(archive.name, len(maps), cells.states.size, cells.bins is not None)
-    ends = np.cumsum([each.size for each in maps])[:-1]
-    states = np.split(cells.states, ends)
-    bins = [None] * len(maps) if cells.bins is None else np.split(cells.bins, ends)
     drafts = [
-        Draft(
-            state.reshape(each.shape),
-            wafer=None if re.fullmatch(r"arr_\d+", key) else key,
-            bins=None if b is None else b.reshape(each.shape),
-        )
-        for key, each, state, b in zip(keys, maps, states, bins, strict=True)
+        Draft(own.states, wafer=None if re.fullmatch(r"arr_\d+", key) else key, bins=own.bins)
+        for key, own in zip(keys, parted(cells, [each.shape for each in maps]), strict=True)
     ]
     return Reading("npz, one array a wafer", drafts, cells.notes)
 

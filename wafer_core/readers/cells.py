@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,15 @@ class Cells:
     states: NDArray[np.uint8]
     bins: NDArray[np.int32] | None = None
     notes: list[Note] = field(default_factory=list)
+
+
+def parted(cells: Cells, shapes: Sequence[tuple[int, int]]) -> Iterator[Cells]:
+    """Give each wafer its own of cells that were judged together, flat and one behind the other, without notes."""
+    ends = np.cumsum([rows * columns for rows, columns in shapes])[:-1]
+    states = np.split(cells.states, ends)
+    bins = [None] * len(shapes) if cells.bins is None else np.split(cells.bins, ends)
+    for shape, own, kept in zip(shapes, states, bins, strict=True):
+        yield Cells(own.reshape(shape), None if kept is None else kept.reshape(shape))
 
 
 def passing_bins(name: str, found: Sequence[int], options: ReadingOptions) -> tuple[tuple[int, ...], Note | None]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wafer_core.errors import UnreadableFile
 from wafer_core.lot import Frame, Note, ReadingOptions
 from wafer_core.readers import limits, numbers
-from wafer_core.readers.cells import from_grid
+from wafer_core.readers.cells import from_grid, parted
 from wafer_core.readers.draft import Draft, Format, Reading
 from wafer_core.readers.source import Source
 
@@ -45,16 +45,10 @@ def _read(source: Source, options: ReadingOptions) -> Reading:
         options,
     )
     limits.check_lot(source.name, len(blocks), cells.states.size, cells.bins is not None)
-    ends = np.cumsum([block.values.size for block in blocks])[:-1]
-    states = np.split(cells.states, ends)
-    bins = [None] * len(blocks) if cells.bins is None else np.split(cells.bins, ends)
+    frames = [block.frame for block in blocks]
     drafts = [
-        Draft(
-            state.reshape(block.frame.shape),
-            frame=block.frame,
-            bins=None if b is None else b.reshape(block.frame.shape),
-        )
-        for block, state, b in zip(blocks, states, bins, strict=True)
+        Draft(own.states, frame=frame, bins=own.bins)
+        for frame, own in zip(frames, parted(cells, [frame.shape for frame in frames]), strict=True)
     ]
     return Reading("grid", drafts, [Note("assumed", source.name, "The first line is the top row."), *cells.notes])
 

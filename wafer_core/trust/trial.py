@@ -136,7 +136,7 @@ class Trial:
         """Return where the credit lies: pointing, and own/other against all patterns beside it.
 
         Beside them stands what pointing would be for one who knows which dies the pattern's source
-        brought, and chooses evenly: whether another source failed them too, no map tells.
+        brought, and chooses evenly: whether another source failed them too, the map seldom tells.
         """
         made = self.constructed
         dies, known = made.wafer.states > 0, made.failing & ~made.shared

@@ -116,7 +116,7 @@ def _read(upload: str) -> None:
         st.error(unmarked(problem), title="These files cannot be read")
         return
     reading.forget(upload)
-    state.opened(lot_id)
+    state.forget_lot(lot_id)
     state.put(lot=lot_id, **dict.fromkeys(("upload", "wafer", "page", "pattern", "show", "grid")))
     st.rerun()
 
@@ -128,6 +128,6 @@ def read_again(lot_id: str, options: ReadingOptions) -> None:
     except WaferDistillError as problem:
         st.error(unmarked(problem), title="It cannot be read that way")
         return
-    state.opened(other)
+    state.forget_lot(other)
     state.put(lot=other, **dict.fromkeys(("wafer", "page", "grid")))
     st.rerun()

@@ -190,7 +190,7 @@ def _spare() -> None:
     gc.freeze()
 
 
-def opened(lot_id: str) -> None:
+def forget_lot(lot_id: str) -> None:
     """Read a lot anew the next time: opening its files again may have brought labels, which are outside its id."""
     load_lot.clear(lot_id)
 
