@@ -146,7 +146,7 @@ def print_table(table: Table) -> None:
     _row(["---"] * (3 + len(names)))
     for line, found in table.rates.items():
         counted = _counted(table.sets[line.set], line.least) if line.least > 1 else ""
-        _row([f"{line.set}: {line.note}{counted}", line.metric, f"{found[0].n:,}", *map(_percent, found)])
+        _row([f"{line.set}: {line.note}{counted}", line.metric, f"{found[0].n:,}", *map(percent, found)])
     for field in asdict(table.costs[0]):
         _row([field.replace("_", " "), "", "", *(_number(getattr(each, field)) for each in table.costs)])
     _row(["would fit, as computed", "", "", *map(fits, table.costs)])
@@ -207,7 +207,8 @@ def print_rivals(rivalled: Sequence[RivalFigures], teacher_sha256: str) -> None:
         seeds = ", ".join(str(rival.made.seed) for rival in each.rivals)
         first = each.rivals[0]
         figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each.rates[line]) for line in lines]
-        _row([each.method, reads, steps, seeds, f"{first.parameters:,}", f"{multiplications(first):,}", *figures])
+        size = [f"{first.parameters:,}", f"{multiplications(first.network, first.made.size):,}"]
+        _row([each.method, reads, steps, seeds, *size, *figures])
     others = [one.name for each in rivalled for one in each.rivals if one.made.teacher_sha256 != teacher_sha256]
     if others:
         print(f"\nMade beside another teacher: {', '.join(others)}.")
@@ -227,7 +228,7 @@ def _row(cells: Sequence[str]) -> None:
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def _percent(rate: Rate) -> str:
+def percent(rate: Rate) -> str:
     return f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})" if rate.known else "-"
 
 

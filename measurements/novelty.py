@@ -31,9 +31,10 @@ from wafer_core.novelty import FLAGGED_ABOVE, Reference, limit_of, reference_of
 from wafer_core.patterns import PATTERNS, index
 from wafer_core.recognise import Scores, load_recognizer
 from wafer_core.synthesis.pool import Pool
+from wafer_core.synthesis.simulator import LabelledWafer
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import Part, native_maps, resized_maps
-from wafer_core.training.mixture import Mixture, Sample
+from wafer_core.training.mixture import Mixture
 from wafer_core.training.trainer import Recipe, train
 from wafer_core.training.validation import Examples, examples, interrupted
 
@@ -221,12 +222,12 @@ class Without(Mixture):
 
     without: str
 
-    def labelled_sample(self, random: Generator) -> Sample:
+    def labelled_sample(self, random: Generator) -> LabelledWafer:
         """Draw until a wafer does not carry the pattern."""
         while True:
-            states, labels = super().labelled_sample(random)
-            if not labels[index(self.without)]:
-                return states, labels
+            wafer = super().labelled_sample(random)
+            if not wafer.labels[index(self.without)]:
+                return wafer
 
 
 def _report_untaught(pattern: str, options: argparse.Namespace, real: Examples, size: int) -> None:

@@ -105,7 +105,9 @@ def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
 
 def _labelled(setting: Setting) -> Iterator[Chunk]:
     resized, native = resized_maps(setting.data, "train"), native_maps(setting.data, "train")
-    return stream(Mixture(resized, native, setting.size, setting.seed), setting.workers)
+    for maps, labels, _ in stream(Mixture(resized, native, setting.size, setting.seed), setting.workers):
+        # No rival learns where its evidence belongs.
+        yield maps, labels
 
 
 def _unlabelled(setting: Setting) -> Iterator[Chunk]:

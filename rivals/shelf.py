@@ -90,10 +90,10 @@ def trained(folder: Path, methods: Sequence[str] = tuple(METHODS)) -> dict[str, 
     return found
 
 
-def multiplications(rival: Rival) -> int:
-    """Return how many multiplications a rival's network needs for one wafer, hand-made features included."""
+def multiplications(network: nn.Module, size: int) -> int:
+    """Return how many multiplications a network needs for one canonical map, hand-made features included."""
     with FlopCounterMode(display=False) as counted, torch.inference_mode():
-        rival.network(torch.zeros(1, CHANNELS, rival.made.size, rival.made.size))
+        network(torch.zeros(1, CHANNELS, size, size))
     return int(counted.get_total_flops()) // 2
 
 

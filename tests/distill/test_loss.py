@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wafer_core.distill.loss import DistillationLoss, evidence
+from wafer_core.distill.loss import DistillationLoss
 from wafer_core.models.networks import build
 
 ARCHITECTURE = "separable-4-8-8-8"
@@ -21,12 +21,12 @@ def maps():
 
 def between(loss, teacher, student):
     with torch.no_grad():
-        wanted = evidence(teacher, maps())
-    return loss(wanted, evidence(student, maps()))
+        wanted = teacher.evidence(maps())
+    return loss(wanted, student.evidence(maps()))
 
 
 def test_evidence_has_the_logits_as_its_mean():
-    torch.testing.assert_close(evidence(network(0), maps()).mean(dim=(2, 3)), network(0)(maps()))
+    torch.testing.assert_close(network(0).evidence(maps()).mean(dim=(2, 3)), network(0)(maps()))
 
 
 @torch.no_grad()

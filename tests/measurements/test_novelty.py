@@ -37,6 +37,6 @@ def test_a_pattern_left_out_is_drawn_nowhere(fake_data):
     mixture = Without(resized_maps(fake_data, "train"), native_maps(fake_data, "train"), 16, 0)
     mixture.without = "Scratch"
     random = np.random.default_rng(0)
-    labels = np.array([mixture.labelled_sample(random)[1] for _ in range(60)])
+    labels = np.array([mixture.labelled_sample(random).labels for _ in range(60)])
     assert labels.any()
     assert not labels[:, index("Scratch")].any()

@@ -47,6 +47,18 @@ def test_a_pool_keeps_whole_chunks(capacity, kept):
     assert pool.capacity == pool.filled == kept
 
 
+def test_grids_are_turned_with_the_map_they_lie_on():
+    """A map has one failing cell; the grid twice as coarse says which quarter it lies in."""
+    maps = torch.zeros(4, 2, 4, 4, dtype=torch.uint8)
+    quarters = torch.zeros(4, 3, 2, 2, dtype=torch.uint8)
+    maps[:, 1, 0, 3] = quarters[:, 2, 0, 1] = 255
+    pool = Pool(itertools.repeat((maps, torch.arange(4), quarters)), 4, CPU)
+    maps, _, quarters = pool.draw(40, torch.Generator())
+    assert quarters.dtype == torch.float32
+    assert len({tuple(one.flatten().tolist()) for one in quarters}) == 4
+    torch.testing.assert_close(torch.nn.functional.adaptive_max_pool2d(maps[:, 1], 2), quarters[:, 2])
+
+
 def test_chunks_without_labels_are_welcome():
     pool = Pool(((maps,) for maps, _ in chunks()), 4, CPU)
     (maps,) = pool.draw(5, torch.Generator().manual_seed(0))

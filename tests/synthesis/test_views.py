@@ -5,6 +5,7 @@ from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED
 from wafer_core.synthesis.views import (
     GRIDS,
     any_view,
+    any_view_alike,
     on_random_grid,
     regridded,
     thinned,
@@ -103,3 +104,12 @@ def test_a_view_leaves_the_map_as_it_is_and_follows_the_seed(wafer, view):
 def test_some_views_are_interrupted_tests(wafer):
     views = [any_view(wafer, random(seed)) for seed in range(100)]
     assert 2 <= sum(bool((view == UNTESTED).any()) for view in views) <= 25
+
+
+def test_what_lies_on_a_map_is_seen_alike(wafer):
+    """A layer that says which dies fail says so of every view, but of what is no longer tested."""
+    layers = np.stack([wafer, wafer == FAIL])
+    for seed in range(60):
+        states, failing = any_view_alike(layers, random(seed))
+        assert np.array_equal(failing.astype(bool), states == FAIL)
+        assert np.array_equal(states, any_view(wafer, random(seed)))

@@ -6,8 +6,9 @@ import torch
 
 from wafer_core.lot import FAIL
 from wafer_core.patterns import PATTERNS, names
+from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.training.data import native_maps, resized_maps
-from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture, Shares
+from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture, Shares, owned_places
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,12 @@ def fails(states):
     return int((states == FAIL).sum())
 
 
-def test_chunks_are_canonical_maps_in_255ths_with_labels(real):
-    for maps, labels in itertools.islice(iter(mixture(real)), 2):
+def test_chunks_are_canonical_maps_in_255ths_with_labels_and_places(real):
+    for maps, labels, places in itertools.islice(iter(mixture(real)), 2):
         assert (maps.shape, maps.dtype) == ((5, 2, 12, 12), torch.uint8)
         assert (labels.shape, labels.dtype) == ((5, 8), torch.bool)
+        assert (places.shape, places.dtype) == ((5, 8, 3, 3), torch.uint8)
+        assert not places.amax(dim=(2, 3))[~labels].any()
 
 
 def test_a_stream_repeats_from_its_seed(real):
@@ -40,8 +43,8 @@ def test_a_real_wafer_keeps_its_label(real):
     source, random = mixture(real, shares=Shares(real=1.0, overlays=0.0)), np.random.default_rng(0)
     seen = set()
     for _ in range(150):
-        states, labels = source.labelled_sample(random)
-        found = names(labels)
+        wafer = source.labelled_sample(random)
+        states, found = wafer.states, names(wafer.labels)
         seen.update(found or ("Normal",))
         tested = np.isin(states, (1, FAIL)).sum()
         if found and found != ("Scratch",):  # a Scratch may be one of the native maps
@@ -55,8 +58,8 @@ def test_an_overlay_carries_the_labels_of_all_that_lie_in_it(real):
     source, random = mixture(real), np.random.default_rng(1)
     counts = set()
     for _ in range(60):
-        states, labels = source.labelled_overlay(random, as_they_are=1.0)
-        found = names(labels)
+        wafer = source.labelled_overlay(random, as_they_are=1.0)
+        states, found = wafer.states, names(wafer.labels)
         counts.add(len(found))
         assert states.shape == (64, 64)
         assert set(found) <= set(OVERLAID)
@@ -68,13 +71,13 @@ def test_an_overlay_carries_the_labels_of_all_that_lie_in_it(real):
 
 def test_overlays_of_two_are_of_two(real):
     source, random = mixture(real), np.random.default_rng(2)
-    assert {len(names(source.labelled_overlay(random, most=2)[1])) for _ in range(20)} == {2}
+    assert {len(names(source.labelled_overlay(random, most=2).labels)) for _ in range(20)} == {2}
 
 
 def test_thinned_overlays_fail_less(real):
     source = mixture(real)
     plain, thinned = (
-        np.mean([fails(source.labelled_overlay(np.random.default_rng(s), 2, share)[0]) for s in range(15)])
+        np.mean([fails(source.labelled_overlay(np.random.default_rng(s), 2, share).states) for s in range(15)])
         for share in (1.0, 0.0)
     )
     assert thinned < plain
@@ -83,5 +86,40 @@ def test_thinned_overlays_fail_less(real):
 def test_what_is_neither_real_nor_overlaid_is_simulated(real):
     source, random = mixture(real, shares=Shares(real=0.0, overlays=0.0)), np.random.default_rng(3)
     samples = [source.labelled_sample(random) for _ in range(30)]
-    assert sum(states.shape == (52, 52) for states, _ in samples) > 5
-    assert max(len(names(labels)) for _, labels in samples) > 2
+    assert sum(wafer.states.shape == (52, 52) for wafer in samples) > 5
+    assert max(len(names(wafer.labels)) for wafer in samples) > 2
+
+
+@pytest.mark.parametrize("shares", [Shares(real=0.0, overlays=1.0), Shares(real=0.0, overlays=0.0)])
+def test_a_region_is_failing_dies_of_a_pattern_that_is_there(real, shares):
+    source, random = mixture(real, shares=shares), np.random.default_rng(4)
+    for _ in range(30):
+        wafer = source.labelled_sample(random)
+        assert not wafer.regions[~wafer.labels].any()
+        assert (wafer.states[wafer.regions.any(axis=0)] == FAIL).all()
+        assert wafer.regions.any() or not wafer.labels.any()
+
+
+def test_nobody_knows_the_regions_of_a_real_wafer(real):
+    source, random = mixture(real, shares=Shares(real=1.0, overlays=0.0)), np.random.default_rng(5)
+    assert not any(source.labelled_sample(random).regions.any() for _ in range(20))
+
+
+def test_an_overlay_s_regions_are_what_clusters_on_each_wafer(real):
+    source = mixture(real)
+    wafer = source.labelled_overlay(np.random.default_rng(6), as_they_are=1.0)
+    alone = wafer.regions.sum(axis=0) == 1
+    assert alone.any()
+    assert (failing_neighbours(wafer.states)[wafer.regions.any(axis=0)] >= 2).all()
+
+
+def test_a_place_belongs_to_who_alone_made_dies_fail_there():
+    regions = np.zeros((8, 8, 8), dtype=bool)
+    regions[0, :4] = True  # the upper half, of which
+    regions[2, :4, 4:] = True  # the right is another one's as well
+    regions[2, 4:, :2] = True  # and a strip below, half a place wide
+    places = owned_places(regions, 2)
+    assert (places.shape, places.dtype) == ((8, 2, 2), np.float32)
+    assert places[0] == pytest.approx(np.array([[0.95, 0.0], [0.0, 0.0]]), abs=0.01)
+    assert places[2] == pytest.approx(np.array([[0.0, 0.0], [0.91, 0.0]]), abs=0.01)
+    assert not places[[1, 3, 4, 5, 6, 7]].any()

@@ -1,10 +1,13 @@
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from wafer_core.errors import UsageError
 from wafer_core.synthesis.pool import Pool
-from wafer_core.training.trainer import Recipe, train
+from wafer_core.training.trainer import Recipe, misplaced, train
 
 CPU = torch.device("cpu")
 TASK = Recipe(architecture="residual-16-1-1", steps=60, batch=32, rate=5e-3)
@@ -116,3 +119,47 @@ def test_guides_are_believed_by_half(guides, chance):
     network = train(Recipe(architecture="residual-16-1-1", steps=80, batch=16, rate=1e-2), pool_of(), CPU, guides)
     logits, _ = logits_of(network)
     assert logits[:, 7].sigmoid().mean() == pytest.approx(chance, abs=0.15)
+
+
+def only(pattern, row, column, value=1.0):
+    """Evidence, or what places belong to whom: one value at one place of a 2x2 grid."""
+    grid = torch.zeros(1, 8, 2, 2)
+    grid[0, pattern, row, column] = value
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("found", "owned", "expected"),
+    [
+        (only(0, 0, 0), only(0, 0, 0), 0.0),
+        (only(0, 0, 0), only(0, 0, 0, 0.5), math.log(2)),
+        (only(0, 0, 0) + only(0, 1, 1), only(0, 0, 0), math.log(2)),
+        (only(0, 0, 0) - only(0, 1, 1), only(0, 0, 0), 0.0),
+        (only(0, 1, 1), only(0, 0, 0), math.log(101)),
+        (only(3, 1, 1), only(0, 0, 0), 0.0),
+        (only(0, 0, 0), torch.zeros(1, 8, 2, 2), 0.0),
+        (only(0, 0, 0) + only(1, 0, 0), only(0, 0, 0, 0.5) + only(1, 0, 0, 0.5), math.log(2)),
+    ],
+)
+def test_evidence_is_misplaced_where_other_things_made_dies_fail(found, owned, expected):
+    assert misplaced(found, owned).item() == pytest.approx(expected, abs=0.02)
+
+
+def test_a_network_learns_where_its_evidence_belongs():
+    """Whether a wafer is Center is told by its middle and, as plainly, by its corner; only one is the pattern's own."""
+
+    def marked(rows=32):
+        for maps, labels in chunks(16, rows):
+            maps[:, 1, :4, :4] = torch.where(labels[:, :1, None], 255, maps[:, 1, :4, :4])
+            owned = torch.zeros(rows, 8, 4, 4, dtype=torch.uint8)
+            owned[:, 0, 1:3, 1:3] = 255 * labels[:, :1, None]
+            yield maps, labels, owned
+
+    def share_in_the_middle(places):
+        network = train(replace(TASK, places=places), Pool(marked(), 128, CPU), CPU)
+        maps, labels, _ = next(marked(200))
+        with torch.inference_mode():
+            speaking = network.evidence(maps.float() / 255)[labels[:, 0], 0].relu()
+        return (speaking[:, 1:3, 1:3].sum() / speaking.sum()).item()
+
+    assert share_in_the_middle(1.0) > share_in_the_middle(0.0) + 0.1

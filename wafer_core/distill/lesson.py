@@ -10,7 +10,7 @@ from time import monotonic
 import torch
 from torch import Tensor, nn
 
-from wafer_core.distill.loss import DistillationLoss, evidence
+from wafer_core.distill.loss import DistillationLoss
 from wafer_core.distill.memory import Memory
 from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
 from wafer_core.models.networks import Network
@@ -94,7 +94,7 @@ class Lesson:
         maps = maps.contiguous(memory_format=torch.channels_last)
         student.train(not recipe.settled)
         with lower_precision(self.device):
-            loss = self._loss(wanted, evidence(student, maps))
+            loss = self._loss(wanted, student.evidence(maps))
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -119,7 +119,7 @@ class Lesson:
         maps = noisier(overlaid(drawn, self.random, recipe.overlays), self.random, recipe.noise)
         maps = maps.contiguous(memory_format=torch.channels_last)
         with lower_precision(self.device):
-            return maps, evidence(self.teacher, maps)
+            return maps, self.teacher.evidence(maps)
 
     def taught(self) -> Network:
         """Return the student as it would leave now: its averaged weights, anchored to those it came with."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from wafer_core.models.networks import Network
-
 
 @dataclass(frozen=True)
 class DistillationLoss:
@@ -40,14 +38,3 @@ class DistillationLoss:
         places = nn.functional.adaptive_avg_pool2d(wanted, (rows, columns))
         alike = nn.functional.mse_loss(found, places) / (places.var() + 1e-6)
         return self.answers * soft + self.logits * near + self.maps * alike
-
-
-def evidence(network: Network, maps: Tensor) -> Tensor:
-    """Return a network's class maps, float32 (n, 8, h, w), with the head's bias spread over them: their mean is logits.
-
-    Args:
-        network: whose evidence.
-        maps: canonical maps (n, 2, S, S).
-    """
-    class_maps = network.class_maps(network.features(maps)).float()
-    return class_maps + network.head.bias.float()[:, None, None]

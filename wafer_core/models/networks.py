@@ -56,6 +56,11 @@ class Network(nn.Module):
         """Return the evidence per place (n, 8, h, w); its mean plus the head's bias is the logits."""
         return nn.functional.conv2d(features, self.head.weight[:, :, None, None])
 
+    def evidence(self, maps: Tensor) -> Tensor:
+        """Return the class maps, float32 (n, 8, h, w), the head's bias spread over them: their mean is the logits."""
+        class_maps = self.class_maps(self.features(maps)).float()
+        return class_maps + self.head.bias.float()[:, None, None]
+
     @property
     def gradcam_layer(self) -> nn.Module:
         """The layer whose output Grad-CAM weighs."""

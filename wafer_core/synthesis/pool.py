@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from wafer_core.synthesis.batches import turned
+from wafer_core.synthesis.batches import turned_alike
 
 Chunk = tuple[Tensor, ...]
 
@@ -17,7 +17,8 @@ class Pool:
 
     Args:
         chunks: tuples of tensors of equal length: maps uint8 (n, 2, S, S) in 255ths, then whatever
-            belongs to them, such as labels.
+            belongs to them: what is said of a whole wafer, such as labels (n, ...), and square grids
+            (n, c, h, h) that lie on its map.
         capacity: how many maps to keep, rounded down to whole chunks, though never fewer than one.
         device: where they are kept.
     """
@@ -39,10 +40,11 @@ class Pool:
         return len(chunk[0])
 
     def draw(self, count: int, random: torch.Generator) -> Chunk:
-        """Return `count` rows: maps as float32 (count, 2, S, S) in [0, 1], then the rest as it came."""
+        """Return `count` rows: maps and grids on them as float32 in [0, 1], turned alike, and the rest as it came."""
         rows = torch.randint(self.filled, (count,), generator=random).to(self.columns[0].device)
-        maps, *others = (column[rows] for column in self.columns)
-        return turned(maps.float() / 255, random), *others
+        drawn = [column[rows] for column in self.columns]
+        turned = iter(turned_alike([one.float() / 255 for one in drawn if one.ndim == 4], random))
+        return tuple(next(turned) if one.ndim == 4 else one for one in drawn)
 
     def _put(self, chunk: Chunk) -> None:
         end = self.cursor + len(chunk[0])

@@ -21,22 +21,22 @@ GRIDS: tuple[tuple[int, int], ...] = (
 """Die grids met in real lots, MixedWM38's and the 64x64 of resized maps among them."""
 
 
-def turned(states: NDArray[np.uint8], random: Generator) -> NDArray[np.uint8]:
-    """Return the map in one of its eight flips and rotations."""
-    view = np.rot90(states, int(random.integers(4)))
-    return np.ascontiguousarray(view[:, ::-1] if random.random() < 0.5 else view)
+def turned(states: NDArray[T], random: Generator) -> NDArray[T]:
+    """Return a map, or several that lie on one another, (..., rows, columns), in one of eight flips and rotations."""
+    view = np.rot90(states, int(random.integers(4)), (-2, -1))
+    return np.ascontiguousarray(view[..., ::-1] if random.random() < 0.5 else view)
 
 
 def regridded(states: NDArray[T], rows: int, columns: int) -> NDArray[T]:
-    """Return the map on another die grid, each new die taking what is found at its centre."""
-    row = ((np.arange(rows) + 0.5) * states.shape[0] / rows).astype(int)
-    column = ((np.arange(columns) + 0.5) * states.shape[1] / columns).astype(int)
-    view: NDArray[T] = states[row[:, None], column[None]]
+    """Return maps (..., rows, columns) on another die grid, each new die taking what is found at its centre."""
+    row = ((np.arange(rows) + 0.5) * states.shape[-2] / rows).astype(int)
+    column = ((np.arange(columns) + 0.5) * states.shape[-1] / columns).astype(int)
+    view: NDArray[T] = states[..., row[:, None], column[None]]
     return view
 
 
-def on_random_grid(states: NDArray[np.uint8], random: Generator) -> NDArray[np.uint8]:
-    """Return the map on a grid near one of `GRIDS`, either way round."""
+def on_random_grid(states: NDArray[T], random: Generator) -> NDArray[T]:
+    """Return maps (..., rows, columns) on a grid near one of `GRIDS`, either way round."""
     rows, columns = GRIDS[random.integers(len(GRIDS))]
     jitter = random.integers(-2, 3, 2)
     shape = (rows + jitter[0], columns + jitter[1])
@@ -72,9 +72,19 @@ def with_more_fails(states: NDArray[np.uint8], random: Generator, rate: float) -
 
 def any_view(states: NDArray[np.uint8], random: Generator) -> NDArray[np.uint8]:
     """Return a random view of a map that keeps the patterns on it recognisable."""
-    view = turned(states, random)
+    view: NDArray[np.uint8] = any_view_alike(states[None], random)[0]
+    return view
+
+
+def any_view_alike(layers: NDArray[np.uint8], random: Generator) -> NDArray[np.uint8]:
+    """Return die states and what lies on them, uint8 (layers, rows, columns), states first, in one such view.
+
+    What is said of dies that fail is said no longer of those that are not tested then.
+    """
+    view = turned(layers, random)
     if random.random() < 0.5:
         view = on_random_grid(view, random)
     if random.random() < 0.1:
-        view = with_untested_rows(view, random.uniform(0.05, 0.45))
+        states = with_untested_rows(view[0], random.uniform(0.05, 0.45))
+        view = np.concatenate([states[None], view[1:] * (states == FAIL)])
     return view

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from wafer_core.canonical import CHANNELS, canonical_states
+from wafer_core.canonical import CHANNELS, area_weights, canonical_states
 from wafer_core.patterns import PATTERNS, index
+from wafer_core.synthesis.neighbours import clustered_fails
 from wafer_core.synthesis.overlays import overlay
-from wafer_core.synthesis.simulator import labelled_mixed_wafer
-from wafer_core.synthesis.views import any_view, on_random_grid, thinned, turned, with_more_fails
+from wafer_core.synthesis.simulator import LabelledWafer, labelled_mixed_wafer
+from wafer_core.synthesis.views import any_view_alike, on_random_grid, thinned, turned, with_more_fails
 from wafer_core.training.data import RealMaps
-
-Sample = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
 EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
 """Patterns that no label set holds together; overlays leave such pairs out."""
@@ -36,8 +35,17 @@ class Shares:
     overlays: float = 0.25
 
 
-class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
-    """An endless stream of chunks: canonical maps as uint8 (n, 2, S, S) in 255ths, labels bool (n, 8).
+HARDLY = 0.05
+"""The share of a place's area below which failing dies say little of whose it is."""
+
+PLACE = 4
+"""Rows and columns of the canonical map that one cell of a network's class maps stands for."""
+
+
+class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """An endless stream of chunks: canonical maps uint8 (n, 2, S, S) in 255ths, labels bool (n, 8), places.
+
+    Places are uint8 (n, 8, S / 4, S / 4) in 255ths, as `owned_places` makes them.
 
     Args:
         resized: real wafers of one grid, which overlays are made of.
@@ -65,40 +73,42 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
         self.by_pattern = _rows_by_pattern(self.real.labels)
         self.overlaid = _rows_by_pattern(resized.labels)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         worker = get_worker_info()
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
+        cells = self.size // PLACE
         while True:
             maps = np.empty((self.chunk, CHANNELS, self.size, self.size), dtype=np.uint8)
             labels = np.empty((self.chunk, len(PATTERNS)), dtype=bool)
+            places = np.empty((self.chunk, len(PATTERNS), cells, cells), dtype=np.uint8)
             for i in range(self.chunk):
-                states, labels[i] = self.labelled_sample(random)
-                maps[i] = np.rint(255 * canonical_states(states[None], self.size)[0])
-            yield torch.from_numpy(maps), torch.from_numpy(labels)
+                wafer = self.labelled_sample(random)
+                maps[i] = np.rint(255 * canonical_states(wafer.states[None], self.size)[0])
+                labels[i] = wafer.labels
+                places[i] = np.rint(255 * owned_places(wafer.regions, cells))
+            yield torch.from_numpy(maps), torch.from_numpy(labels), torch.from_numpy(places)
 
-    def labelled_sample(self, random: Generator) -> Sample:
-        """Draw one wafer, uint8 (rows, columns), and its labels, bool (8,)."""
+    def labelled_sample(self, random: Generator) -> LabelledWafer:
+        """Draw one wafer; of a real one nobody knows which dies its pattern made fail, so its regions are empty."""
         kind = random.random()
         if kind < self.shares.real:
-            states, labels = self._real(random)
-            return any_view(states, random), labels
+            return _seen(self._real(random), random)
         if kind < self.shares.real + self.shares.overlays:
-            states, labels = self.labelled_overlay(random)
-            return any_view(states, random), labels
+            return _seen(self.labelled_overlay(random), random)
         wafer = labelled_mixed_wafer(random)
-        states = wafer.states if random.random() < 0.8 else on_random_grid(wafer.states, random)
-        return turned(states, random), wafer.labels
+        layers = _layers(wafer)
+        layers = layers if random.random() < 0.8 else on_random_grid(layers, random)
+        return _wafer(turned(layers, random), wafer.labels)
 
-    def labelled_overlay(self, random: Generator, most: int = 3, as_they_are: float = 0.5) -> Sample:
+    def labelled_overlay(self, random: Generator, most: int = 3, as_they_are: float = 0.5) -> LabelledWafer:
         """Lay real wafers of patterns that can stand together over each other.
+
+        A pattern's region is the fails with two failing neighbours or more on its own wafer.
 
         Args:
             random: where chance comes from.
             most: how many wafers at the most, 2 or 3.
             as_they_are: the chance that all keep their lonely fails; else all but the first are thinned.
-
-        Returns:
-            uint8 (rows, columns) die states and bool (8,) labels.
         """
         chosen = _compatible(random, 2 if most == 2 or random.random() < 0.7 else 3)
         rows = [int(random.choice(self.overlaid[index(name)])) for name in chosen]
@@ -107,9 +117,12 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
             share = random.uniform(0.3, 1.0)
             maps = [maps[0], *(thinned(states, random, share) for states in maps[1:])]
         labels: NDArray[np.bool_] = np.logical_or.reduce(self.real.labels[rows])
-        return overlay(maps), labels
+        regions = np.zeros((len(PATTERNS), *maps[0].shape), dtype=bool)
+        for name, states in zip(chosen, maps, strict=True):
+            regions[index(name)] = clustered_fails(states)
+        return LabelledWafer(overlay(maps), labels, regions)
 
-    def _real(self, random: Generator) -> Sample:
+    def _real(self, random: Generator) -> LabelledWafer:
         # Rarer patterns come more often than they occur, though not as often as common ones.
         weights = np.sqrt([len(rows) for rows in self.by_pattern])
         rows = self.by_pattern[random.choice(len(weights), p=weights / weights.sum())]
@@ -117,7 +130,38 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor]]):
         states = self.real.states[row]
         if random.random() < 0.2:
             states = with_more_fails(states, random, random.uniform(0, 0.08))
-        return states, self.real.labels[row]
+        return LabelledWafer(states, self.real.labels[row], np.zeros((len(PATTERNS), *states.shape), dtype=bool))
+
+
+def owned_places(regions: NDArray[np.bool_], cells: int) -> NDArray[np.float32]:
+    """Return to what share each pattern alone made fail what patterns made fail at a place.
+
+    Args:
+        regions: bool (8, rows, columns) dies that each pattern made fail.
+        cells: rows and columns of the places.
+
+    Returns:
+        float32 (8, cells, cells) in [0, 1]; 0 for a pattern without a region. A place where hardly a die
+        fails counts for little.
+    """
+    rows, columns = regions.shape[1:]
+    alone = regions & (regions.sum(axis=0) == 1)
+    dies = np.concatenate([alone, regions.any(axis=0, keepdims=True)]).astype(np.float32)
+    *own, failing = area_weights(rows, cells) @ dies @ area_weights(columns, cells).T
+    owned: NDArray[np.float32] = np.stack(own) / (failing + HARDLY)
+    return owned
+
+
+def _seen(wafer: LabelledWafer, random: Generator) -> LabelledWafer:
+    return _wafer(any_view_alike(_layers(wafer), random), wafer.labels)
+
+
+def _layers(wafer: LabelledWafer) -> NDArray[np.uint8]:
+    return np.concatenate([wafer.states[None], wafer.regions.astype(np.uint8)])
+
+
+def _wafer(layers: NDArray[np.uint8], labels: NDArray[np.bool_]) -> LabelledWafer:
+    return LabelledWafer(layers[0], labels, layers[1:].astype(bool))
 
 
 def _rows_by_pattern(labels: NDArray[np.bool_]) -> list[NDArray[np.int64]]:

@@ -18,6 +18,9 @@ from wafer_core.models.learning import blend, channels_last, lower_precision, sc
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Pool
 
+_LITTLE = 1e-2
+"""Evidence that no logit would show: without any, none is misplaced."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -31,6 +34,7 @@ class Recipe:
         decay: AdamW's weight decay.
         smoothing: how far labels are moved from 0 and 1, against noisy labels and saturated logits.
         guidance: the weight of the guides' soft answers against labels.
+        places: the weight of `misplaced` evidence beside wrong answers.
         refresh: steps between two fresh chunks in the pool.
         seed: of initialisation, data and order.
     """
@@ -42,6 +46,7 @@ class Recipe:
     decay: float = 0.05
     smoothing: float = 0.01
     guidance: float = 0.5
+    places: float = 0.1
     refresh: int = 6
     seed: int = 0
 
@@ -59,7 +64,8 @@ def train(
 
     Args:
         recipe: how to train.
-        pool: gives maps float32 (n, 2, S, S) in [0, 1] and labels bool (n, 8), on `device`.
+        pool: gives maps float32 (n, 2, S, S) in [0, 1], labels bool (n, 8) and, float32 (n, 8, h, w) in
+            [0, 1], whose each place is, on `device`; without these no evidence is misplaced.
         device: where to train.
         guides: networks on `device` whose soft answers are learned beside the labels.
         report: told the steps taken, the last one's loss and the seconds since the start, now and then.
@@ -86,10 +92,9 @@ def train(
             group["lr"] = recipe.rate * schedule(step / recipe.steps, warm=0.04, least=0.02)
         if step % recipe.refresh == 0:
             pool.refresh()
-        maps, labels = pool.draw(recipe.batch, random)
-        loss = _loss(
-            network, maps.contiguous(memory_format=torch.channels_last), labels.float(), guides, recipe, device
-        )
+        maps, labels, *owned = pool.draw(recipe.batch, random)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        loss = _loss(network, maps, labels.float(), owned, guides, recipe, device)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -110,7 +115,13 @@ def _too_narrow(network: Network) -> bool:
 
 
 def _loss(
-    network: Network, maps: Tensor, labels: Tensor, guides: Sequence[nn.Module], recipe: Recipe, device: torch.device
+    network: Network,
+    maps: Tensor,
+    labels: Tensor,
+    owned: Sequence[Tensor],
+    guides: Sequence[nn.Module],
+    recipe: Recipe,
+    device: torch.device,
 ) -> Tensor:
     targets = labels * (1 - 2 * recipe.smoothing) + recipe.smoothing
     with lower_precision(device):
@@ -118,8 +129,25 @@ def _loss(
             with torch.no_grad():
                 answers = torch.stack([guide(maps).float().sigmoid() for guide in guides]).mean(dim=0)
             targets = (1 - recipe.guidance) * targets + recipe.guidance * answers
-        logits = network(maps)
-    return nn.functional.binary_cross_entropy_with_logits(logits.float(), targets)
+        found = network.evidence(maps)
+    wrong = nn.functional.binary_cross_entropy_with_logits(found.mean(dim=(2, 3)), targets)
+    return wrong + sum(recipe.places * misplaced(found, places) for places in owned if recipe.places)
+
+
+def misplaced(found: Tensor, owned: Tensor) -> Tensor:
+    """Return how far what speaks for patterns lies where other things than they made dies fail.
+
+    It is the mean of the negative logarithm of the share of positive evidence that lies where it belongs, over
+    patterns of which that is known.
+
+    Args:
+        found: evidence (n, 8, h, w).
+        owned: to what share each place is the pattern's own, (n, 8, h, w) in [0, 1].
+    """
+    speaking = found.relu()
+    known = owned.amax(dim=(2, 3)) > 0
+    rightly = ((speaking * owned).sum(dim=(2, 3)) + _LITTLE) / (speaking.sum(dim=(2, 3)) + _LITTLE)
+    return -(rightly.log() * known).sum() / known.sum().clamp(min=1)
 
 
 def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, object]]:

@@ -59,7 +59,7 @@ def examples(data: Path, part: Part, size: int, overlays: int = 2000, simulated:
         _examples("resized", resized.states, resized.labels, size),
         replace(_examples("native", native.states, native.labels, size), groups=native.groups),
         _examples("normals re-gridded", *_regridded_normals(resized, native, random), size),
-        _examples("overlays", [states for states, _ in laid], np.array([flags for _, flags in laid]), size),
+        _examples("overlays", [wafer.states for wafer in laid], np.array([wafer.labels for wafer in laid]), size),
         _examples("simulated", mixed, labels, size, "38"),
     ]
 
