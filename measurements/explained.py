@@ -15,6 +15,7 @@ from wafer_core.trust.tally import BETTER, Reached, reached
 COLUMNS = {
     "pointing": "pointing",
     "pointing, evenly": "evenly",
+    "pointing, unclaimed": "unclaimed",
     "pointing, unshared": "unshared",
     "own/other": "own/other",
     "removal": "removal",

@@ -119,6 +119,39 @@ def test_shared_dies_are_set_aside_where_pointing_says_so(recognizer, exact):
     assert found["pointing, evenly"].top == pytest.approx(23 / 24)
 
 
+class Both(Upper):
+    """`Upper` that counts the fails below the middle for the other pattern."""
+
+    def __call__(self, maps):
+        answer = super().__call__(maps)
+        answer[:, OTHER] = maps[:, 1, SIZE // 2 :].sum(axis=(1, 2)) - 11.5
+        return answer
+
+
+@pytest.mark.parametrize(("claim", "right"), [(0.0, 1.0), (0.09, 1.0), (0.2, 0.0)])
+def test_a_shared_die_is_right_unless_the_other_pattern_claims_it(claim, right):
+    made = constructed()
+    shared, regions = made.shared.copy(), made.regions.copy()
+    shared[2, 2], regions[OWN][2, 2] = True, False
+    both = Trial(Direct(Both(), "onnx"), Constructed(made.wafer, regions, made.brought, shared), [OWN, OTHER], 0)
+    credit = np.zeros((2, SIZE, SIZE), dtype=np.float32)
+    credit[0, 2, 2] = credit[1, 16, 16] = 1.0
+    credit[1, 2, 2] = claim
+    own, other = (item.parts for item in both.items(credit))
+    assert own["pointing"].top == 0.0
+    assert own["pointing, unclaimed"].top == right
+    assert own["pointing, unclaimed"].chance == pytest.approx((23 + right) / 89)
+    assert other["pointing, unclaimed"] == other["pointing"]
+
+
+def test_where_no_other_pattern_is_explained_a_shared_die_is_wrong(recognizer, exact):
+    made = constructed()
+    shared, regions = made.shared.copy(), made.regions.copy()
+    shared[1:5, 1:7], regions[OWN, 1:5, 1:6] = True, False
+    found = parts(Trial(recognizer, Constructed(made.wafer, regions, made.brought, shared), [OWN], 0), exact)
+    assert found["pointing, unclaimed"] == found["pointing"]
+
+
 def test_a_steady_explanation_moves_less_than_a_shuffled_one(recognizer, trial, exact):
     moved = trial.sensitivity(exact, partial(explained, recognizer))[0]
     assert 0 < moved.top < moved.chance

@@ -18,6 +18,7 @@ LOWER = "lower"
 BETTER: dict[str, str] = {
     "pointing": HIGHER,
     "pointing, evenly": HIGHER,
+    "pointing, unclaimed": HIGHER,
     "pointing, unshared": HIGHER,
     "own/other": HIGHER,
     "removal": LOWER,
@@ -32,7 +33,7 @@ BETTER: dict[str, str] = {
 }
 """Every score, and on which side of chance a good attribution lies."""
 
-SHARES = frozenset({"pointing", "pointing, unshared"})
+SHARES = frozenset({"pointing", "pointing, unclaimed", "pointing, unshared"})
 """Scores that count hits: all alike, they still are not certain."""
 
 

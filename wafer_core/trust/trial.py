@@ -25,6 +25,9 @@ WINDOWS = 50
 SHAKES, SHAKEN = 4, 0.01
 """Perturbations of max-sensitivity: how many, and the share of tested dies that each reads wrongly."""
 
+CLAIMED = 0.1
+"""A die speaks for a pattern that credits it with more than such a share of its strongest die's credit."""
+
 Dies = NDArray[np.float32]
 Explain = Callable[[Wafer, Sequence[int]], Dies]
 """Attributions float32 (patterns, rows, columns) of a wafer for some patterns."""
@@ -93,7 +96,7 @@ class Trial:
         random = self._random()
         earned = credit[:, self.constructed.failing].astype(np.float64)
         order = np.stack([scores.by_credit(dies, random) for dies in earned])
-        parts = [self._where(dies, k) for dies, k in zip(credit, self.patterns, strict=True)]
+        parts = [self._where(credit, i) for i in range(len(self.patterns))]
         for fill in self.flips:
             for each, along in zip(parts, self._along(order, fill), strict=True):
                 each |= along
@@ -132,19 +135,24 @@ class Trial:
             for one, two in pairs
         ]
 
-    def _where(self, credit: Dies, k: int) -> dict[str, Part]:
-        """Return where the credit lies: pointing, and own/other against all patterns beside it.
+    def _where(self, credits: Dies, i: int) -> dict[str, Part]:
+        """Return where one pattern's credit lies: pointing, and own/other against all patterns beside it.
 
         Beside them stands what pointing would be for one who knows which dies the pattern's source
-        brought, and chooses evenly: whether another source failed them too, the map seldom tells.
+        brought, and chooses evenly: whether another source failed them too, the map seldom tells. And
+        what it is where such a die is right as long as nobody claims it for what the other source is called.
         """
-        made = self.constructed
+        made, credit, k = self.constructed, credits[i], self.patterns[i]
         dies, known = made.wafer.states > 0, made.failing & ~made.shared
         own, others = made.regions[k], [made.regions[other] for other in made.others(k)]
         chance, evenly = float(own[made.failing].mean()), float(own[made.brought[k]].mean())
+        unclaimed = own | (made.brought[k] & made.shared & self._unclaimed(credits, i))
         parts = {
             "pointing": Part(scores.pointing(credit[dies], own[dies]), 1.0, chance),
             "pointing, evenly": Part(evenly, 1.0, chance),
+            "pointing, unclaimed": Part(
+                scores.pointing(credit[dies], unclaimed[dies]), 1.0, float(unclaimed[made.failing].mean())
+            ),
         }
         if (own & known).any():
             hit = scores.pointing(credit[known], own[known])
@@ -152,6 +160,14 @@ class Trial:
         if others and (density := self._own_other(credit, own, np.logical_or.reduce(others))):
             parts["own/other"] = density
         return parts
+
+    def _unclaimed(self, credits: Dies, i: int) -> NDArray[np.bool_]:
+        """Return the dies that speak for no other pattern; none where no other one was explained."""
+        others = np.delete(credits, i, axis=0)
+        if not len(others):
+            return np.zeros(credits.shape[1:], dtype=bool)
+        quiet: NDArray[np.bool_] = (others <= CLAIMED * others.max(axis=(1, 2), keepdims=True)).all(axis=0)
+        return quiet
 
     def _beside(self, credit: Dies, k: int) -> dict[int, Part]:
         regions = self.constructed.regions
