@@ -33,8 +33,8 @@ def test_only_failing_dies_earn_credit(method):
 @pytest.mark.parametrize("grid", GRIDS)
 def test_nothing_is_credited_where_there_is_no_die(method, grid):
     wafer = round_wafer(*grid)
-    dies = attribute(Direct(trained_like(ARCHITECTURES[1]), "torch"), wafer, method, [2])
-    assert (dies.dtype, dies.shape) == (np.float32, (1, *grid))
+    dies = attribute(Direct(trained_like(ARCHITECTURES[1]), "torch"), wafer, method, [0, 2])
+    assert (dies.dtype, dies.shape) == (np.float32, (2, *grid))
     assert np.all(dies[:, wafer.states == NO_DIE] == 0)
     assert np.isfinite(dies).all()
     assert dies.any()

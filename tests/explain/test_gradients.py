@@ -8,7 +8,7 @@ from torch import nn
 from tests.explaining import ARCHITECTURES, GRIDS, SIZE, healthy, logits, round_wafer, trained_like
 from wafer_core.canonical import canonical_states, channels
 from wafer_core.explain.gradients import AreaResize, explain_network
-from wafer_core.explain.neighbourhood import contested, placed
+from wafer_core.explain.neighbourhood import averaged_around, contested, placed
 from wafer_core.lot import FAIL
 
 SUMMING = ["deeplift", "integrated-gradients"]
@@ -64,6 +64,6 @@ def test_focused_deeplift_is_the_evidence_of_places_carried_by_dies(architecture
         explain_network(network, states, SIZE, method, patterns) for method in ("focused-deeplift", "deeplift")
     )
     evidence = explain_network(network, states, SIZE, "gradcam", list(range(8)))
-    expected = placed(credit, contested(evidence, patterns), states == FAIL)
+    expected = placed(credit, contested(averaged_around(evidence), patterns), states == FAIL)
     assert focused == pytest.approx(expected, abs=1e-4 * float(np.abs(expected).max()))
     assert expected.min() < 0 < expected.max()

@@ -73,7 +73,8 @@ def attribute(recognizer: Recognizer, wafer: Wafer, method: str, patterns: Seque
     DeepLift and Integrated Gradients compare with the same wafer, every failing die passing:
     their dies sum to logit(wafer) - logit(that healthy wafer). Grad-CAM spreads the last feature
     grid's evidence over all dies below it. Focused DeepLift asks the one which place speaks and the
-    other which of its dies: Grad-CAM's evidence, less a share of that for other patterns there
+    other which of its dies: Grad-CAM's evidence without the steps between cells
+    (`neighbourhood.averaged_around`), less a share of that for other patterns there
     (`neighbourhood.contested`), carried by the failing dies that DeepLift credits
     (`neighbourhood.placed`). Occlusion asks what the logit loses when a failing die and the failing
     dies around it pass, and credits each die with what its neighbourhood lost

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wafer_core.canonical import area_weights, channels
-from wafer_core.explain.neighbourhood import contested, placed
+from wafer_core.explain.neighbourhood import averaged_around, contested, placed
 from wafer_core.lot import FAIL, PASS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def explain_network(
     # A die that fails is one channel up and the other down: its credit is both.
     dies = _array(credit.sum(dim=1))
     if method == "focused-deeplift":
-        places = contested(_evidence(explained, network, wafers[:1]), patterns)
+        places = contested(averaged_around(_evidence(explained, network, wafers[:1])), patterns)
         return placed(dies, places, states == FAIL)
     return dies
 

@@ -11,28 +11,35 @@ from numpy.typing import NDArray
 Dies = NDArray[np.float32]
 """Credit per pattern and die, float32 (patterns, rows, columns)."""
 
-NEAR, WIDE = 6, 12
-"""How far, in dies, the two windows reach that credit is summed in: bells, six tenths of the one within a die, seven
-tenths of the other within two.
+NEAR, WIDE = 6, 16
+"""How far, in dies, two windows reach: bells, six tenths of the one within a die, six tenths of the other within two.
 
-In the wider one teacher and student agree more, in the narrower one evidence keeps better to its own pattern.
+Credit is summed in the narrower one. Evidence, which comes in cells of several dies, is averaged in the wider
+one: the steps between cells are a model's own, and teacher and student agree more without them.
 """
 
 CONTESTED = 0.25
 """The share of what a place says for other patterns that is taken from what it says for one."""
 
 
-def summed_nearby(credit: Dies, failing: NDArray[np.bool_], reach: int = NEAR) -> Dies:
-    """Return for each failing die the credit of the failing dies around it, weighted by a bell; zero elsewhere.
+def summed_nearby(credit: Dies, failing: NDArray[np.bool_]) -> Dies:
+    """Return for each failing die the credit of the failing dies around it within a bell of `NEAR`; zero elsewhere.
 
     Args:
         credit: what each die was credited with.
         failing: bool (rows, columns).
-        reach: how far the bell goes, in dies.
     """
     rows, columns = failing.shape
-    near = _window(rows, reach) @ (credit * failing) @ _window(columns, reach)
+    near = _window(rows, NEAR) @ (credit * failing) @ _window(columns, NEAR)
     return (near * failing).astype(np.float32, copy=False)
+
+
+def averaged_around(evidence: Dies) -> Dies:
+    """Return evidence (patterns, rows, columns) averaged around each die within a bell of `WIDE` and the map."""
+    rows, columns = evidence.shape[1:]
+    down, across = _window(rows, WIDE), _window(columns, WIDE)
+    inside = np.outer(down.sum(axis=1), across.sum(axis=0))
+    return (down @ evidence @ across / inside).astype(np.float32, copy=False)
 
 
 def contested(evidence: Dies, patterns: list[int]) -> Dies:
@@ -56,7 +63,7 @@ def placed(credit: Dies, places: Dies, failing: NDArray[np.bool_]) -> Dies:
     """Return the evidence of places, carried by the failing dies that earned it.
 
     Where a place speaks for the pattern, a die carries its evidence by the square of what the
-    failing dies in a `WIDE` window around it were credited with, all of it at the most credited die
+    failing dies around it were credited with (`summed_nearby`), all of it at the most credited die
     of the wafer and none where that is not positive. Where a place speaks against the pattern, its
     failing dies do too.
 
@@ -65,7 +72,7 @@ def placed(credit: Dies, places: Dies, failing: NDArray[np.bool_]) -> Dies:
         places: evidence per pattern at each die's place, (patterns, rows, columns).
         failing: bool (rows, columns).
     """
-    earned = np.maximum(summed_nearby(credit, failing, WIDE), 0.0)
+    earned = np.maximum(summed_nearby(credit, failing), 0.0)
     most = earned.max(axis=(1, 2), keepdims=True, initial=0.0)
     share = np.divide(earned, most, out=np.zeros_like(earned), where=most > 0) ** 2
     return (places * np.where(places > 0, share, failing)).astype(np.float32, copy=False)
