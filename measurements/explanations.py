@@ -47,13 +47,13 @@ def main() -> None:
         exams.append(_examined(recognizer, name, made[name], options))
         explained = Explained.of(exams)
         options.out.write_text(json.dumps(_document(explained, sets, command), indent=1, allow_nan=False) + "\n")
+        if options.into_models:
+            # What is done is kept: a run that is killed an hour later has not been for nothing.
+            keep(recognizer.model.folder, _record(explained, sets, command))
     print_pooled(explained)
     print_patterns(explained)
     print_agreements(explained)
     print_goals(explained)
-    if options.into_models:
-        for folder in {recognizer.model.folder for recognizer in recognizers}:
-            keep(folder, _record(explained, sets, command))
 
 
 def _options() -> argparse.Namespace:
