@@ -103,7 +103,9 @@ def main() -> None:
     size = resolve("teacher").card.size
     if models:
         sets = [*examples(options.data, options.part, size), *interrupted(options.data, options.part, size)]
-        known = _known(Mixture(resized_maps(options.data, "train"), native_maps(options.data, "train"), size, _SEED))
+        known = drawn_from(
+            Mixture(resized_maps(options.data, "train"), native_maps(options.data, "train"), size, _SEED)
+        )
         odd = _odd(options.data, options.part, size)
         for model in models:
             say(f"Asking {model.name}")
@@ -128,9 +130,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _known(mixture: Mixture) -> Known:
-    chunks = iter(mixture)
-    maps, labels = zip(*(next(chunks) for _ in range(_DRAWN)), strict=True)
+def drawn_from(mixture: Mixture, chunks: int = _DRAWN) -> Known:
+    """Return the first chunks of a training mixture."""
+    drawn = iter(mixture)
+    maps, labels, _ = zip(*(next(drawn) for _ in range(chunks)), strict=True)
     return Known(torch.cat(maps).numpy(), torch.cat(labels).numpy())
 
 
@@ -236,7 +239,7 @@ def _report_untaught(pattern: str, options: argparse.Namespace, real: Examples, 
     mixture.without = pattern
     recipe = Recipe(architecture=STUDENT_SIZES["small"], steps=options.steps, seed=options.seed)
     network = train(recipe, Pool(stream(mixture, 0), 4096, torch.device("cpu")), torch.device("cpu"))
-    taught = _scores(network, _known(mixture).maps.astype(np.float32) / np.float32(255))
+    taught = _scores(network, drawn_from(mixture).maps.astype(np.float32) / np.float32(255))
     signals = Signals.of(
         _scores(network, real.maps.astype(np.float32)), reference_of(taught.embedding), [0.5] * len(PATTERNS), "38"
     )

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from measurements.novelty import Without, auroc
+from measurements.novelty import Without, auroc, drawn_from
 from measurements.oddities import ODDITIES, marked
 from wafer_core.lot import FAIL, NO_DIE
 from wafer_core.patterns import index
 from wafer_core.training.data import native_maps, resized_maps
+from wafer_core.training.mixture import Mixture
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,10 @@ def test_a_pattern_left_out_is_drawn_nowhere(fake_data):
     labels = np.array([mixture.labelled_sample(random).labels for _ in range(60)])
     assert labels.any()
     assert not labels[:, index("Scratch")].any()
+
+
+def test_references_are_made_from_what_a_network_is_taught_on(fake_data):
+    mixture = Mixture(resized_maps(fake_data, "train"), native_maps(fake_data, "train"), 16, 0, chunk=3)
+    known = drawn_from(mixture, chunks=2)
+    assert (known.maps.shape, known.maps.dtype) == ((6, 2, 16, 16), np.uint8)
+    assert (known.labels.shape, known.labels.dtype) == ((6, 8), np.bool_)
