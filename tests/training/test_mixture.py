@@ -8,7 +8,7 @@ from wafer_core.lot import FAIL
 from wafer_core.patterns import PATTERNS, names
 from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.training.data import native_maps, resized_maps
-from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture, Shares, owned_places
+from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture, Shares
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +111,3 @@ def test_an_overlay_s_regions_are_what_clusters_on_each_wafer(real):
     alone = wafer.regions.sum(axis=0) == 1
     assert alone.any()
     assert (failing_neighbours(wafer.states)[wafer.regions.any(axis=0)] >= 2).all()
-
-
-def test_a_place_belongs_to_who_alone_made_dies_fail_there():
-    regions = np.zeros((8, 8, 8), dtype=bool)
-    regions[0, :4] = True  # the upper half, of which
-    regions[2, :4, 4:] = True  # the right is another one's as well
-    regions[2, 4:, :2] = True  # and a strip below, half a place wide
-    places = owned_places(regions, 2)
-    assert (places.shape, places.dtype) == ((8, 2, 2), np.float32)
-    assert places[0] == pytest.approx(np.array([[0.95, 0.0], [0.0, 0.0]]), abs=0.01)
-    assert places[2] == pytest.approx(np.array([[0.0, 0.0], [0.91, 0.0]]), abs=0.01)
-    assert not places[[1, 3, 4, 5, 6, 7]].any()

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +6,7 @@ from torch import nn
 
 from wafer_core.errors import UsageError
 from wafer_core.synthesis.pool import Pool
-from wafer_core.training.trainer import Recipe, misplaced, train
+from wafer_core.training.trainer import Recipe, train
 
 CPU = torch.device("cpu")
 TASK = Recipe(architecture="residual-16-1-1", steps=60, batch=32, rate=5e-3)
@@ -119,30 +118,6 @@ def test_guides_are_believed_by_half(guides, chance):
     network = train(Recipe(architecture="residual-16-1-1", steps=80, batch=16, rate=1e-2), pool_of(), CPU, guides)
     logits, _ = logits_of(network)
     assert logits[:, 7].sigmoid().mean() == pytest.approx(chance, abs=0.15)
-
-
-def only(pattern, row, column, value=1.0):
-    """Evidence, or what places belong to whom: one value at one place of a 2x2 grid."""
-    grid = torch.zeros(1, 8, 2, 2)
-    grid[0, pattern, row, column] = value
-    return grid
-
-
-@pytest.mark.parametrize(
-    ("found", "owned", "expected"),
-    [
-        (only(0, 0, 0), only(0, 0, 0), 0.0),
-        (only(0, 0, 0), only(0, 0, 0, 0.5), math.log(2)),
-        (only(0, 0, 0) + only(0, 1, 1), only(0, 0, 0), math.log(2)),
-        (only(0, 0, 0) - only(0, 1, 1), only(0, 0, 0), 0.0),
-        (only(0, 1, 1), only(0, 0, 0), math.log(101)),
-        (only(3, 1, 1), only(0, 0, 0), 0.0),
-        (only(0, 0, 0), torch.zeros(1, 8, 2, 2), 0.0),
-        (only(0, 0, 0) + only(1, 0, 0), only(0, 0, 0, 0.5) + only(1, 0, 0, 0.5), math.log(2)),
-    ],
-)
-def test_evidence_is_misplaced_where_other_things_made_dies_fail(found, owned, expected):
-    assert misplaced(found, owned).item() == pytest.approx(expected, abs=0.02)
 
 
 def test_a_network_learns_where_its_evidence_belongs():

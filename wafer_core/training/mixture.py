@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from wafer_core.canonical import CHANNELS, area_weights, canonical_states
+from wafer_core.canonical import CHANNELS, canonical_states
 from wafer_core.patterns import PATTERNS, index
 from wafer_core.synthesis.neighbours import clustered_fails
 from wafer_core.synthesis.overlays import overlay
 from wafer_core.synthesis.simulator import LabelledWafer, labelled_mixed_wafer
 from wafer_core.synthesis.views import any_view_alike, on_random_grid, thinned, turned, with_more_fails
 from wafer_core.training.data import RealMaps
+from wafer_core.training.places import PLACE, owned_places
 
 EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
 """Patterns that no label set holds together; overlays leave such pairs out."""
@@ -33,13 +34,6 @@ class Shares:
 
     real: float = 0.42
     overlays: float = 0.25
-
-
-HARDLY = 0.05
-"""The share of a place's area below which failing dies say little of whose it is."""
-
-PLACE = 4
-"""Rows and columns of the canonical map that one cell of a network's class maps stands for."""
 
 
 class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
@@ -131,25 +125,6 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         if random.random() < 0.2:
             states = with_more_fails(states, random, random.uniform(0, 0.08))
         return LabelledWafer(states, self.real.labels[row], np.zeros((len(PATTERNS), *states.shape), dtype=bool))
-
-
-def owned_places(regions: NDArray[np.bool_], cells: int) -> NDArray[np.float32]:
-    """Return to what share each pattern alone made fail what patterns made fail at a place.
-
-    Args:
-        regions: bool (8, rows, columns) dies that each pattern made fail.
-        cells: rows and columns of the places.
-
-    Returns:
-        float32 (8, cells, cells) in [0, 1]; 0 for a pattern without a region. A place where hardly a die
-        fails counts for little.
-    """
-    rows, columns = regions.shape[1:]
-    alone = regions & (regions.sum(axis=0) == 1)
-    dies = np.concatenate([alone, regions.any(axis=0, keepdims=True)]).astype(np.float32)
-    *own, failing = area_weights(rows, cells) @ dies @ area_weights(columns, cells).T
-    owned: NDArray[np.float32] = np.stack(own) / (failing + HARDLY)
-    return owned
 
 
 def _seen(wafer: LabelledWafer, random: Generator) -> LabelledWafer:

@@ -17,9 +17,7 @@ from wafer_core.errors import UsageError
 from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Pool
-
-_LITTLE = 1e-2
-"""Evidence that no logit would show: without any, none is misplaced."""
+from wafer_core.training.places import misplaced
 
 
 @dataclass(frozen=True)
@@ -132,22 +130,6 @@ def _loss(
         found = network.evidence(maps)
     wrong = nn.functional.binary_cross_entropy_with_logits(found.mean(dim=(2, 3)), targets)
     return wrong + sum(recipe.places * misplaced(found, places) for places in owned if recipe.places)
-
-
-def misplaced(found: Tensor, owned: Tensor) -> Tensor:
-    """Return how far what speaks for patterns lies where other things than they made dies fail.
-
-    It is the mean of the negative logarithm of the share of positive evidence that lies where it belongs, over
-    patterns of which that is known.
-
-    Args:
-        found: evidence (n, 8, h, w).
-        owned: to what share each place is the pattern's own, (n, 8, h, w) in [0, 1].
-    """
-    speaking = found.relu()
-    known = owned.amax(dim=(2, 3)) > 0
-    rightly = ((speaking * owned).sum(dim=(2, 3)) + _LITTLE) / (speaking.sum(dim=(2, 3)) + _LITTLE)
-    return -(rightly.log() * known).sum() / known.sum().clamp(min=1)
 
 
 def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
