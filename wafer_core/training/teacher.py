@@ -40,6 +40,7 @@ def train_teacher(options: argparse.Namespace) -> None:
         steps=options.steps,
         batch=options.batch,
         rate=options.rate,
+        places=options.places,
         seed=options.seed,
     )
     resized, native = resized_maps(options.data, "train"), native_maps(options.data, "train")
@@ -119,7 +120,7 @@ def _spread(maps: np.ndarray, count: int) -> np.ndarray:
 
 def _repeatable(options: argparse.Namespace) -> list[str]:
     words = ["--data", "PATH", "--out", options.out.name]
-    for name in ("architecture", "size", "steps", "batch", "rate", "seed", "workers", "pool"):
+    for name in ("architecture", "size", "steps", "batch", "rate", "places", "seed", "workers", "pool"):
         words += [f"--{name}", str(getattr(options, name))]
     if options.start:
         words += ["--start", options.start.name]
@@ -135,6 +136,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=DEFAULT.steps)
     parser.add_argument("--batch", type=int, default=DEFAULT.batch)
     parser.add_argument("--rate", type=float, default=DEFAULT.rate)
+    parser.add_argument("--places", type=float, default=DEFAULT.places, help="what misplaced evidence costs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
