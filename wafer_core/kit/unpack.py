@@ -65,9 +65,9 @@ def _opened(data: bytes) -> zipfile.ZipFile:
     if len(data) > MOST_BYTES:
         raise BrokenModel(f"The kit has {len(data):,} bytes, more than any kit; give the zip that was downloaded.")
     try:
-        # Of a zip of a later version than it reads, zipfile says that it is not implemented.
+        # Of a zip of a later version than it reads, zipfile raises a kind of RuntimeError.
         return zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as exc:
+    except (zipfile.BadZipFile, ValueError, RuntimeError, OSError) as exc:
         raise BrokenModel("The kit is no zip archive, or one that was cut short; download it again.") from exc
 
 

@@ -20,12 +20,13 @@ ALL_OVER = [index("Near-Full"), index("Random")]
 
 @dataclass(frozen=True, eq=False)
 class LabelledWafer:
-    """A simulated wafer with the truth about it.
+    """A wafer with the truth about it, as far as somebody knows it.
 
     Args:
         states: uint8 (rows, columns) die states.
-        labels: bool (8,) patterns drawn.
-        regions: bool (8, rows, columns) failing dies that each pattern's own defect made fail.
+        labels: bool (8,) patterns on it.
+        regions: bool (8, rows, columns) failing dies that each pattern's own defect made fail; none on a real
+            wafer, of which nobody knows them.
     """
 
     states: NDArray[np.uint8]
