@@ -6,12 +6,19 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from wafer_core import jobs
 from wafer_core.lot import Lot
 from wafer_core.patterns import flags
 from wafer_core.ui import state
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that nobody serves: what a run does is not what these tests are about."""
+    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
 
 
 @pytest.fixture
@@ -28,6 +35,38 @@ def test_widgets_of_a_page_left_behind_change_nothing(visit: Visit, lots: list[s
     assert app.query_params["sort"] in ("yield", ["yield"])
     app.selectbox(key="address-sort").set_value("margin").run()
     assert app.query_params["sort"] in ("margin", ["margin"])
+
+
+def hurried(visit: Visit, lot: str) -> AppTest:
+    """A page whose browser has not yet heard of the address that its last choice led to."""
+    app = visit("distill", lot=lot)
+    app.selectbox(key="address-size").set_value("tiny").run()
+    assert app.query_params["size"] in ("tiny", ["tiny"])
+    del app.query_params["size"]
+    return app
+
+
+def test_a_choice_made_before_the_browser_hears_of_the_last_one_loses_neither(visit: Visit, lots: list[str]) -> None:
+    app = hurried(visit, lots[0])
+    app.selectbox(key="address-time").set_value("30").run()
+    assert not app.exception
+    assert app.query_params["size"] in ("tiny", ["tiny"])
+    assert app.query_params["time"] in ("30", ["30"])
+
+
+def test_a_run_started_before_the_browser_hears_of_the_last_choice_is_the_chosen_one(
+    visit: Visit, store: Workspace, lots: list[str]
+) -> None:
+    hurried(visit, lots[0]).button(key="start").click().run()
+    assert [job.payload["settings"]["size"] for job in store.jobs("distil")] == ["tiny"]
+
+
+def test_the_back_button_is_no_hurry(visit: Visit, lots: list[str]) -> None:
+    app = hurried(visit, lots[0]).run()
+    assert app.selectbox(key="address-size").value == "small"
+    app.selectbox(key="address-time").set_value("30").run()
+    assert "size" not in app.query_params
+    assert app.query_params["time"] in ("30", ["30"])
 
 
 @pytest.mark.parametrize("page", ["lot", "wafer", "compare", "distill"])

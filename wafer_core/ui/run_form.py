@@ -44,7 +44,7 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _lot(hand)
         size, seconds = _size_and_time()
-        if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
+        if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", on_click=state.catch_up):
             start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)})
     _presets(size, seconds)
     same = [job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size]

@@ -8,6 +8,7 @@ browser's back button all reopen the same view.
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ FILTERS = ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgri
 LINKS = "links"
 """The part of the page whose links carry the address along."""
 
+UNHEARD = 8
+"""So many addresses back, a browser that lags may still send what is turned on its page."""
+
 DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 """The models a page compares unless the address names others."""
 
@@ -49,6 +53,8 @@ DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 def navigation() -> st.Page:
     """Tell Streamlit the pages and return the one that the address asks for."""
     st.session_state["entered"] = True
+    if left_behind():
+        _unheard().clear()
     _remember()
     pages = [_page(name) for name in PAGES]
     # The default page answers to the bare address alone, whatever path it has, but `/lot` is what one types.
@@ -87,16 +93,34 @@ def address(name: str, default: str | None = None) -> str | None:
 
 def put(**parameters: str | None) -> None:
     """Write parameters into the address; None takes one out."""
+    before = st.query_params.to_dict()
     for name, value in parameters.items():
         if value is None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != value:
             st.query_params[name] = value
+    if st.query_params.to_dict() != before:
+        _unheard().append(before)
     _remember()
 
 
 def _remember() -> None:
     st.session_state["address"] = st.query_params.to_dict()
+
+
+def _unheard() -> deque[dict[str, str]]:
+    """Return the addresses before those that this server put since the engineer came by a link or a button."""
+    addresses: deque[dict[str, str]] = st.session_state.setdefault("unheard", deque(maxlen=UNHEARD))
+    return addresses
+
+
+def catch_up() -> None:
+    """In a widget's callback, go back to the address that was put last if the browser had not heard of it yet.
+
+    Of two quick choices the second one comes with the address from before the first.
+    """
+    if left_behind() and st.query_params.to_dict() in _unheard():
+        st.query_params.from_dict(st.session_state["address"])
 
 
 def left_behind() -> bool:
@@ -151,7 +175,9 @@ def bound(
     def changed() -> None:
         chosen = st.session_state[key] or default
         wanted = None if chosen == default else str(chosen)
-        if chosen in allowed and wanted != address(name) and not left_behind():
+        turned = wanted != address(name)
+        catch_up()
+        if chosen in allowed and turned and not left_behind():
             put(**{name: wanted}, **dict.fromkeys(resets))
         redraw(part)
 
