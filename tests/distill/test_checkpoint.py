@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from wafer_core.distill import Checkpoint, load_checkpoint, save_checkpoint
-from wafer_core.models.learning import channels_last
+from wafer_core.models.learning import laid_out
 from wafer_core.models.networks import build
 
 
@@ -46,7 +46,7 @@ def test_half_a_file_is_no_checkpoint(tmp_path):
 
 
 def test_weights_in_another_layout_are_saved_as_they_are(tmp_path):
-    network = channels_last(build("separable-4-8-8-8"))
+    network = laid_out(build("separable-4-8-8-8"))
     save_checkpoint(tmp_path / "run", Checkpoint(network.state_dict(), {}))
     found = load_checkpoint(tmp_path / "run").tensors
     assert all(torch.equal(each, found[name]) for name, each in network.state_dict().items())

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from wafer_core.models.learning import blend, channels_last, lower_precision, pick_device, schedule
+from wafer_core.models.learning import blend, fastest_layout, laid_out, lower_precision, pick_device, schedule
 from wafer_core.models.networks import build
 
 
@@ -27,11 +27,24 @@ def test_an_average_moves_towards_the_network(keep):
     assert network.weight.tolist() == [5.0] * 3
 
 
+@pytest.mark.parametrize(
+    ("architecture", "layout"),
+    [
+        ("residual-16-1-1", torch.contiguous_format),
+        ("residual-18-1-1", torch.channels_last),
+        ("finer-12-24-48-48-64", torch.channels_last),
+        ("separable-4-8-8-8", torch.channels_last),
+    ],
+)
+def test_a_narrow_teacher_is_not_laid_out_in_a_way_that_breaks_the_heap(architecture, layout):
+    assert fastest_layout(build(architecture)) == layout
+
+
 def test_the_layout_leaves_the_weights_as_they_are():
     torch.manual_seed(0)
     network = build("residual-8-1-1")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert channels_last(network) is network
+    assert laid_out(network) is network
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     first = network.body[0][0].weight
     assert first.is_contiguous(memory_format=torch.channels_last)

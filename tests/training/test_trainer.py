@@ -91,9 +91,11 @@ def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
         train(Recipe(architecture="residual-16-1-1", steps=300, batch=4, seed=1), pool_of(), CPU, checkpoint=checkpoint)
 
 
-def test_a_network_that_would_break_the_heap_is_not_trained():
-    with pytest.raises(UsageError, match="residual-14-1-1 is too narrow to train: the width of a teacher begins at 16"):
-        train(Recipe(architecture="residual-14-1-1", steps=1), pool_of(), CPU)
+@pytest.mark.parametrize("width", [4, 14, 16])
+def test_a_narrow_network_trains_at_full_size_too(width):
+    recipe = Recipe(architecture=f"residual-{width}-1-1", steps=3, batch=64)
+    weights_of = weights(train(recipe, pool_of(size=52), CPU))
+    assert all(bool(tensor.isfinite().all()) for tensor in weights_of.values())
 
 
 def test_a_run_goes_on_from_a_trained_network(taught):

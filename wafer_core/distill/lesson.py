@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wafer_core.distill.loss import DistillationLoss
 from wafer_core.distill.memory import Memory
-from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
+from wafer_core.models.learning import blend, fastest_layout, laid_out, lower_precision, schedule
 from wafer_core.models.networks import Network
 from wafer_core.synthesis.batches import noisier, overlaid
 
@@ -77,8 +77,9 @@ class Lesson:
         self.step = 0
         self.device = next(student.parameters()).device
         self.random = torch.Generator().manual_seed(recipe.seed)
-        channels_last(teacher.eval().requires_grad_(False))
-        channels_last(student)
+        laid_out(teacher.eval().requires_grad_(False))
+        self._layout = fastest_layout(student)
+        laid_out(student, self._layout)
         self._came = copy.deepcopy(student).eval()
         self._average = copy.deepcopy(self._came)
         self._optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
@@ -91,7 +92,7 @@ class Lesson:
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.rate * schedule(self.step / recipe.steps, warm=0.05, least=0.05)
         maps, wanted = self._look()
-        maps = maps.contiguous(memory_format=torch.channels_last)
+        maps = maps.contiguous(memory_format=self._layout)
         student.train(not recipe.settled)
         with lower_precision(self.device):
             loss = self._loss(wanted, student.evidence(maps))

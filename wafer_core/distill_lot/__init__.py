@@ -25,7 +25,7 @@ from wafer_core.errors import UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of
-from wafer_core.models.learning import channels_last
+from wafer_core.models.learning import laid_out
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network
@@ -83,7 +83,7 @@ def distil_lot(
     torch.manual_seed(settings.seed)
     size = teacher.card.size
     student, start = _student(settings, size)
-    teaching = channels_last(load_network(teacher))
+    teaching = laid_out(load_network(teacher))
     clock = _Clock(started)
 
     def called(maps: NDArray[np.float32]) -> NDArray[np.bool_]:

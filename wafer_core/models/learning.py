@@ -50,10 +50,18 @@ def lower_precision(device: torch.device) -> AbstractContextManager[None]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
 
 
-def channels_last(network: Network) -> Network:
-    """Lay a network's weights out, in place, the way in which convolutions train fastest, and return it.
+def fastest_layout(network: nn.Module) -> torch.memory_format:
+    """Return the layout of weights and maps in which a network trains fastest without harm.
 
-    The weights themselves stay as they are; depthwise convolutions learn nearly twice as fast on a processor.
+    With channels last depthwise convolutions learn nearly twice as fast on a processor. In the gradient of strided
+    1x1 convolutions to 16 channels or fewer, though, oneDNN 3.12 then writes past its memory.
     """
+    strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and one.stride > (1, 1))
+    breaks = any(one.kernel_size == (1, 1) and one.out_channels <= 16 for one in strided)
+    return torch.contiguous_format if breaks else torch.channels_last
+
+
+def laid_out(network: Network, layout: torch.memory_format = torch.channels_last) -> Network:
+    """Lay a network's weights out, in place, and return it; the weights themselves stay as they are."""
     # torch's annotations leave this argument out.
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from wafer_core.errors import UsageError
-from wafer_core.models.learning import blend, channels_last, lower_precision, schedule
+from wafer_core.models.learning import blend, fastest_layout, laid_out, lower_precision, schedule
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Pool
 from wafer_core.training.places import misplaced
@@ -74,14 +74,13 @@ def train(
             random weights unless given.
 
     Raises:
-        UsageError: the checkpoint is one of another recipe, or the architecture is too narrow to train.
+        UsageError: the checkpoint is one of another recipe.
     """
     torch.manual_seed(recipe.seed)
     random = torch.Generator().manual_seed(recipe.seed)
     network = build(recipe.architecture) if start is None else copy.deepcopy(start)
-    network = channels_last(network.to(device).train().requires_grad_())
-    if _too_narrow(network):
-        raise UsageError(f"{recipe.architecture} is too narrow to train: the width of a teacher begins at 16.")
+    layout = fastest_layout(network)
+    network = laid_out(network.to(device).train().requires_grad_(), layout)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
     first = _resume(checkpoint, recipe, network, average, optimiser)
@@ -92,7 +91,7 @@ def train(
         if step % recipe.refresh == 0:
             pool.refresh()
         maps, labels, *owned = pool.draw(recipe.batch, random)
-        maps = maps.contiguous(memory_format=torch.channels_last)
+        maps = maps.contiguous(memory_format=layout)
         loss = _loss(network, maps, labels.float(), owned, guides, recipe, device)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -105,12 +104,6 @@ def train(
             _save(checkpoint, recipe, network, average, optimiser)
     # torch's annotations leave this argument out.
     return average.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
-
-
-def _too_narrow(network: Network) -> bool:
-    """Whether oneDNN 3.12 would break the heap, as in the gradient of strided 1x1 convolutions of under 8 channels."""
-    strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and one.stride > (1, 1))
-    return any(one.kernel_size == (1, 1) and one.in_channels < 8 for one in strided)
 
 
 def _loss(
