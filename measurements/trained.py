@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from measurements.evaluation import RIVALLED, Line, percent
 from measurements.timing import say, table
 from wafer_core.compare import Rate
 from wafer_core.decode import decode
+from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
 from wafer_core.models.saving import network_logits
 from wafer_core.synthesis.pool import Pool
@@ -38,13 +38,14 @@ def taught_on(data: Path) -> Real:
 
 def trained(recipe: Recipe, real: Real, checkpoint: Path) -> Network:
     """Train a network on labelled wafers, or take up where its checkpoint ends."""
-    pool = Pool(stream(Mixture(*real, SIZE, recipe.seed), 1), 24_000, torch.device("cpu"))
+    device = pick_device()
+    pool = Pool(stream(Mixture(*real, SIZE, recipe.seed), 1), 24_000, device)
 
     def report(step: int, loss: float, seconds: float) -> None:
         if step % 250 == 0:
             say(f"{checkpoint.stem}: step {step} of {recipe.steps}, loss {loss:.3f}")
 
-    return train(recipe, pool, torch.device("cpu"), report=report, checkpoint=checkpoint)
+    return train(recipe, pool, device, report=report, checkpoint=checkpoint)
 
 
 def validation_sets(data: Path) -> dict[str, Examples]:

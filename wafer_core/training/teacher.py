@@ -41,6 +41,7 @@ def train_teacher(options: argparse.Namespace) -> None:
         batch=options.batch,
         rate=options.rate,
         places=options.places,
+        refresh=options.refresh,
         seed=options.seed,
     )
     resized, native = resized_maps(options.data, "train"), native_maps(options.data, "train")
@@ -120,7 +121,7 @@ def _spread(maps: np.ndarray, count: int) -> np.ndarray:
 
 def _repeatable(options: argparse.Namespace) -> list[str]:
     words = ["--data", "PATH", "--out", options.out.name]
-    for name in ("architecture", "size", "steps", "batch", "rate", "places", "seed", "workers", "pool"):
+    for name in ("architecture", "size", "steps", "batch", "rate", "places", "refresh", "seed", "workers", "pool"):
         words += [f"--{name}", str(getattr(options, name))]
     if options.start:
         words += ["--start", options.start.name]
@@ -137,6 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=DEFAULT.batch)
     parser.add_argument("--rate", type=float, default=DEFAULT.rate)
     parser.add_argument("--places", type=float, default=DEFAULT.places, help="what misplaced evidence costs")
+    parser.add_argument("--refresh", type=int, default=DEFAULT.refresh, help="steps between two fresh chunks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
