@@ -7,6 +7,7 @@ trained beside the shipped models.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ import torch
 
 from rivals.methods import METHODS, Setting, learn
 from rivals.shelf import Made, Rival, put
-from wafer_core.decode import decode_with, logit, match_thresholds
-from wafer_core.distill_shipped import called_by
+from wafer_core.decode import logit, match_thresholds
+from wafer_core.distill_shipped import called_by, decided_by
 from wafer_core.models.folder import resolve
-from wafer_core.models.saving import network_logits
+from wafer_core.models.learning import pick_device
 from wafer_core.models.weights import load_network
 from wafer_core.training.data import unlabelled_maps
-from wafer_core.training.ordinary import held_out_maps
+from wafer_core.training.ordinary import decided_maps
 from wafer_core.training.teacher import CHOOSING
 from wafer_core.training.validation import choose_thresholds, examples
 
@@ -44,7 +45,8 @@ def main() -> None:
 def train_rival(options: argparse.Namespace) -> None:
     """Train the method that the options name."""
     method, teacher = METHODS[options.method], resolve(options.teacher)
-    teaching = load_network(teacher)
+    device = pick_device()
+    teaching = load_network(teacher).to(device)
     setting = Setting(
         options.data,
         teaching,
@@ -54,6 +56,7 @@ def train_rival(options: argparse.Namespace) -> None:
         options.steps,
         options.seed,
         options.workers,
+        device=device,
         report=lambda step: print(f"{options.method}: step {step} of {options.steps}", flush=True),
     )
     options.out.mkdir(parents=True, exist_ok=True)
@@ -76,9 +79,9 @@ def _chosen_on_labels(options: argparse.Namespace, rival: Rival) -> tuple[float,
 
 def _matched(options: argparse.Namespace, rival: Rival, setting: Setting) -> tuple[float, ...]:
     """Return thresholds at which a rival that saw no label decides most like its teacher."""
-    maps = held_out_maps(options.data, setting.size)
-    wanted = decode_with(resolve(options.teacher), network_logits(setting.teacher, maps)).detected
-    return match_thresholds(wanted, rival.logits(maps))
+    decided = partial(decided_by, resolve(options.teacher), setting.teacher)
+    maps = decided_maps(options.data, setting.size, decided)
+    return match_thresholds(decided(maps), rival.logits(maps))
 
 
 if __name__ == "__main__":

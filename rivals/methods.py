@@ -25,7 +25,7 @@ from wafer_core.training.trainer import Recipe as Training
 from wafer_core.training.trainer import train
 
 Learns = Literal["labels", "hard decisions", "soft answers", "features"]
-CPU = torch.device("cpu")
+PROCESSOR = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Setting:
         seed: of weights, data and order.
         workers: processes that draw maps.
         pool: maps kept to draw from.
+        device: where networks learn, and where the teacher is.
         report: told the steps done, now and then.
     """
 
@@ -67,6 +68,7 @@ class Setting:
     seed: int
     workers: int = 1
     pool: int = 24_000
+    device: torch.device = PROCESSOR
     report: Callable[[int], None] = lambda step: None
 
 
@@ -86,7 +88,7 @@ METHODS: dict[str, Method] = {
 
 
 def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
-    """Train one method and return what takes canonical maps and gives logits, in evaluation mode."""
+    """Train one method and return what takes canonical maps and gives logits, in evaluation mode on the processor."""
     torch.manual_seed(setting.seed)
     if method.learns == "features":
         return _regression(setting)
@@ -95,12 +97,12 @@ def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
         return _distilled(network, setting, checkpoint)
     chunks = _labelled(setting) if method.learns == "labels" else _decided(setting)
     recipe = Training(steps=setting.steps, batch=BASIS.batch, rate=BASIS.rate, seed=setting.seed)
-    pool = Pool(chunks, setting.pool, CPU)
+    pool = Pool(chunks, setting.pool, setting.device)
 
     def report(step: int, loss: float, seconds: float) -> None:
         setting.report(step)
 
-    return train(recipe, pool, CPU, report=report, checkpoint=checkpoint, start=network)
+    return train(recipe, pool, setting.device, report=report, checkpoint=checkpoint, start=network)
 
 
 def _labelled(setting: Setting) -> Iterator[Chunk]:
@@ -120,19 +122,20 @@ def _decided(setting: Setting) -> Iterator[Chunk]:
     for (maps,) in _unlabelled(setting):
         # Given away outside: a mode that a generator is in when it pauses is everyone's.
         with torch.inference_mode():
-            decided = setting.teacher(maps.float() / 255) > setting.cuts
+            decided = setting.teacher(maps.to(setting.device).float() / 255).cpu() > setting.cuts
         yield maps, decided.clone()
 
 
 def _distilled(network: Network, setting: Setting, checkpoint: Path) -> Network:
-    pool = Pool(_unlabelled(setting), setting.pool, CPU)
+    pool = Pool(_unlabelled(setting), setting.pool, setting.device)
+    network = network.to(setting.device)
     recipe = replace(BASIS, steps=setting.steps, seed=setting.seed)
     nothing = torch.zeros(1, 2, setting.size, setting.size)
     draws = draws_from(pool)
     for progress in distil(setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint):
         if progress.step % 50 == 0:
             setting.report(progress.step)
-    return network
+    return network.cpu()
 
 
 def _regression(setting: Setting, most: int = 20_000) -> LogisticRegression:

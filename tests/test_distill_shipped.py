@@ -26,7 +26,7 @@ def options(data, teacher, out, *more):
 def few_maps():
     """Novelty and thresholds told from hundreds of maps instead of thousands."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("held_out_maps", "taught_maps"):
+        for name in ("decided_maps", "held_out_maps", "taught_maps"):
             patch.setattr(distill_shipped, name, partial(getattr(distill_shipped, name), count=120))
         yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from wafer_core.models.weights import load_network, started_from
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
-from wafer_core.training.ordinary import held_out_maps, taught_maps
+from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
 
 BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02, looks=8)
 """The recipe but for what the command line sets."""
@@ -84,6 +85,11 @@ def _architecture(options: argparse.Namespace) -> str:
 def called_by(teacher: ModelFile, network: Network, states: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Return what the teacher calls on real wafers, bool (n, 8)."""
     maps = np.concatenate([canonical_states(wafer[None], teacher.card.size) for wafer in states])
+    return decided_by(teacher, network, maps)
+
+
+def decided_by(teacher: ModelFile, network: Network, maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return what the teacher calls on canonical maps, bool (n, 8)."""
     return decode_with(teacher, network_logits(network, maps)).detected
 
 
@@ -120,8 +126,9 @@ def _write(
     maps: NDArray[np.float32],
     learned: Sequence[dict[str, object]],
 ) -> None:
-    wanted = decode_with(teacher, network_logits(teaching, maps)).detected
-    logits = network_logits(student, maps)
+    decided = decided_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching))
+    wanted = decided_by(teacher, teaching, decided)
+    logits = network_logits(student, decided)
     cuts = match_thresholds(wanted, logits)
     save_model(
         options.out,
@@ -134,7 +141,7 @@ def _write(
         unsure_below=least_certain(decode(logits, cuts, teacher.card.decoder).margin),
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:CALIBRATION],
-        threshold_maps=maps,
+        threshold_maps=decided,
         known=(taught_maps(options.data, teacher.card.size), maps),
         made_from={
             "teacher_sha256": teacher.sha256,

@@ -41,9 +41,9 @@ TRIED = ["logistic-regression", "wafersegclassnet-like", "student-hard", "studen
 
 @pytest.mark.parametrize("method", TRIED)
 def test_a_trained_rival_is_found_with_what_it_was_made_from(method, fake_data, teacher, tmp_path, monkeypatch):
-    few, held_out = command.examples, command.held_out_maps
+    few, decided = command.examples, command.decided_maps
     monkeypatch.setattr(command, "examples", lambda *given: few(*given, overlays=40, simulated=40))
-    monkeypatch.setattr(command, "held_out_maps", lambda data, size: held_out(data, size, count=40))
+    monkeypatch.setattr(command, "decided_maps", lambda *given: decided(*given, count=40))
     command.train_rival(options(fake_data, tmp_path, teacher, method))
     assert [path.name for path in tmp_path.iterdir()] == [f"{method}-3"]
     (rival,) = trained(tmp_path)[method]

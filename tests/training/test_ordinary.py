@@ -3,7 +3,7 @@ import pytest
 
 from wafer_core.canonical import canonical_states
 from wafer_core.training.data import unlabelled_maps
-from wafer_core.training.ordinary import held_out_maps, taught_maps
+from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
 
 
 @pytest.mark.parametrize("drawn", [held_out_maps, taught_maps])
@@ -22,3 +22,20 @@ def test_half_of_the_held_out_maps_are_validation_wafers_as_they_are(fake_data):
     }
     maps = held_out_maps(fake_data, 12, count=30)
     assert sum(wafer.tobytes() in real for wafer in maps) >= 15
+
+
+def test_a_student_decides_on_all_validation_wafers_and_on_views_of_what_is_called(fake_data):
+    real = np.stack(
+        [canonical_states(states[None], 12)[0] for states in unlabelled_maps(fake_data, "validation").states]
+    )
+    asked = []
+
+    def called(maps):
+        asked.append(maps)
+        return np.zeros((len(maps), 8), dtype=bool)
+
+    maps = decided_maps(fake_data, 12, called, count=40)
+    assert maps.shape == (len(real) + 40, 2, 12, 12)
+    assert np.array_equal(maps[: len(real)], real)
+    assert len(asked) == 1
+    assert np.array_equal(asked[0], real)

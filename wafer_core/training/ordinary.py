@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,27 @@ def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float3
     return maps[np.random.default_rng(1).permutation(len(maps))]
 
 
-def _views(real: Sequence[NDArray[np.uint8]], size: int, seed: int, count: int) -> NDArray[np.float32]:
-    chunks = iter(Unlabelled(real, size, seed))
+def decided_maps(
+    data: Path, size: int, called: Callable[[NDArray[np.float32]], NDArray[np.bool_]], count: int = 4500
+) -> NDArray[np.float32]:
+    """Return all validation maps, on which a student is to decide as its teacher does, and views of them.
+
+    Most wafers are normal, and few views drawn evenly would hold two patterns: they are drawn by what is called.
+
+    Args:
+        data: the folder that holds wm811k/.
+        size: rows and columns of the canonical map.
+        called: asked for what the teacher calls on canonical maps, bool (n, 8).
+        count: how many views, simulated wafers and overlays of several patterns among them.
+    """
+    real = unlabelled_maps(data, "validation").states
+    plain = np.concatenate([canonical_states(states[None], size) for states in real])
+    return np.concatenate([plain, _views(real, size, seed=1_000_003, count=count, called=called(plain))])
+
+
+def _views(
+    real: Sequence[NDArray[np.uint8]], size: int, seed: int, count: int, called: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    chunks = iter(Unlabelled(real, size, seed, called=called))
     drawn = [next(chunks)[0].numpy() for _ in range(-(-count // 256))]
     return np.concatenate(drawn)[:count].astype(np.float32) / np.float32(255)
