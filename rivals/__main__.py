@@ -51,12 +51,12 @@ def train_rival(options: argparse.Namespace) -> None:
         options.data,
         teaching,
         teacher.card.size,
+        device,
         torch.from_numpy(logit(teacher.entry.thresholds)).float(),
         lambda: called_by(teacher, teaching, unlabelled_maps(options.data, "train").states),
         options.steps,
         options.seed,
         options.workers,
-        device=device,
         report=lambda step: print(f"{options.method}: step {step} of {options.steps}", flush=True),
     )
     options.out.mkdir(parents=True, exist_ok=True)
@@ -79,9 +79,9 @@ def _chosen_on_labels(options: argparse.Namespace, rival: Rival) -> tuple[float,
 
 def _matched(options: argparse.Namespace, rival: Rival, setting: Setting) -> tuple[float, ...]:
     """Return thresholds at which a rival that saw no label decides most like its teacher."""
-    decided = partial(decided_by, resolve(options.teacher), setting.teacher)
-    maps = decided_maps(options.data, setting.size, decided)
-    return match_thresholds(decided(maps), rival.logits(maps))
+    called = partial(decided_by, resolve(options.teacher), setting.teacher)
+    maps, decided = decided_maps(options.data, setting.size, called)
+    return match_thresholds(decided, rival.logits(maps))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from wafer_core.training.trainer import Recipe as Training
 from wafer_core.training.trainer import train
 
 Learns = Literal["labels", "hard decisions", "soft answers", "features"]
-PROCESSOR = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -49,26 +48,26 @@ class Setting:
         data: the folder that holds wm811k/.
         teacher: the network that some learn from.
         size: rows and columns of the canonical map.
+        device: where networks learn, and where the teacher is.
         cuts: the teacher's thresholds as logits (8,).
         called: asked for what the teacher calls on each wafer of the train part, bool (n, 8).
         steps: batches that each sees.
         seed: of weights, data and order.
         workers: processes that draw maps.
         pool: maps kept to draw from.
-        device: where networks learn, and where the teacher is.
         report: told the steps done, now and then.
     """
 
     data: Path
     teacher: Network
     size: int
+    device: torch.device
     cuts: Tensor
     called: Callable[[], NDArray[np.bool_]]
     steps: int
     seed: int
     workers: int = 1
     pool: int = 24_000
-    device: torch.device = PROCESSOR
     report: Callable[[int], None] = lambda step: None
 
 

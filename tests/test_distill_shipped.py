@@ -46,6 +46,15 @@ def test_a_student_ships_with_its_files_and_nothing_beside_it(shipped):
     assert [path.name for path in shipped.parent.iterdir()] == ["two-steps"]
 
 
+def test_its_command_is_one_that_the_parser_takes(shipped):
+    words = Card.read(shipped).made_from["command"].split()
+    parser = argparse.ArgumentParser()
+    distill_shipped.add_arguments(parser)
+    assert words[:4] == ["python", "-m", "wafer_core", "train-student"]
+    again = parser.parse_args(words[4:])
+    assert (again.steps, again.batch, again.workers, again.pool) == (2, 4, 0, 256)
+
+
 def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     card = Card.read(shipped)
     assert (card.role, card.architecture, card.size, card.decoder) == ("student", STUDENT_SIZES["tiny"], 16, "38")
@@ -57,7 +66,8 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert card.training_parts() == {"train"}
     assert card.training_groups() == set(real.groups)
     assert card.made_from["command"].endswith(
-        "--out two-steps --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8 --seed 0"
+        f"--out two-steps --teacher {tiny_folder.name} --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8"
+        " --seed 0 --workers 0 --pool 256"
     )
 
 

@@ -100,11 +100,12 @@ def test_a_full_disk_is_said_to_be_one(workspace):
     assert workspace.database.rows("SELECT * FROM scores") == []
 
 
-def test_what_an_older_focused_deeplift_said_is_asked_again():
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_what_an_older_focused_deeplift_said_is_asked_again(version):
     first = Workspace()
     for method in ("focused-deeplift", "occlusion"):
         first.put_attributions("a" * 64, "b" * 64, method, [3], np.ones((1, 4, 5), np.float32))
-    first.database.write("PRAGMA user_version = 3")
+    first.database.write(f"PRAGMA user_version = {version}")
     first.close()
     opened = Workspace()
     assert opened.attributions("a" * 64, "b" * 64, "focused-deeplift", [3]) == {}

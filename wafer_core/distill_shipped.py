@@ -126,10 +126,9 @@ def _write(
     maps: NDArray[np.float32],
     learned: Sequence[dict[str, object]],
 ) -> None:
-    decided = decided_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching))
-    wanted = decided_by(teacher, teaching, decided)
-    logits = network_logits(student, decided)
-    cuts = match_thresholds(wanted, logits)
+    decided, wanted = decided_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching))
+    cuts = match_thresholds(wanted, network_logits(student, decided))
+    ordinary = decode(network_logits(student, maps), cuts, teacher.card.decoder)
     save_model(
         options.out,
         student,
@@ -138,7 +137,7 @@ def _write(
         architecture=_architecture(options),
         size=teacher.card.size,
         decoder=teacher.card.decoder,
-        unsure_below=least_certain(decode(logits, cuts, teacher.card.decoder).margin),
+        unsure_below=least_certain(ordinary.margin),
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:CALIBRATION],
         threshold_maps=decided,
@@ -152,14 +151,14 @@ def _write(
             ],
             "seed": options.seed,
             "steps": options.steps,
-            "command": "python -m wafer_core train-student " + _repeatable(options),
+            "command": "python -m wafer_core train-student " + _repeatable(options, teacher.name),
         },
     )
     print(f"The student is in {options.out}.")
 
 
-def _repeatable(options: argparse.Namespace) -> str:
-    words = ["--data PATH", f"--out {options.out.name}"]
+def _repeatable(options: argparse.Namespace, teacher: str) -> str:
+    words = ["--data PATH", f"--out {options.out.name}", f"--teacher {teacher}"]
     words += [f"--start {options.start.name}"] if options.start else []
-    named = ("size", "architecture", "steps", "batch", "rate", "looks", "seed")
+    named = ("size", "architecture", "steps", "batch", "rate", "looks", "seed", "workers", "pool")
     return " ".join(words + [f"--{name} {value}" for name in named if (value := getattr(options, name)) is not None])

@@ -28,14 +28,17 @@ def test_a_student_decides_on_all_validation_wafers_and_on_views_of_what_is_call
     real = np.stack(
         [canonical_states(states[None], 12)[0] for states in unlabelled_maps(fake_data, "validation").states]
     )
-    asked = []
 
-    def called(maps):
-        asked.append(maps)
+    def nothing(maps):
         return np.zeros((len(maps), 8), dtype=bool)
 
-    maps = decided_maps(fake_data, 12, called, count=40)
-    assert maps.shape == (len(real) + 40, 2, 12, 12)
-    assert np.array_equal(maps[: len(real)], real)
-    assert len(asked) == 1
-    assert np.array_equal(asked[0], real)
+    def much(maps):
+        """Center on every other wafer, Loc on the rest."""
+        return np.stack([np.arange(8) == (0 if i % 2 else 4) for i in range(len(maps))])
+
+    drawn = {called: decided_maps(fake_data, 12, called, count=40) for called in (nothing, much)}
+    for called, (maps, decided) in drawn.items():
+        assert maps.shape == (len(real) + 40, 2, 12, 12)
+        assert np.array_equal(maps[: len(real)], real)
+        assert np.array_equal(decided, np.concatenate([called(maps[: len(real)]), called(maps[len(real) :])]))
+    assert not np.array_equal(drawn[nothing][0], drawn[much][0])

@@ -91,7 +91,7 @@ def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
         train(Recipe(architecture="residual-16-1-1", steps=300, batch=4, seed=1), pool_of(), CPU, checkpoint=checkpoint)
 
 
-@pytest.mark.parametrize("width", [4, 14, 16])
+@pytest.mark.parametrize("width", [4, 14, 16, 18])
 def test_a_narrow_network_trains_at_full_size_too(width):
     recipe = Recipe(architecture=f"residual-{width}-1-1", steps=3, batch=64)
     weights_of = weights(train(recipe, pool_of(size=52), CPU))

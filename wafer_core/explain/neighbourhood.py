@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Dies = NDArray[np.float32]
 """Credit per pattern and die, float32 (patterns, rows, columns)."""
 
-NEAR, WIDE = 6, 16
-"""How far, in dies, two windows reach: bells, six tenths of the one within a die, six tenths of the other within two.
+NEAR, WIDE = 6, 24
+"""How far, in dies, two windows reach: bells, six tenths of the one within a die, half of the other within two.
 
 Credit is summed in the narrower one. Evidence, which comes in cells of several dies, is averaged in the wider
 one: the steps between cells are a model's own, and teacher and student agree more without them.

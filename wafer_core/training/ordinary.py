@@ -29,8 +29,8 @@ def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float3
 
 def decided_maps(
     data: Path, size: int, called: Callable[[NDArray[np.float32]], NDArray[np.bool_]], count: int = 4500
-) -> NDArray[np.float32]:
-    """Return all validation maps, on which a student is to decide as its teacher does, and views of them.
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return all validation maps and views of them, on which a student is to decide as its teacher does, and how.
 
     Most wafers are normal, and few views drawn evenly would hold two patterns: they are drawn by what is called.
 
@@ -39,10 +39,15 @@ def decided_maps(
         size: rows and columns of the canonical map.
         called: asked for what the teacher calls on canonical maps, bool (n, 8).
         count: how many views, simulated wafers and overlays of several patterns among them.
+
+    Returns:
+        Maps float32 (n, 2, size, size) in [0, 1], and what is called on each, bool (n, 8).
     """
     real = unlabelled_maps(data, "validation").states
     plain = np.concatenate([canonical_states(states[None], size) for states in real])
-    return np.concatenate([plain, _views(real, size, seed=1_000_003, count=count, called=called(plain))])
+    decided = called(plain)
+    views = _views(real, size, seed=1_000_003, count=count, called=decided)
+    return np.concatenate([plain, views]), np.concatenate([decided, called(views)])
 
 
 def _views(

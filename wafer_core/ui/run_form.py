@@ -36,6 +36,8 @@ class Preset:
     seconds: int
 
 
+USUAL_SIZE, USUAL_TIME = "small", "60"
+
 PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
 
 
@@ -96,7 +98,8 @@ def _presets(size: str, seconds: int) -> None:
     def changed() -> None:
         preset = PRESETS.get(st.session_state["preset"])
         if preset is not None:
-            state.put(size=preset.size, time=str(preset.seconds))
+            size, time = preset.size, str(preset.seconds)
+            state.turn(size=None if size == USUAL_SIZE else size, time=None if time == USUAL_TIME else time)
 
     st.segmented_control("Usual choices", list(PRESETS), key="preset", on_change=changed, label_visibility="collapsed")
 
@@ -109,18 +112,18 @@ def _lot(hand: state.Hand) -> None:
         list(lots),
         format_func=lambda lot_id: f"{lots[lot_id].title} · {count(lots[lot_id].wafers, 'wafer')}",
         key="distill-lot",
-        on_change=lambda: state.put(lot=st.session_state["distill-lot"], wafer=None),
+        on_change=lambda: state.turn("wafer", lot=st.session_state["distill-lot"]),
         width=360,
     )
 
 
 def _size_and_time() -> tuple[str, int]:
-    key, changed = state.bound("size", sizes.SIZES, "small")
+    key, changed = state.bound("size", sizes.SIZES, USUAL_SIZE)
     size = st.selectbox(
         "Student size", list(sizes.SIZES), format_func=sizes.text, key=key, on_change=changed, width=250
     )
     times = [str(seconds) for seconds in BUDGETS]
-    key, changed = state.bound("time", times, "60")
+    key, changed = state.bound("time", times, USUAL_TIME)
     seconds = st.selectbox(
         "Time",
         times,

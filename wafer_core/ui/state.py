@@ -53,9 +53,7 @@ DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 def navigation() -> st.Page:
     """Tell Streamlit the pages and return the one that the address asks for."""
     st.session_state["entered"] = True
-    if left_behind():
-        _unheard().clear()
-    _remember()
+    _arrive()
     pages = [_page(name) for name in PAGES]
     # The default page answers to the bare address alone, whatever path it has, but `/lot` is what one types.
     typed = st.Page(PAGES["lot"][0], title="Lot", url_path="lot")
@@ -92,20 +90,46 @@ def address(name: str, default: str | None = None) -> str | None:
 
 
 def put(**parameters: str | None) -> None:
-    """Write parameters into the address; None takes one out."""
+    """Write parameters into the address, all at once; None takes one out."""
+    catch_up()
     before = st.query_params.to_dict()
-    for name, value in parameters.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
-    if st.query_params.to_dict() != before:
+    after = {name: value for name, value in {**before, **parameters}.items() if value is not None}
+    if after != before:
         _unheard().append(before)
-    _remember()
+        # First, as Streamlit may end a run where the address is told.
+        st.session_state["address"] = after
+        st.query_params.from_dict(after)
 
 
-def _remember() -> None:
+def turn(*resets: str, **chosen: str | None) -> None:
+    """In a widget's callback: put what it was turned to, and take the parameters in `resets` away.
+
+    A browser that lags sends all its widgets as they were, and those that have changed meanwhile call back as
+    well. What the address that came along says already was not turned.
+    """
+    sent = _sent()
+    catch_up()
+    if any((sent.get(name) or None) != value for name, value in chosen.items()) and not left_behind():
+        put(**chosen, **dict.fromkeys(resets))
+
+
+def _sent() -> dict[str, str]:
+    """Return the address that the callbacks of this run came with."""
+    sent: dict[str, str] = st.session_state.setdefault("sent", st.query_params.to_dict())
+    return sent
+
+
+def _arrive() -> None:
+    """Begin to draw at an address: where it is none that a callback caught up with, the engineer went there himself."""
+    _drawn()
+    if left_behind():
+        _unheard().clear()
     st.session_state["address"] = st.query_params.to_dict()
+
+
+def _drawn() -> None:
+    """Forget the address that callbacks came with: they are through once something is drawn."""
+    st.session_state.pop("sent", None)
 
 
 def _unheard() -> deque[dict[str, str]]:
@@ -117,9 +141,11 @@ def _unheard() -> deque[dict[str, str]]:
 def catch_up() -> None:
     """In a widget's callback, go back to the address that was put last if the browser had not heard of it yet.
 
-    Of two quick choices the second one comes with the address from before the first.
+    Of two quick choices the second one comes with the address from before the first. One that is made so soon after
+    the browser's way back that both arrive as one looks the same, and undoes that way.
     """
     if left_behind() and st.query_params.to_dict() in _unheard():
+        _sent()
         st.query_params.from_dict(st.session_state["address"])
 
 
@@ -168,6 +194,7 @@ def bound(
     sort = st.selectbox("Sort", list(SORTS), format_func=SORTS.get, key=key, on_change=changed)
     ```
     """
+    _drawn()
     key = f"address-{name}"
     asked = address(name, default)
     st.session_state[key] = asked if asked in allowed else default
@@ -175,10 +202,8 @@ def bound(
     def changed() -> None:
         chosen = st.session_state[key] or default
         wanted = None if chosen == default else str(chosen)
-        turned = wanted != address(name)
-        catch_up()
-        if chosen in allowed and turned and not left_behind():
-            put(**{name: wanted}, **dict.fromkeys(resets))
+        if chosen in allowed:
+            turn(*resets, **{name: wanted})
         redraw(part)
 
     return key, changed
@@ -250,6 +275,7 @@ def in_hand() -> Hand:
     Stops the page with a sentence where one of them cannot be found.
     """
     _enter()
+    _arrive()
     store = workspace()
     rows = {row.id: row for row in store.lots()}
     asked = address("lot")

@@ -11,7 +11,7 @@ from threading import RLock
 
 from wafer_core.errors import UsageError
 
-VERSION = 5
+VERSION = 6
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -71,8 +71,9 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     ),
     # Focused DeepLift became another method of the same name; what it said is asked again when it is looked at.
     3: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
-    # And once more.
+    # And twice more.
     4: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
+    5: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
 }
 """What makes a file of one version one of the next."""
 
