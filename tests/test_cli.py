@@ -20,6 +20,7 @@ from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
 from wafer_core.recognise import load_recognizer
 from wafer_core.training import ordinary
+from wafer_core.training.data import unlabelled_maps
 
 COLUMNS = ["lot", "wafer", *PATTERNS, "patterns", "excluded", "margin", "novelty", "flag"]
 GRADIENT_METHODS = ("gradcam", "deeplift", "integrated-gradients")
@@ -98,12 +99,13 @@ def test_score_says_what_the_recognizer_says(run, small_lot, tiny_folder, tmp_pa
 def test_a_model_learns_to_tell_novelty_and_score_tells_it(
     run, fake_data, tiny_folder, lot_file, tmp_path, monkeypatch
 ):
-    for name in ("taught_maps", "held_out_maps"):
+    for name in ("taught_maps", "decided_maps"):
         monkeypatch.setattr(ordinary, name, partial(getattr(ordinary, name), count=120))
     folder = shutil.copytree(tiny_folder, tmp_path / "new")
     assert run("fit-novelty", folder, "--data", fake_data) == (0, [])
     model = resolve(str(folder))
-    assert (model.card.novelty.known, model.card.novelty.ordinary) == (120, 120)
+    there = len(unlabelled_maps(fake_data, "validation"))
+    assert (model.card.novelty.known, model.card.novelty.ordinary) == (120, there + 120)
     assert run("score", lot_file, "--model", folder, "--out", tmp_path / "scores.csv")[0] == 0
     rows = rows_of(tmp_path / "scores.csv")
     wafers = [wafer for wafer in read_paths([lot_file]) if wafer.yield_fraction is not None]

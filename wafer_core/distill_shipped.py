@@ -141,7 +141,7 @@ def _write(
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:CALIBRATION],
         threshold_maps=decided,
-        known=(taught_maps(options.data, teacher.card.size), maps),
+        known=(taught_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching)), decided),
         made_from={
             "teacher_sha256": teacher.sha256,
             **({"start_sha256": start.sha256} if start else {}),

@@ -6,7 +6,20 @@ from wafer_core.training.data import unlabelled_maps
 from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
 
 
-@pytest.mark.parametrize("drawn", [held_out_maps, taught_maps])
+def nothing(maps):
+    return np.zeros((len(maps), 8), dtype=bool)
+
+
+def much(maps):
+    """Center on every other wafer, Loc on the rest."""
+    return np.stack([np.arange(8) == (0 if i % 2 else 4) for i in range(len(maps))])
+
+
+def taught(data, size, count):
+    return taught_maps(data, size, nothing, count)
+
+
+@pytest.mark.parametrize("drawn", [held_out_maps, taught])
 def test_ordinary_maps_repeat_and_differ_from_each_other(fake_data, drawn):
     maps, again = (drawn(fake_data, 12, count=60) for _ in range(2))
     assert np.array_equal(maps, again)
@@ -28,17 +41,13 @@ def test_a_student_decides_on_all_validation_wafers_and_on_views_of_what_is_call
     real = np.stack(
         [canonical_states(states[None], 12)[0] for states in unlabelled_maps(fake_data, "validation").states]
     )
-
-    def nothing(maps):
-        return np.zeros((len(maps), 8), dtype=bool)
-
-    def much(maps):
-        """Center on every other wafer, Loc on the rest."""
-        return np.stack([np.arange(8) == (0 if i % 2 else 4) for i in range(len(maps))])
-
     drawn = {called: decided_maps(fake_data, 12, called, count=40) for called in (nothing, much)}
     for called, (maps, decided) in drawn.items():
         assert maps.shape == (len(real) + 40, 2, 12, 12)
         assert np.array_equal(maps[: len(real)], real)
         assert np.array_equal(decided, np.concatenate([called(maps[: len(real)]), called(maps[len(real) :])]))
     assert not np.array_equal(drawn[nothing][0], drawn[much][0])
+
+
+def test_what_a_model_was_taught_is_drawn_by_what_it_calls(fake_data):
+    assert not np.array_equal(taught_maps(fake_data, 12, nothing, 40), taught_maps(fake_data, 12, much, 40))

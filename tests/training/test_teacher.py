@@ -27,7 +27,7 @@ def taught(fake_data, tmp_path_factory):
         # Two thousand overlays and simulated wafers are for figures, and nothing here looks at figures.
         patch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
         patch.setattr(teacher, "taught_maps", partial(teacher.taught_maps, count=120))
-        patch.setattr(teacher, "held_out_maps", partial(teacher.held_out_maps, count=120))
+        patch.setattr(teacher, "decided_maps", partial(teacher.decided_maps, count=120))
         teacher.train_teacher(options(fake_data, out))
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,10 +54,15 @@ def fit_novelty(folder: Path, known: NDArray[np.float32], ordinary: NDArray[np.f
 
 def embeddings(file: ModelFile, maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a weights file's embeddings float32 (n, E) of canonical maps."""
+    return answers(file, maps)[1]
+
+
+def answers(file: ModelFile, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a weights file's logits float32 (n, 8) and embeddings float32 (n, E) of canonical maps."""
     batches = [maps[start : start + _BATCH] for start in range(0, max(len(maps), 1), _BATCH)]
     if file.engine == "onnx":
         session = GraphSession(file.read(), f"{file.folder.name}/{file.file}", threads=1)
-        return np.concatenate([session.run(batch)[1] for batch in batches])
+        return _joined(session.run(batch) for batch in batches)
     # Here and not above, because a folder that holds graphs alone needs no torch.
     import torch
 
@@ -64,4 +70,12 @@ def embeddings(file: ModelFile, maps: NDArray[np.float32]) -> NDArray[np.float32
 
     network = load_network(file)
     with torch.inference_mode():
-        return np.concatenate([network.embed(torch.tensor(batch)).numpy() for batch in batches])
+        both = [network.logits_and_embedding(torch.tensor(batch)) for batch in batches]
+    return _joined((logits.numpy(), embedding.numpy()) for logits, embedding in both)
+
+
+def _joined(
+    parts: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    logits, embedding = zip(*parts, strict=True)
+    return np.concatenate(logits), np.concatenate(embedding)

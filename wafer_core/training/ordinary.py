@@ -12,10 +12,14 @@ from wafer_core.canonical import canonical_states
 from wafer_core.synthesis.unlabelled import Unlabelled
 from wafer_core.training.data import unlabelled_maps
 
+Called = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+"""Asked for what a model calls on canonical maps (n, 2, S, S), bool (n, 8)."""
 
-def taught_maps(data: Path, size: int, count: int = 6144) -> NDArray[np.float32]:
+
+def taught_maps(data: Path, size: int, called: Called, count: int = 6144) -> NDArray[np.float32]:
     """Return views of training maps, overlays of them and simulated wafers, in the shares that students learn them."""
-    return _views(unlabelled_maps(data, "train").states, size, seed=2_000_003, count=count)
+    real = unlabelled_maps(data, "train").states
+    return _views(real, size, seed=2_000_003, count=count, called=called(_plain(real, size)))
 
 
 def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float32]:
@@ -28,7 +32,7 @@ def held_out_maps(data: Path, size: int, count: int = 3000) -> NDArray[np.float3
 
 
 def decided_maps(
-    data: Path, size: int, called: Callable[[NDArray[np.float32]], NDArray[np.bool_]], count: int = 4500
+    data: Path, size: int, called: Called, count: int = 4500
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return all validation maps and views of them, on which a student is to decide as its teacher does, and how.
 
@@ -37,17 +41,21 @@ def decided_maps(
     Args:
         data: the folder that holds wm811k/.
         size: rows and columns of the canonical map.
-        called: asked for what the teacher calls on canonical maps, bool (n, 8).
+        called: asked for what the teacher calls.
         count: how many views, simulated wafers and overlays of several patterns among them.
 
     Returns:
         Maps float32 (n, 2, size, size) in [0, 1], and what is called on each, bool (n, 8).
     """
     real = unlabelled_maps(data, "validation").states
-    plain = np.concatenate([canonical_states(states[None], size) for states in real])
+    plain = _plain(real, size)
     decided = called(plain)
     views = _views(real, size, seed=1_000_003, count=count, called=decided)
     return np.concatenate([plain, views]), np.concatenate([decided, called(views)])
+
+
+def _plain(real: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.float32]:
+    return np.concatenate([canonical_states(states[None], size) for states in real])
 
 
 def _views(

@@ -19,7 +19,7 @@ from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
-from wafer_core.training.ordinary import held_out_maps, taught_maps
+from wafer_core.training.ordinary import decided_maps, taught_maps
 from wafer_core.training.trainer import Recipe, train
 from wafer_core.training.validation import choose_thresholds, examples, figures, validation_figures
 
@@ -90,6 +90,11 @@ def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]
     for one in sets:
         print(one.name, {key: round(value, 4) for key, value in figures(one, logits[one.name], cuts).items()})
     stem = options.out.name
+
+    def called(maps: np.ndarray) -> np.ndarray:
+        return decode(network_logits(network, maps), cuts, decoder).detected
+
+    ordinary, _ = decided_maps(options.data, options.size, called)
     save_model(
         options.out,
         network,
@@ -102,7 +107,7 @@ def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]
         thresholds=thresholds,
         calibration=_spread(sets[0].maps, 200),
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
-        known=(taught_maps(options.data, options.size), held_out_maps(options.data, options.size)),
+        known=(taught_maps(options.data, options.size, called), ordinary),
         made_from={
             "data": list(learned),
             **({"start_sha256": resolve(str(options.start)).sha256} if options.start else {}),
