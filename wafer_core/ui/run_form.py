@@ -37,6 +37,7 @@ class Preset:
 
 
 USUAL_SIZE, USUAL_TIME = "small", "60"
+"""What a run is of unless the address says otherwise."""
 
 PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
 

@@ -44,7 +44,7 @@ LINKS = "links"
 """The part of the page whose links carry the address along."""
 
 UNHEARD = 8
-"""So many addresses back, a browser that lags may still send what is turned on its page."""
+"""So many of the last addresses are remembered, for a browser that has not heard of the newest."""
 
 DEFAULTS: dict[Role, str] = {"teacher": "teacher", "student": "approved"}
 """The models a page compares unless the address names others."""
@@ -133,7 +133,7 @@ def _drawn() -> None:
 
 
 def _unheard() -> deque[dict[str, str]]:
-    """Return the addresses before those that this server put since the engineer came by a link or a button."""
+    """Return the addresses that the newest one replaced since the engineer last went to one himself, oldest first."""
     addresses: deque[dict[str, str]] = st.session_state.setdefault("unheard", deque(maxlen=UNHEARD))
     return addresses
 
