@@ -23,14 +23,16 @@ from torch import Tensor
 from measurements.evaluation import measure, print_table, record
 from measurements.timing import say
 from wafer_core.canonical import canonical_states
-from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
+from wafer_core.decode import decode, least_certain, logit, match_thresholds
 from wafer_core.distill import Recipe as Distillation
 from wafer_core.distill import distil
 from wafer_core.errors import WaferDistillError
+from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import ModelFile, files_of, resolve
 from wafer_core.models.networks import Network
-from wafer_core.models.saving import network_logits, save_model
+from wafer_core.models.saving import save_model
 from wafer_core.models.weights import load_network
+from wafer_core.recognise import network_calls
 from wafer_core.synthesis.pool import Chunk, Pool
 from wafer_core.training.mixedwm38 import SEED, MixedMaps, mixed_maps, parts
 from wafer_core.training.trainer import Recipe as Training
@@ -112,7 +114,7 @@ def _distilled(options: argparse.Namespace, split: dict[str, MixedMaps], teacher
     ):
         if progress.step % 100 == 0:
             say(f"Student: step {progress.step} of {progress.steps}, {progress.agreed} of {progress.held_out} agree")
-    wanted = decode_with(teacher, network_logits(teaching, seen)).detected
+    wanted = network_calls(teacher, teaching, seen)
     made = _made_from(options, "student", teacher, labels=False, maps=len(split["train"]))
     return _saved(
         options.out / "mixedwm38-student",

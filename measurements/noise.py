@@ -23,8 +23,8 @@ from measurements.timing import table
 from measurements.trained import SIZE, Real, print_figures, reached, taught_on, trained, validation_sets
 from wafer_core.canonical import canonical_states
 from wafer_core.decode import sigmoid
+from wafer_core.models.asking import network_logits
 from wafer_core.models.networks import STUDENT_SIZES, Network
-from wafer_core.models.saving import network_logits
 from wafer_core.patterns import PATTERNS
 from wafer_core.training.data import RealMaps
 from wafer_core.training.trainer import Recipe

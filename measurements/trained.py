@@ -11,9 +11,9 @@ from measurements.evaluation import RIVALLED, Line, percent
 from measurements.timing import say, table
 from wafer_core.compare import Rate
 from wafer_core.decode import decode
+from wafer_core.models.asking import network_logits
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
-from wafer_core.models.saving import network_logits
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, native_maps, resized_maps

@@ -16,10 +16,11 @@ import torch
 from rivals.methods import METHODS, Setting, learn
 from rivals.shelf import Made, Rival, put
 from wafer_core.decode import logit, match_thresholds
-from wafer_core.distill_shipped import called_by, decided_by
+from wafer_core.distill_shipped import called_by
 from wafer_core.models.folder import resolve
 from wafer_core.models.learning import pick_device
 from wafer_core.models.weights import load_network
+from wafer_core.recognise import network_calls
 from wafer_core.training.data import unlabelled_maps
 from wafer_core.training.ordinary import decided_maps
 from wafer_core.training.teacher import CHOOSING
@@ -79,7 +80,7 @@ def _chosen_on_labels(options: argparse.Namespace, rival: Rival) -> tuple[float,
 
 def _matched(options: argparse.Namespace, rival: Rival, setting: Setting) -> tuple[float, ...]:
     """Return thresholds at which a rival that saw no label decides most like its teacher."""
-    called = partial(decided_by, resolve(options.teacher), setting.teacher)
+    called = partial(network_calls, resolve(options.teacher), setting.teacher)
     maps, decided = decided_maps(options.data, setting.size, called)
     return match_thresholds(decided, rival.logits(maps))
 

@@ -16,13 +16,16 @@ from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
 from wafer_core.distill import distil
 from wafer_core.distill_shipped import BASIS, draws_from
-from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Chunk, Pool
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import native_maps, resized_maps, unlabelled_maps
 from wafer_core.training.mixture import Mixture
 from wafer_core.training.trainer import Recipe as Training
 from wafer_core.training.trainer import train
+
+STUDENT = "finer-16-32-64-64-64-128"
+"""The student's architecture before it grew by one convolution: what the controls in `trained/` are of."""
 
 Learns = Literal["labels", "hard decisions", "soft answers", "features"]
 
@@ -72,7 +75,7 @@ class Setting:
 
 
 def _student() -> Network:
-    return build(STUDENT_SIZES["small"])
+    return build(STUDENT)
 
 
 METHODS: dict[str, Method] = {

@@ -3,6 +3,7 @@ import math
 import shutil
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,10 +21,9 @@ from wafer_core.lot import Lot
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import STUDENT_SIZES
-from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.readers import read_paths
-from wafer_core.recognise import load_recognizer
+from wafer_core.recognise import load_recognizer, network_calls
 
 SHIPPED_WAFERS = read_paths([pool.REPLAY]).title
 FILES = {
@@ -252,10 +252,7 @@ def test_other_lots_join_the_lot_and_their_labels_are_not_read(small_lot, lot_of
 def gathered(lots, teacher, chosen, beside=()):
     """The maps of a run, its stages left out."""
     teaching = load_network(teacher)
-
-    def called(found):
-        return decode_with(teacher, network_logits(teaching, found)).detected
-
+    called = partial(network_calls, teacher, teaching)
     going = maps.gather(lots, teaching, called, 16, chosen, beside)
     while True:
         try:

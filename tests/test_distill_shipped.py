@@ -67,7 +67,7 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
     assert card.training_groups() == set(real.groups)
     assert card.made_from["command"].endswith(
         f"--out two-steps --teacher {tiny_folder.name} --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8"
-        " --seed 0 --workers 0 --pool 256"
+        " --real 0.4 --overlays 0.25 --seed 0 --workers 0 --pool 256"
     )
 
 

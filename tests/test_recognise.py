@@ -10,9 +10,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 from wafer_core.canonical import canonical
+from wafer_core.decode import decode_with
 from wafer_core.errors import BrokenModel
 from wafer_core.models.folder import files_of
-from wafer_core.recognise import load_recognizer
+from wafer_core.models.weights import load_network
+from wafer_core.recognise import load_recognizer, network_calls
 
 KINDS = {"torch": 0, "onnx": 1, "int8": 2}
 
@@ -142,3 +144,12 @@ def test_answers_that_are_no_numbers_are_refused(tiny_folder, tmp_path):
     recognizer = load_recognizer(graph_model(tiny_folder, tmp_path, graph_of(fill=np.inf)))
     with pytest.raises(BrokenModel, match="not a number"):
         recognizer.score_maps(np.ones((1, 2, 16, 16), np.float32))
+
+
+def test_a_network_calls_what_its_recognizer_calls(tiny_folder):
+    model = files_of(tiny_folder)[0]
+    maps = np.random.default_rng(0).random((200, 2, 16, 16), dtype=np.float32)
+    called = network_calls(model, load_network(model), maps)
+    assert np.array_equal(called, decode_with(model, load_recognizer(model).score_maps(maps).logits).detected)
+    assert called.any()
+    assert not called.all()

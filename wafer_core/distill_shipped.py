@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wafer_core.canonical import canonical_states
-from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
+from wafer_core.decode import decode, least_certain, logit, match_thresholds
 from wafer_core.distill import Draw, Progress, Recipe, distil
+from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import ModelFile, resolve
+from wafer_core.models.growth import started_from
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
-from wafer_core.models.saving import network_logits, save_model
-from wafer_core.models.weights import load_network, started_from
+from wafer_core.models.saving import save_model
+from wafer_core.models.weights import load_network
+from wafer_core.recognise import network_calls
 from wafer_core.synthesis.pool import Pool
+from wafer_core.synthesis.shares import LEARNING, Shares
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
 from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
@@ -45,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--looks", type=int, default=BASIS.looks, help="steps that a view and the answer to it serve")
     parser.add_argument("--architecture", help="another network than the size's own")
     parser.add_argument("--start", type=Path, help="a model folder to take the first weights from")
+    parser.add_argument("--real", type=float, default=LEARNING.real, help="the share of single real wafers")
+    parser.add_argument(
+        "--overlays", type=float, default=LEARNING.overlays, help="and of overlays; the rest is simulated"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
@@ -58,16 +66,19 @@ def distil_shipped(options: argparse.Namespace) -> None:
     teacher = resolve(options.teacher)
     device = pick_device()
     teaching = load_network(teacher).to(device)
-    start = started_from(options.start, _architecture(options)) if options.start else None
-    student = (load_network(start) if start else build(_architecture(options))).to(device).requires_grad_()
+    start = resolve(str(options.start)) if options.start else None
+    student = started_from(start, _architecture(options)) if start else build(_architecture(options))
+    student = student.to(device).requires_grad_()
     resized, native = unlabelled_resized(options.data, "train"), unlabelled_native(options.data, "train")
     learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
     maps = held_out_maps(options.data, teacher.card.size)
     recipe = replace(BASIS, **{name: getattr(options, name) for name in ("steps", "batch", "rate", "seed", "looks")})
     real = resized.joined(native).states
     called = called_by(teacher, teaching, real)
-    chunks = stream(Unlabelled(real, teacher.card.size, options.seed, called=called), options.workers)
-    pool = Pool(chunks, options.pool, device)
+    views = Unlabelled(
+        real, teacher.card.size, options.seed, called=called, shares=Shares(options.real, options.overlays)
+    )
+    pool = Pool(stream(views, options.workers), options.pool, device)
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
     held_out = torch.from_numpy(maps[:512])
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
@@ -85,12 +96,7 @@ def _architecture(options: argparse.Namespace) -> str:
 def called_by(teacher: ModelFile, network: Network, states: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Return what the teacher calls on real wafers, bool (n, 8)."""
     maps = np.concatenate([canonical_states(wafer[None], teacher.card.size) for wafer in states])
-    return decided_by(teacher, network, maps)
-
-
-def decided_by(teacher: ModelFile, network: Network, maps: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return what the teacher calls on canonical maps, bool (n, 8)."""
-    return decode_with(teacher, network_logits(network, maps)).detected
+    return network_calls(teacher, network, maps)
 
 
 def draws_from(pool: Pool) -> Draw:
@@ -126,7 +132,8 @@ def _write(
     maps: NDArray[np.float32],
     learned: Sequence[dict[str, object]],
 ) -> None:
-    decided, wanted = decided_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching))
+    called = partial(network_calls, teacher, teaching)
+    decided, wanted = decided_maps(options.data, teacher.card.size, called)
     cuts = match_thresholds(wanted, network_logits(student, decided))
     ordinary = decode(network_logits(student, maps), cuts, teacher.card.decoder)
     save_model(
@@ -141,7 +148,7 @@ def _write(
         thresholds=lambda found: match_thresholds(wanted, found),
         calibration=maps[:CALIBRATION],
         threshold_maps=decided,
-        known=(taught_maps(options.data, teacher.card.size, partial(decided_by, teacher, teaching)), decided),
+        known=(taught_maps(options.data, teacher.card.size, called), decided),
         made_from={
             "teacher_sha256": teacher.sha256,
             **({"start_sha256": start.sha256} if start else {}),
@@ -160,5 +167,5 @@ def _write(
 def _repeatable(options: argparse.Namespace, teacher: str) -> str:
     words = ["--data PATH", f"--out {options.out.name}", f"--teacher {teacher}"]
     words += [f"--start {options.start.name}"] if options.start else []
-    named = ("size", "architecture", "steps", "batch", "rate", "looks", "seed", "workers", "pool")
+    named = ("size", "architecture", "steps", "batch", "rate", "looks", "real", "overlays", "seed", "workers", "pool")
     return " ".join(words + [f"--{name} {value}" for name in named if (value := getattr(options, name)) is not None])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import CHANNELS, canonical
+from wafer_core.decode import decode_with
 from wafer_core.errors import BrokenModel
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
@@ -148,6 +149,19 @@ class NetworkRecognizer(Recognizer):
         with self._torch.inference_mode():
             logits, embedding = self._network.logits_and_embedding(self._torch.tensor(maps))
         return logits.numpy(), embedding.numpy()
+
+
+def network_calls(model: ModelFile, network: Network, maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return what a model calls on canonical maps (n, 2, S, S), bool (n, 8).
+
+    Args:
+        model: whose thresholds and decoder count.
+        network: its weights, wherever they live.
+        maps: float32 in [0, 1].
+    """
+    from wafer_core.models.asking import network_logits
+
+    return decode_with(model, network_logits(network, maps)).detected
 
 
 def load_recognizer(model: ModelFile, threads: int | None = None) -> Recognizer:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from wafer_core.models.asking import network_logits
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.networks import Network, build, parameter_count
-from wafer_core.models.saving import network_logits
 from wafer_core.models.session import GraphSession
 
 SIZE = 16

@@ -4,13 +4,14 @@ from torch import nn
 
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
 
-SMALL = ["residual-16-1-1", "residual-8-2-3", "separable-4-8-8", "separable-4-8-8-8-12", "finer-4-8-8"]
+SMALL = ["residual-16-1-1", "residual-8-2-3", "separable-4-8-8", "separable-4-8-8-8-12", "finer-4-8-8", "finest-4-8-8"]
 WIDTHS = {
     "residual-16-1-1": 32,
     "residual-8-2-3": 16,
     "separable-4-8-8": 8,
     "separable-4-8-8-8-12": 12,
     "finer-4-8-8": 8,
+    "finest-4-8-8": 8,
 }
 
 
@@ -111,7 +112,7 @@ def test_parameters_are_counted():
         "separable-4-8-1000",
         "separable-" + "-".join(["8"] * 13),
         "separable-4-8-8\n",
-        "finest-4-8-8",
+        "coarser-4-8-8",
         "resnet-16-1-1",
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wafer_core.models.networks import build
-from wafer_core.models.saving import network_logits, save_model
+from wafer_core.models.saving import save_model
 
 MAPS = np.random.default_rng(0).random((8, 2, 16, 16)).astype(np.float32)
 
@@ -74,9 +74,3 @@ def test_what_fails_leaves_nothing(tmp_path):
     with pytest.raises(ArithmeticError):
         saved(tmp_path / "student", thresholds=fail)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_logits_of_no_maps():
-    network = build("separable-4-8-8-8").train()
-    assert network_logits(network, MAPS[:0]).shape == (0, 8)
-    assert network.training

@@ -6,7 +6,9 @@ import torch
 
 from wafer_core.lot import FAIL, PASS
 from wafer_core.patterns import ALLOWED_SETS
+from wafer_core.synthesis.shares import Shares
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
+from wafer_core.synthesis.views import any_view
 
 
 @pytest.fixture
@@ -48,6 +50,23 @@ def test_without_real_wafers_all_are_simulated():
     shapes = [source.map(random).shape for _ in range(30)]
     assert (52, 52) in shapes
     assert (64, 64) not in shapes
+
+
+@pytest.mark.parametrize(
+    ("shares", "drawn"),
+    [
+        (Shares(real=1, overlays=0), lambda source, random: any_view(source._real(random), random)),
+        (Shares(real=0, overlays=1), lambda source, random: any_view(source._overlay(random), random)),
+        (Shares(real=0, overlays=0), lambda source, random: Unlabelled([], 12, seed=0).map(random)),
+    ],
+    ids=["real", "overlays", "simulated"],
+)
+def test_shares_say_what_is_drawn(real, shares, drawn):
+    source = Unlabelled(real, 12, seed=0, shares=shares)
+    for seed in range(9):
+        one, other = np.random.default_rng(seed), np.random.default_rng(seed)
+        other.random()
+        assert np.array_equal(source.map(one), drawn(source, other))
 
 
 def test_wafers_that_are_rarely_called_come_more_often(real, disc_states):

@@ -7,8 +7,9 @@ import torch
 from wafer_core.lot import FAIL
 from wafer_core.patterns import PATTERNS, names
 from wafer_core.synthesis.neighbours import failing_neighbours
+from wafer_core.synthesis.shares import TEACHING, Shares
 from wafer_core.training.data import native_maps, resized_maps
-from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture, Shares
+from wafer_core.training.mixture import EXCLUSIVE, OVERLAID, Mixture
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def real(fake_data):
     return resized_maps(fake_data, "train"), native_maps(fake_data, "train")
 
 
-def mixture(wafers, seed=0, shares=None):
+def mixture(wafers, seed=0, shares=TEACHING):
     return Mixture(*wafers, size=12, seed=seed, shares=shares, chunk=5)
 
 

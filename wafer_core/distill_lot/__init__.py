@@ -6,13 +6,11 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from wafer_core.decode import decode_with
 from wafer_core.distill import Progress, Settings
 from wafer_core.distill.checkpoint import write_beside
 from wafer_core.distill_lot.maps import gather
@@ -27,8 +25,8 @@ from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of
 from wafer_core.models.learning import laid_out
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
-from wafer_core.models.saving import network_logits
 from wafer_core.models.weights import load_network
+from wafer_core.recognise import network_calls
 
 __all__ = ["CHECKPOINT", "PLAN", "STATE", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
@@ -85,10 +83,7 @@ def distil_lot(
     student, start = _student(settings, size)
     teaching = laid_out(load_network(teacher))
     clock = _Clock(started)
-
-    def called(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return decode_with(teacher, network_logits(teaching, maps)).detected
-
+    called = partial(network_calls, teacher, teaching)
     maps = yield from told(gather(lots, teaching, called, size, settings, beside), clock.spent)
     run = Run(lots, teacher, teaching, start, student, maps, settings, clock.spent)
     yield run.look_before()

@@ -14,8 +14,8 @@ from wafer_core.distill import Settings, held_out
 from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot, Wafer
+from wafer_core.models.asking import network_logits
 from wafer_core.models.networks import Network
-from wafer_core.models.saving import network_logits
 
 MOST_CALIBRATION = 400
 """Maps, half of the lot and half of the pool, that thresholds are matched on; int8 is calibrated on every other one."""

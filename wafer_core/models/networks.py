@@ -22,6 +22,9 @@ STUDENT_SIZES: dict[str, str] = {
 }
 """The students a user can choose between, by name, with their architectures."""
 
+DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2}
+"""Kinds of students, with how many dense convolutions each has at half resolution."""
+
 
 class Network(nn.Module):
     """A body that ends in a grid of features, and a linear head on their mean."""
@@ -93,6 +96,10 @@ class Dense(nn.Module):
         self.convolution = _convolution(width, width, 3)
         self.last_relu = nn.ReLU()
 
+    def silence(self) -> None:
+        """Let the convolution add nothing: what is at least zero passes unchanged."""
+        nn.init.zeros_(self.convolution[1].get_parameter("weight"))
+
     def forward(self, grid: Tensor) -> Tensor:
         """Map (n, width, h, w) to the same shape."""
         activated: Tensor = self.last_relu(self.convolution(grid) + grid)
@@ -123,7 +130,8 @@ def build(architecture: str) -> Network:
     `residual-W-A-B` is a teacher of width W with A blocks at half resolution and B at a quarter;
     `separable-C1-C2-...` a student with C1 channels at half resolution, then C2 and the rest at a
     quarter, where depthwise convolutions are cheap on any processor; `finer-C1-C2-...` the same with
-    one more dense convolution at half resolution, where thin lines are still seen.
+    one more dense convolution at half resolution, where thin lines are still seen, `finest-C1-C2-...`
+    with two.
 
     Raises:
         ValueError: the name follows none of these schemes.
@@ -132,9 +140,9 @@ def build(architecture: str) -> Network:
         width, half, quarter = map(int, match.groups())
         if width > 1 and half and quarter:
             return _residual(width, half, quarter)
-    if re.fullmatch(r"(separable|finer)(-[1-9]\d{0,2}){3,12}", architecture):
+    if re.fullmatch(rf"({'|'.join(DENSE)})(-[1-9]\d{{0,2}}){{3,12}}", architecture):
         kind, *widths = architecture.split("-")
-        return _separable([int(width) for width in widths], finer=kind == "finer")
+        return _separable([int(width) for width in widths], DENSE[kind])
     raise ValueError(f"{architecture!r} is no architecture this version can build.")
 
 
@@ -152,10 +160,10 @@ def _residual(width: int, half: int, quarter: int) -> Network:
     return Network(nn.Sequential(*layers), 2 * width)
 
 
-def _separable(widths: list[int], finer: bool) -> Network:
+def _separable(widths: list[int], dense: int) -> Network:
     stem, first, *others = widths
     layers: list[nn.Module] = [_convolution(CHANNELS, stem, 3, 2), nn.ReLU()]
-    layers += [Dense(stem)] if finer else []
+    layers += [Dense(stem) for _ in range(dense)]
     layers += [_convolution(stem, first, 3, 2), nn.ReLU()]
     layers += [Separable(inputs, outputs) for inputs, outputs in pairwise([first, *others])]
     return Network(nn.Sequential(*layers), widths[-1])

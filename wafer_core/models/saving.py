@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from wafer_core.models.asking import batches, network_logits
 from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precision, Role
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import ModelFile, files_of
@@ -29,8 +29,6 @@ Thresholds = Sequence[float] | Callable[[NDArray[np.float32]], Sequence[float]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_BATCH = 128
 
 
 def write_model(
@@ -136,24 +134,9 @@ save_model = _at_once(write_model)
 """`write_model` without a pause between its stages."""
 
 
-def network_logits(network: Network, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a network's logits float32 (n, 8) on canonical maps, wherever the network lives."""
-    device = network.head.weight.device
-    was_training = network.training
-    network.eval()
-    with torch.inference_mode():
-        batches = [network(torch.tensor(batch, device=device)).cpu().numpy() for batch in _batches(maps)]
-    network.train(was_training)
-    return np.concatenate(batches)
-
-
 def _graph_logits(graph: Path, maps: NDArray[np.float32]) -> NDArray[np.float32]:
     session = GraphSession(graph.read_bytes(), graph.name)
-    return np.concatenate([session.run(batch)[0] for batch in _batches(maps)])
-
-
-def _batches(maps: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    yield from (maps[i : i + _BATCH] for i in range(0, max(len(maps), 1), _BATCH))
+    return np.concatenate([session.run(batch)[0] for batch in batches(maps)])
 
 
 def _cuts(thresholds: Thresholds, logits: NDArray[np.float32]) -> tuple[float, ...]:

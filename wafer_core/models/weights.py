@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from wafer_core.errors import BrokenModel, UnsupportedMethod, UsageError
-from wafer_core.models.folder import ModelFile, resolve
+from wafer_core.errors import BrokenModel, UnsupportedMethod
+from wafer_core.models.folder import ModelFile
 from wafer_core.models.networks import Network, build, parameter_count
 
 
@@ -31,18 +29,6 @@ def load_network(model: ModelFile) -> Network:
     except RuntimeError as exc:
         raise BrokenModel(f"{where}: its tensors are not those of {model.card.architecture}.") from exc
     return network.eval()
-
-
-def started_from(name: Path, architecture: str) -> ModelFile:
-    """Return the model whose weights a training is to begin with.
-
-    Raises:
-        UsageError: it is of another architecture than the one to be trained.
-    """
-    model = resolve(str(name))
-    if model.card.architecture != architecture:
-        raise UsageError(f"{model.name} is a {model.card.architecture}: name that --architecture, or start anew.")
-    return model
 
 
 def network_bytes(network: Network) -> bytes:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from wafer_core.canonical import CHANNELS, canonical_states
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.synthesis.overlays import overlay
+from wafer_core.synthesis.shares import LEARNING, Shares
 from wafer_core.synthesis.simulator import mixed_map
 from wafer_core.synthesis.views import any_view, on_random_grid, regridded, thinned, turned
 
@@ -29,6 +30,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         called: bool (real wafers, 8), what a model calls on each. Wafers it calls rarely are then drawn
             more often than they occur, and overlays are of wafers whose patterns can stand together:
             most wafers are normal, and drawn evenly few overlays would hold two patterns.
+        shares: how often each kind of map is drawn where there are real wafers.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         seed: int,
         chunk: int = 256,
         called: NDArray[np.bool_] | None = None,
+        shares: Shares = LEARNING,
     ) -> None:
         self.real = real
         self.size = size
         self.seed = seed
         self.chunk = chunk
+        self.shares = shares
         called = np.zeros((len(real), len(PATTERNS)), dtype=bool) if called is None else called
         self.rows = _rows_by_call(called)
         self.mixes = _mixes_of(self.rows)
@@ -59,9 +63,9 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
     def map(self, random: Generator) -> NDArray[np.uint8]:
         """Draw the die states of one wafer, uint8 (rows, columns)."""
         kind = random.random() if self.real else 1.0
-        if kind < 0.4:
+        if kind < self.shares.real:
             return any_view(self._real(random), random)
-        if kind < 0.65:
+        if kind < self.shares.real + self.shares.overlays:
             return any_view(self._overlay(random), random)
         states = mixed_map(random)
         return turned(states if random.random() < 0.8 else on_random_grid(states, random), random)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from wafer_core.canonical import CHANNELS, canonical_states
 from wafer_core.patterns import PATTERNS, index
 from wafer_core.synthesis.neighbours import clustered_fails
 from wafer_core.synthesis.overlays import overlay
+from wafer_core.synthesis.shares import TEACHING, Shares
 from wafer_core.synthesis.simulator import LabelledWafer, labelled_mixed_wafer
 from wafer_core.synthesis.views import any_view_alike, on_random_grid, thinned, turned, with_more_fails
 from wafer_core.training.data import RealMaps
@@ -26,14 +26,6 @@ EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
 
 OVERLAID = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
 """Patterns that can stand beside others; the rest covers the whole wafer."""
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How often each kind of map is drawn; the rest is simulated."""
-
-    real: float = 0.42
-    overlays: float = 0.25
 
 
 class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
@@ -56,13 +48,13 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         native: RealMaps,
         size: int,
         seed: int,
-        shares: Shares | None = None,
+        shares: Shares = TEACHING,
         chunk: int = 256,
     ) -> None:
         self.real = resized.joined(native)
         self.size = size
         self.seed = seed
-        self.shares = shares or Shares()
+        self.shares = shares
         self.chunk = chunk
         self.by_pattern = _rows_by_pattern(self.real.labels)
         self.overlaid = _rows_by_pattern(resized.labels)

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 
 from wafer_core.decode import decode, least_certain
+from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import resolve
+from wafer_core.models.growth import started_from
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
-from wafer_core.models.saving import network_logits, save_model
-from wafer_core.models.weights import load_network, started_from
+from wafer_core.models.saving import save_model
+from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
+from wafer_core.synthesis.shares import TEACHING, Shares
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
@@ -63,14 +66,14 @@ def _trained(
     checkpoint: Path,
 ) -> Network:
     device = pick_device()
-    mixture = Mixture(resized, native, options.size, options.seed)
+    mixture = Mixture(resized, native, options.size, options.seed, Shares(options.real, options.overlays))
     pool = Pool(stream(mixture, options.workers), options.pool, device)
 
     def report(step: int, loss: float, seconds: float) -> None:
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    start = load_network(started_from(options.start, recipe.architecture)) if options.start else None
+    start = started_from(resolve(str(options.start)), recipe.architecture) if options.start else None
     return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint, start)
 
 
@@ -126,7 +129,8 @@ def _spread(maps: np.ndarray, count: int) -> np.ndarray:
 
 def _repeatable(options: argparse.Namespace) -> list[str]:
     words = ["--data", "PATH", "--out", options.out.name]
-    for name in ("architecture", "size", "steps", "batch", "rate", "places", "refresh", "seed", "workers", "pool"):
+    named = ("architecture", "size", "steps", "batch", "rate", "places", "refresh", "real", "overlays", "seed")
+    for name in (*named, "workers", "pool"):
         words += [f"--{name}", str(getattr(options, name))]
     if options.start:
         words += ["--start", options.start.name]
@@ -144,6 +148,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=DEFAULT.rate)
     parser.add_argument("--places", type=float, default=DEFAULT.places, help="what misplaced evidence costs")
     parser.add_argument("--refresh", type=int, default=DEFAULT.refresh, help="steps between two fresh chunks")
+    parser.add_argument("--real", type=float, default=TEACHING.real, help="the share of single real wafers")
+    parser.add_argument(
+        "--overlays", type=float, default=TEACHING.overlays, help="and of overlays; the rest is simulated"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
