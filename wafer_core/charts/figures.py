@@ -15,11 +15,10 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from wafer_core.charts import Palette, Theme, palette
+from wafer_core.charts.names import places_beside
 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 FILLED = ("circle", "diamond", "square", "triangle-up", "star", "hexagon", "pentagon", "cross")
-LETTER = 6.6  # pixels a letter of a mark's name is wide
-LINE = 15  # and high
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,10 @@ def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> Marks:
     return tuple(drawn)
 
 
+WIDE, HIGH = 340.0, 290.0
+"""Pixels that a figure's drawing area has at the page's usual width."""
+
+
 @dataclass(frozen=True)
 class Point:
     """A model's score and what it weighs; `low` and `high` bound the score, all as fractions."""
@@ -95,7 +98,9 @@ def accuracy_against_size(
         if point.name == reference:
             band = {"fillcolor": mark_of[point.name].colour, "opacity": 0.09, "line_width": 0, "layer": "below"}
             figure.add_hrect(y0=100 * point.low, y1=100 * point.high, **band)
-    beside = _label_places(points, (left, right), (low, high))
+    across, up = WIDE / (right - left), HIGH / (high - low)
+    at = [((math.log10(max(p.bytes, 1)) - left) * across, (100 * p.value - low) * up) for p in points]
+    beside = places_beside([point.name for point in points], at, WIDE)
     for point, place in zip(points, beside, strict=True):
         figure.add_trace(_point(point, mark_of[point.name], metric, place))
     ticks = _size_ticks(left, right)
@@ -272,58 +277,6 @@ def _size_ticks(left: float, right: float) -> list[float]:
 def _size_text(size: float) -> str:
     unit, name = next((unit, name) for unit, name in UNITS if size >= unit or unit == 1)
     return f"{size / unit:g} {name}"
-
-
-PLACES = {
-    "middle right": (1.0, 0.0),
-    "middle left": (-1.0, 0.0),
-    "top right": (1.0, 1.0),
-    "bottom right": (1.0, -1.0),
-    "top left": (-1.0, 1.0),
-    "bottom left": (-1.0, -1.0),
-}
-
-Box = tuple[float, float, float, float]
-
-
-def _label_places(points: Sequence[Point], sizes: tuple[float, float], scores: tuple[float, float]) -> list[str]:
-    """Choose a place beside each mark that covers least of the marks and the other names.
-
-    Names choose one after the other, and then each once more, knowing where all others stand.
-    """
-    width, height = 340.0, 290.0  # the drawing area at the page's usual width
-    across, up = width / (sizes[1] - sizes[0]), height / (scores[1] - scores[0])
-    at = [((math.log10(max(p.bytes, 1)) - sizes[0]) * across, (100 * p.value - scores[0]) * up) for p in points]
-    marks: list[Box] = [(x - 8, y - 8, x + 8, y + 8) for x, y in at]
-    names: dict[int, Box] = {}
-    places = [""] * len(points)
-    for i in (*range(len(points)), *range(len(points))):
-        others = [*marks, *(box for j, box in names.items() if j != i)]
-        x, y = at[i]
-        boxes = {place: _text_box(points[i].name, x, y, *side) for place, side in PLACES.items()}
-        places[i] = min(boxes, key=lambda place: _covered(boxes[place], others) + _outside(boxes[place], width))
-        names[i] = boxes[places[i]]
-    return places
-
-
-def _text_box(name: str, x: float, y: float, side: float, rise: float) -> Box:
-    wide = LETTER * len(name)
-    left = x + 10 if side > 0 else x - 10 - wide
-    bottom = y - LINE / 2 + rise * (LINE / 2 + 6)
-    return left, bottom, left + wide, bottom + LINE
-
-
-def _covered(box: Box, taken: Sequence[Box]) -> float:
-    def overlap(other: Box) -> float:
-        wide = min(box[2], other[2]) - max(box[0], other[0])
-        high = min(box[3], other[3]) - max(box[1], other[1])
-        return max(wide, 0.0) * max(high, 0.0)
-
-    return sum(overlap(other) for other in taken)
-
-
-def _outside(box: Box, width: float) -> float:
-    return LINE * (max(-box[0], 0.0) + max(box[2] - width, 0.0))
 
 
 def dressed(figure: go.Figure, colours: Palette, height: int, legend: bool = False) -> go.Figure:
