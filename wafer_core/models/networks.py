@@ -16,8 +16,8 @@ from wafer_core.canonical import CHANNELS
 from wafer_core.patterns import PATTERNS
 
 STUDENT_SIZES: dict[str, str] = {
-    "tiny": "finer-12-24-48-48-64",
-    "small": "finer-16-32-64-64-64-128",
+    "tiny": "finest-12-24-48-48-64",
+    "small": "finest-16-32-64-64-64-128",
     "base": "finer-24-48-96-96-96-96-192",
 }
 """The students a user can choose between, by name, with their architectures."""
