@@ -17,6 +17,7 @@ from wafer_core.canonical import CHANNELS, canonical
 from wafer_core.decode import decode_with
 from wafer_core.errors import BrokenModel
 from wafer_core.lot import Wafer
+from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import ModelFile
 from wafer_core.models.session import GraphSession
 from wafer_core.patterns import PATTERNS
@@ -159,8 +160,6 @@ def network_calls(model: ModelFile, network: Network, maps: NDArray[np.float32])
         network: its weights, wherever they live.
         maps: float32 in [0, 1].
     """
-    from wafer_core.models.asking import network_logits
-
     return decode_with(model, network_logits(network, maps)).detected
 
 

@@ -1,20 +1,23 @@
-"""What a network says of many canonical maps, wherever it lives."""
+"""What a network says of many canonical maps, wherever it lives; graphs are asked in the same batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from wafer_core.models.networks import Network
+if TYPE_CHECKING:
+    from wafer_core.models.networks import Network
 
 _BATCH = 128
 
 
 def network_logits(network: Network, maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a network's logits float32 (n, 8) on canonical maps."""
+    import torch
+
     device = network.head.weight.device
     was_training = network.training
     network.eval()

@@ -18,8 +18,6 @@ def started_from(model: ModelFile, architecture: str) -> Network:
         BrokenModel: the model's file cannot be read.
     """
     network = load_network(model)
-    if model.card.architecture == architecture:
-        return network
     try:
         return grown(network, architecture)
     except ValueError as exc:
@@ -29,9 +27,9 @@ def started_from(model: ModelFile, architecture: str) -> Network:
 
 
 def grown(network: Network, architecture: str) -> Network:
-    """Return a network with dense convolutions more that answers as `network` does (Chen et al., arXiv 1511.05641).
+    """Return a network with dense convolutions more, or none, that answers as `network` does.
 
-    What a new convolution adds to its input is scaled by zero, and learns from there.
+    What a new convolution adds to its input is scaled by zero, and learns from there (Chen et al., arXiv 1511.05641).
 
     Args:
         network: stays as it is.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wafer_core.models.asking import batches
 from wafer_core.models.card import Novelty
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.session import GraphSession
@@ -17,8 +18,6 @@ from wafer_core.novelty import limit_of, reference_bytes, reference_of
 
 ENDING = ".novelty.safetensors"
 """What a reference's file is called behind the name of the weights."""
-
-_BATCH = 128
 
 
 def fit_novelty(folder: Path, known: NDArray[np.float32], ordinary: NDArray[np.float32]) -> Novelty | None:
@@ -59,10 +58,9 @@ def embeddings(file: ModelFile, maps: NDArray[np.float32]) -> NDArray[np.float32
 
 def answers(file: ModelFile, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return a weights file's logits float32 (n, 8) and embeddings float32 (n, E) of canonical maps."""
-    batches = [maps[start : start + _BATCH] for start in range(0, max(len(maps), 1), _BATCH)]
     if file.engine == "onnx":
         session = GraphSession(file.read(), f"{file.folder.name}/{file.file}", threads=1)
-        return _joined(session.run(batch) for batch in batches)
+        return _joined(session.run(batch) for batch in batches(maps))
     # Here and not above, because a folder that holds graphs alone needs no torch.
     import torch
 
@@ -70,7 +68,7 @@ def answers(file: ModelFile, maps: NDArray[np.float32]) -> tuple[NDArray[np.floa
 
     network = load_network(file)
     with torch.inference_mode():
-        both = [network.logits_and_embedding(torch.tensor(batch)) for batch in batches]
+        both = [network.logits_and_embedding(torch.tensor(batch)) for batch in batches(maps)]
     return _joined((logits.numpy(), embedding.numpy()) for logits, embedding in both)
 
 
