@@ -169,8 +169,19 @@ def test_paired_by_lot_is_wider_when_a_lot_loses_together():
     alone, together = paired(teacher, student, labels), paired(teacher, student, labels, lots)
     assert alone.loss.value == together.loss.value == pytest.approx(0.1)
     assert together.loss.high - together.loss.low > 1.5 * (alone.loss.high - alone.loss.low)
-    assert together.loss.low == 0.0
     assert together.upper <= together.loss.high
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(0, 0), (0, 1), (1, 0), (0, 2), (1, 1)])
+def test_lots_never_make_a_few_discordant_wafers_surer_than_they_are(lost, gained):
+    labels = sets(*["Center"] * 200)
+    teacher, student = labels.copy(), labels.copy()
+    student[:lost] = False
+    teacher[100 : 100 + gained] = False
+    alone = paired(teacher, student, labels)
+    together = paired(teacher, student, labels, [str(i // 20) for i in range(200)])
+    assert together.upper >= alone.upper > 0.004
+    assert together.loss.low <= alone.loss.low < 0 < alone.loss.high <= together.loss.high
 
 
 @pytest.mark.parametrize("lots", [None, ["a", "b"] * 50])

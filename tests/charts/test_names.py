@@ -55,3 +55,12 @@ def test_a_name_does_not_begin_or_end_beside_another_mark():
     names, marks = ["tiny-int8", "student-tiny"], [(42.0, 118.0), (142.0, 118.0)]
     second = boxes(names, marks, places_beside(names, marks, WIDTH))[1]
     assert not met(second, (42 - AROUND, 118 - AROUND, 42 + AROUND, 118 + AROUND))
+
+
+def test_many_names_are_placed_as_one_waits():
+    """A whole shelf of models whose marks lie together: looking through every pair anew took minutes."""
+    names = [f"student-{i}-int8" for i in range(40)]
+    marks = [(150.0 + 7 * (i % 8), 100.0 + 9 * (i // 8)) for i in range(40)]
+    places = places_beside(names, marks, WIDTH)
+    assert len(places) == 40
+    assert set(places) <= set(PLACES)

@@ -55,6 +55,12 @@ def test_another_wafers_flips_are_none_of_this_one(text):
     assert Attempt.read(Attempt(wafer(seed=1)).then([5]).text, wafer()) is None
 
 
+def test_no_more_is_read_than_an_address_may_hold():
+    head = Attempt(wafer()).text
+    assert Attempt.read(f"{head}{'~2-zzzz' * 250}", wafer()).steps
+    assert Attempt.read(f"{head}{'~2-zzzz' * 300}", wafer()) is None
+
+
 def test_what_cannot_be_read_is_passed_over():
     head = Attempt(wafer()).text
     assert Attempt.read(f"{head}~!!.2s.-~zzzzzz-zzzzzz~5-", wafer()).steps == ((100,),)

@@ -271,6 +271,16 @@ def test_other_lots_and_wafers_left_out_reach_the_run(visit: Visit, store: Works
     assert settings["without"] == [small_lot.wafers[1].name, *low]
 
 
+def test_no_student_learns_from_wafers_it_is_judged_by(visit: Visit, store: Workspace, lot_id: str, small_guard):
+    guard = store.add_lot(small_guard.lot)
+    page = visit("distill", lot=lot_id, pool="lots", beside=guard)
+    assert page.multiselect(key="beside").value == []
+    assert not any(small_guard.lot.title in option for option in page.multiselect(key="beside").options)
+    page.button(key="start").click().run()
+    assert not page.exception
+    assert store.jobs("distil") == []
+
+
 def test_a_pool_of_other_lots_without_one_is_refused_in_a_sentence(visit: Visit, store: Workspace, lot_id: str):
     page = visit("distill", lot=lot_id, pool="lots")
     page.button(key="start").click().run()

@@ -267,3 +267,16 @@ def test_the_rows_left_out_are_counted(
     notes = tuple(Note("rejected", "a.csv", text) for text in texts_of_notes)
     app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
     assert any(one.label.endswith(f"rows left out: {rows}") for one in app.expander)
+
+
+@pytest.mark.parametrize(("bins", "pills", "texts"), [(3, 1, 0), (40, 1, 0), (41, 0, 1), (0, 0, 1)])
+def test_more_bins_than_anyone_looks_through_are_asked_about_in_writing(bins, pills, texts):
+    def script(bins):
+        from wafer_core.errors import ReadingQuestion
+        from wafer_core.ui import reading
+
+        reading.ask("upload", ReadingQuestion("lot.npz", "pass_bins", "Which bins pass?", range(bins)))
+
+    page = AppTest.from_function(script, kwargs={"bins": bins}).run()
+    assert not page.exception
+    assert (len(page.pills), len(page.text_input)) == (pills, texts)

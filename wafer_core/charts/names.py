@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import combinations, product
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 PLACES = {
     "middle right": (1.0, 0.0),
@@ -21,7 +24,8 @@ LETTER, LINE = 6.6, 15.0
 MARK, AROUND = 8.0, 20.0
 """Pixels from a mark's middle to its edge, and as far as a name seems to be that mark's."""
 
-Box = tuple[float, float, float, float]
+Floats = NDArray[np.float64]
+"""Boxes are (..., 4): left, bottom, right and top in pixels."""
 
 
 def places_beside(names: Sequence[str], marks: Sequence[tuple[float, float]], width: float) -> list[str]:
@@ -35,57 +39,65 @@ def places_beside(names: Sequence[str], marks: Sequence[tuple[float, float]], wi
     Returns:
         Keys of `PLACES`, one a mark.
     """
-    edges, around = ([(x - far, y - far, x + far, y + far) for x, y in marks] for far in (MARK, AROUND))
-    boxes = [
-        {place: _box(name, x, y, *side) for place, side in PLACES.items()}
-        for name, (x, y) in zip(names, marks, strict=True)
-    ]
-    alone = [
-        {place: _covered(box, [*edges, *_without(around, i)]) + _outside(box, width) for place, box in own.items()}
-        for i, own in enumerate(boxes)
-    ]
-
-    def cost(places: Sequence[str]) -> float:
-        chosen = [own[place] for own, place in zip(boxes, places, strict=True)]
-        together = sum(_covered(box, chosen[:i]) for i, box in enumerate(chosen))
-        return together + sum(own[place] for own, place in zip(alone, places, strict=True))
-
-    return _improved([min(own, key=own.__getitem__) for own in alone], cost)
+    if not names:
+        return []
+    middles = np.array(marks, dtype=np.float64)
+    boxes = _boxes(names, middles)
+    edges, around = (np.hstack([middles - far, middles + far]) for far in (MARK, AROUND))
+    others = 1.0 - np.eye(len(names))
+    near = np.einsum("ipj,ij->ip", _overlaps(boxes, around), others)
+    alone = _overlaps(boxes, edges).sum(axis=2) + near + _outside(boxes, width)
+    together = _overlaps(boxes, boxes.reshape(-1, 4)).reshape(*alone.shape, *alone.shape) * others[:, None, :, None]
+    return [list(PLACES)[place] for place in _improved(alone, together)]
 
 
-def _improved(places: list[str], cost: Callable[[Sequence[str]], float]) -> list[str]:
-    """Move two names at a time as long as that mends something."""
+def _improved(alone: Floats, together: Floats) -> NDArray[np.intp]:
+    """Move two names at a time, the best move first, as long as that mends something.
+
+    Args:
+        alone: what each name covers of marks at each of its places, (names, places).
+        together: what two names cover of each other at any of their places, (names, places, names, places).
+    """
+    names = range(len(alone))
+    chosen: NDArray[np.intp] = alone.argmin(axis=1)
     while True:
-        moves = (
-            [*places[:i], one, *places[i + 1 : j], two, *places[j + 1 :]]
-            for i, j in combinations(range(len(places)), 2)
-            for one, two in product(PLACES, repeat=2)
-        )
-        best = min(moves, key=cost, default=places)
-        if cost(best) >= cost(places):
-            return places
-        places = best
+        covered = alone + together[:, :, names, chosen].sum(axis=2)
+        moves = [_best_of_two(covered, together, chosen, i, j) for i, j in combinations(names, 2)]
+        gain, two, places = max(moves, default=(0.0, (), ()))
+        # Rounding may call a move that mends nothing a gain, for ever.
+        if gain < 1e-6:
+            return chosen
+        chosen[list(two)] = places
 
 
-def _without(boxes: Sequence[Box], i: int) -> list[Box]:
-    return [*boxes[:i], *boxes[i + 1 :]]
+def _best_of_two(
+    covered: Floats, together: Floats, chosen: NDArray[np.intp], i: int, j: int
+) -> tuple[float, tuple[int, ...], tuple[int, ...]]:
+    """Return how much two names cover less at their best places while all others stay, the names and those places."""
+    apart = covered[i] - together[i, :, j, chosen[j]], covered[j] - together[j, :, i, chosen[i]]
+    cost = apart[0][:, None] + apart[1] + together[i, :, j]
+    one, two = np.unravel_index(cost.argmin(), cost.shape)
+    return float(cost[chosen[i], chosen[j]] - cost[one, two]), (i, j), (int(one), int(two))
 
 
-def _box(name: str, x: float, y: float, side: float, rise: float) -> Box:
-    wide = LETTER * len(name)
-    left = x + 10 if side > 0 else x - 10 - wide
+def _boxes(names: Sequence[str], middles: Floats) -> Floats:
+    """Return the box of each name at each of its places, (names, places, 4)."""
+    side, rise = np.array(list(PLACES.values())).T
+    x, y = middles[:, :1], middles[:, 1:]
+    wide = LETTER * np.array([[len(name)] for name in names])
+    left = np.where(side > 0, x + 10, x - 10 - wide)
     bottom = y - LINE / 2 + rise * (LINE / 2 + 6)
-    return left, bottom, left + wide, bottom + LINE
+    return np.stack([left, bottom, left + wide, bottom + LINE], axis=-1)
 
 
-def _covered(box: Box, taken: Sequence[Box]) -> float:
-    def overlap(other: Box) -> float:
-        wide = min(box[2], other[2]) - max(box[0], other[0])
-        high = min(box[3], other[3]) - max(box[1], other[1])
-        return max(wide, 0.0) * max(high, 0.0)
+def _overlaps(boxes: Floats, others: Floats) -> Floats:
+    """Return the area that each of (..., 4) boxes shares with each of (n, 4) others, (..., n)."""
+    low = np.maximum(boxes[..., None, :2], others[:, :2])
+    high = np.minimum(boxes[..., None, 2:], others[:, 2:])
+    shared: Floats = np.maximum(high - low, 0.0).prod(axis=-1)
+    return shared
 
-    return sum(overlap(other) for other in taken)
 
-
-def _outside(box: Box, width: float) -> float:
-    return LINE * (max(-box[0], 0.0) + max(box[2] - width, 0.0))
+def _outside(boxes: Floats, width: float) -> Floats:
+    beyond: Floats = LINE * (np.maximum(-boxes[..., 0], 0.0) + np.maximum(boxes[..., 2] - width, 0.0))
+    return beyond

@@ -36,8 +36,10 @@ class Attempt:
 
     @classmethod
     def read(cls, text: str | None, wafer: Wafer) -> Attempt | None:
-        """Return what an address says, or None where it says nothing of this wafer."""
-        head, *steps = (text or "").split("~")
+        """Return what an address says, or None where it says nothing of this wafer or more than an address may."""
+        if text is None or len(text) > MOST_LETTERS:
+            return None
+        head, *steps = text.split("~")
         if head != wafer.map_hash[:_HEAD]:
             return None
         return cls(wafer).taken([_cells(step, wafer.states.size) for step in steps])

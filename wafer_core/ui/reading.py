@@ -34,6 +34,9 @@ TURNS = {
 CELLS: dict[Cells, str] = {"states": "die states: 0 none, 1 pass, 2 fail, 3 not tested", "bins": "bins"}
 
 
+MOST_PILLS = 40
+"""A file with more bins than anyone looks through is asked about in writing."""
+
 # Questions before the first verdict --------------------------------------------------------------
 
 
@@ -54,7 +57,7 @@ def ask(upload: str, question: ReadingQuestion) -> None:
     with st.form(f"question-{question.option}"):
         st.markdown(f"**{plain(question.name)}**  \n{plain(question.question)}")
         choices = sorted({int(choice) for choice in question.choices}) if question.option == "pass_bins" else []
-        if choices:
+        if 0 < len(choices) <= MOST_PILLS:
             st.pills("Bins that pass", choices, selection_mode="multi", key=key)
         elif question.option == "pass_bins":
             st.text_input("Bins that pass", placeholder="1, 2", key=key)

@@ -14,7 +14,9 @@ from wafer_core.jobs import scorable
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import lot_picker, sizes, state
+from wafer_core.ui.comparison import measured_on
 from wafer_core.ui.words import count
+from wafer_core.workspace import LotRow
 
 VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
 """How strongly views differ from the wafers they are of, and what that is called."""
@@ -98,7 +100,7 @@ def pool() -> str:
 def beside(hand: state.Hand) -> list[str]:
     """Return the other lots the address names, by id, whether a pool takes them or not."""
     asked = (state.address("beside") or "").split(".")
-    known = {row.id for row in state.workspace().lots()} - {hand.lot_id}
+    known = {row.id for row in _others(hand)}
     return [lot_id for lot_id in dict.fromkeys(asked) if lot_id in known]
 
 
@@ -123,7 +125,7 @@ def _starts(size: str) -> dict[str, str]:
 
 
 def _other_lots(hand: state.Hand) -> None:
-    rows = [row for row in state.workspace().lots() if row.id != hand.lot_id]
+    rows = _others(hand)
     named, wafers = lot_picker.labels(rows), {row.id: row.wafers for row in rows}
     key = "beside"
     st.session_state[key] = beside(hand)
@@ -136,6 +138,12 @@ def _other_lots(hand: state.Hand) -> None:
         placeholder="Choose at least one",
         help="No label of theirs is read, and no wafer of theirs that is also in the lot in hand is learned from.",
     )
+
+
+def _others(hand: state.Hand) -> list[LotRow]:
+    """Return the lots that a student may learn from beside the one in hand: none by whose wafers it is judged."""
+    barred = {hand.lot_id, *measured_on()}
+    return [row for row in state.workspace().lots() if row.id not in barred]
 
 
 def _wafers(hand: state.Hand) -> None:
