@@ -218,12 +218,37 @@ def test_unknown_ids_are_sentences(workspace):
     assert workspace.upload("0" * 16) is None
 
 
-def test_a_damaged_copy_is_not_taken_for_the_lot(workspace, small_lot, lot_of, disc_states):
-    lot_id = workspace.add_lot(small_lot)
-    file = workspace.database.row("SELECT file FROM lots")["file"]
-    workspace.files.path(file).write_bytes(write_lot(lot_of([disc_states(9, 9)])))
-    with pytest.raises(UnreadableFile, match="damaged"):
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def swapped(path: Path) -> None:
+    """The bytes of another file of the same kind."""
+    path.write_bytes(write_lot(Lot("other", ())))
+
+
+@pytest.mark.parametrize("damage", [cut_short, swapped, Path.unlink])
+def test_a_damaged_copy_is_said_to_be_one_and_mended_by_the_files(workspace, disc_states, damage):
+    lot_id = workspace.read_upload([npz(disc_states)])
+    sound = workspace.lot(lot_id)
+    for stored in [path for path in workspace.files.root.rglob("*") if path.is_file()]:
+        damage(stored)
+    with pytest.raises(UnreadableFile, match="lot7: the stored copy is damaged; upload its files again"):
         workspace.lot(lot_id)
+    with pytest.raises(UnreadableFile, match=r"lot7\.npz: the stored copy is damaged"):
+        workspace.reread(lot_id, ReadingOptions(orientation="rotate-90"))
+    assert workspace.read_upload([npz(disc_states)]) == lot_id
+    assert workspace.lot(lot_id).lot_hash == sound.lot_hash
+    assert workspace.lot(workspace.reread(lot_id, ReadingOptions(orientation="rotate-90"))).title == "lot7"
+
+
+def test_a_damaged_labelled_copy_is_mended_by_files_without_labels_that_then_stand_for_it(workspace, small_lot):
+    labels = np.eye(8, dtype=bool)[1]
+    lot_id = workspace.add_lot(replace(small_lot, wafers=tuple(replace(each, labels=labels) for each in small_lot)))
+    cut_short(workspace.files.path(workspace.database.row("SELECT file FROM lots")["file"]))
+    assert workspace.add_lot(small_lot) == lot_id
+    assert not workspace.lot(lot_id).labelled
+    assert [row.labelled for row in workspace.lots()] == [False]
 
 
 def test_bundled_lots_are_listed_where_they_stand(workspace, bundled, small_lot, lot_of, disc_states):

@@ -56,6 +56,14 @@ def test_a_lot_is_told_at_a_glance(visit: Visit, lot_id: str) -> None:
     assert not app.error
 
 
+def test_a_lot_whose_copy_is_damaged_is_a_sentence(visit: Visit, lot_id: str, store: Workspace) -> None:
+    stored = store.files.path(store.database.row("SELECT file FROM lots")["file"])
+    stored.write_bytes(stored.read_bytes()[:-40])
+    app = visit(lot=lot_id)
+    assert not app.exception
+    assert [error.value for error in app.error] == ["small: the stored copy is damaged; upload its files again."]
+
+
 @pytest.mark.parametrize(
     ("address", "found"),
     [

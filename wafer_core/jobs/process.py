@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
+from wafer_core.whole_files import write_whole
 from wafer_core.workspace import Workspace
 from wafer_core.workspace.database import VERSION
-from wafer_core.workspace.files import write_whole
 
 IDLE_SECONDS = 600.0
 """How long a worker without work stays warm, unless `WAFERDISTILL_WORKER_IDLE` says otherwise."""

@@ -291,7 +291,17 @@ def in_hand() -> Hand:
         st.stop()
     row = rows[asked] if asked else next(iter(rows.values()))
     put(lot=row.id)
+    _check_whole(row)
     return Hand(row.id, row, model_in_hand("teacher"), model_in_hand("student"))
+
+
+def _check_whole(row: LotRow) -> None:
+    """Stop the page with a sentence where the lot's stored copy cannot be read."""
+    try:
+        load_lot(row.id)
+    except WaferDistillError as problem:
+        st.error(unmarked(problem), title="This lot cannot be read")
+        st.stop()
 
 
 def model_in_hand(role: Role) -> ModelFile:

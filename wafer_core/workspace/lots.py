@@ -85,13 +85,14 @@ class LotShelf(Shelf):
 
         Raises:
             UsageError: no upload has this id.
+            UnreadableFile: a stored file is damaged.
         """
         rows = self.database.rows(
             "SELECT name, sha256 FROM upload_files WHERE upload = ? ORDER BY position", (upload_id,)
         )
         if not rows:
             raise UsageError(f"No upload in this workspace has the id {upload_id}; upload the files again.")
-        return tuple(NamedBytes(row["name"], self.files.get(row["sha256"])) for row in rows)
+        return tuple(self._stored(row["name"], row["sha256"]) for row in rows)
 
     def read_upload(self, files: Sequence[NamedBytes], options: ReadingOptions | None = None) -> str:
         """Keep files, read them as one Lot and return the lot's id.
@@ -120,19 +121,19 @@ class LotShelf(Shelf):
 
         Raises:
             UsageError: no lot in this workspace has this id.
-            UnreadableFile: the stored file was damaged.
+            UnreadableFile: the stored file is damaged.
         """
         row = self.database.row("SELECT title, file, options FROM lots WHERE id = ?", (lot_id,))
         if row is not None:
-            stored = read_lot(NamedBytes(f"{row['title']}.npz", self.files.get(row["file"])))
-            lot = replace(stored, options=_options(row["options"]))
+            stored = self._stored(row["title"], row["file"])
+            lot = replace(read_lot(stored), options=_options(row["options"]))
         elif lot_id in self._bundled():
             path = self._bundled()[lot_id][0]
             lot = read_lot(NamedBytes(path.name, path.read_bytes()))
         else:
             raise _unknown(lot_id)
         if lot.lot_hash[:ID_LENGTH] != lot_id:
-            raise UnreadableFile(lot.title, "the stored copy was damaged; upload its files again.")
+            raise _damaged(lot.title)
         return lot
 
     def lots(self) -> list[LotRow]:
@@ -161,23 +162,39 @@ class LotShelf(Shelf):
         return self._keep(read(self.upload_files(upload_id), options, title=title), source, upload_id)
 
     def _keep(self, lot: Lot, source: Source, upload_id: str) -> str:
-        """Store a lot; one that is already here stays, and gains the labels it did not have."""
+        """Store a lot; one that is already here stays, unless its copy is damaged or lacks the labels of this one."""
         lot_id = lot.lot_hash[:ID_LENGTH]
         if lot_id in self._bundled():
             return lot_id
-        known = self.database.row("SELECT labelled FROM lots WHERE id = ?", (lot_id,))
-        if known is None or (lot.labelled and not known["labelled"]):
+        known = self.database.row("SELECT labelled, file FROM lots WHERE id = ?", (lot_id,))
+        damaged = None if known is None or self._loads(lot_id) else known["file"]
+        if known is None or damaged or (lot.labelled and not known["labelled"]):
             content = self.files.put(write_lot(lot))
             self.database.write(
-                "INSERT INTO lots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "file = iif(excluded.labelled > labelled, excluded.file, file), "
-                "labelled = max(labelled, excluded.labelled)",
+                "INSERT INTO lots VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET "
+                "file = excluded.file, labelled = excluded.labelled, upload = excluded.upload, "
+                "options = excluded.options WHERE file = ?11 OR excluded.labelled > labelled",
                 (
                     *(lot_id, lot.title, len(lot), lot.yield_fraction, lot.labelled, source, time.time()),
-                    *(content, upload_id, json.dumps(asdict(lot.options))),
+                    *(content, upload_id, json.dumps(asdict(lot.options)), damaged),
                 ),
             )
         return lot_id
+
+    def _loads(self, lot_id: str) -> bool:
+        """Whether the stored copy of a lot is sound."""
+        try:
+            self.lot(lot_id)
+        except UnreadableFile:
+            return False
+        return True
+
+    def _stored(self, name: str, sha256: str) -> NamedBytes:
+        """Return a stored file under the name it was given."""
+        data = self.files.get(sha256)
+        if data is None:
+            raise _damaged(name)
+        return NamedBytes(name, data)
 
     # Bundled lots --------------------------------------------------------------------------------
 
@@ -208,6 +225,10 @@ class LotShelf(Shelf):
 
 def _unknown(lot_id: str) -> UsageError:
     return UsageError(f"No lot in this workspace has the id {lot_id}; upload its files again.")
+
+
+def _damaged(name: str) -> UnreadableFile:
+    return UnreadableFile(name, "the stored copy is damaged; upload its files again.")
 
 
 def _lot_row(row: sqlite3.Row) -> LotRow:

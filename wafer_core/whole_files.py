@@ -1,0 +1,41 @@
+"""Files that take their place in one move: whoever reads one, and a kill at any instant, finds the old or the new."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial"
+"""What the name of something ends with that is not in its place yet; a kill may leave one behind."""
+
+
+def partial_of(path: Path) -> Path:
+    """Return a hidden place beside `path` to make it in, another one every time."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` once its block has succeeded; what fails leaves `path` as it was.
+
+    Its bytes are on the disk before the move, so that a power cut cannot empty it.
+    """
+    partial = partial_of(path)
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write bytes so that at every instant `path` is either absent, the old file or complete."""
+    with whole_file(path) as file:
+        file.write(data)
