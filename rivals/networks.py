@@ -32,7 +32,7 @@ def wafersegclassnet_like() -> Network:
 
 
 def wm_peleenet_like() -> Network:
-    """PeleeNet (Wang et al. 2018, arXiv 1804.06882) cut down as for wafer maps, about 170 thousand parameters.
+    """PeleeNet (Wang et al. 2018, arXiv 1804.06882) cut down as for wafer maps, 163,296 parameters.
 
     A two-branch stem, two stages of two-way dense layers (a 3x3 and a stacked 3x3 branch side by side)
     and transitions that keep their channels.
@@ -49,7 +49,7 @@ def wm_peleenet_like() -> Network:
 
 
 def dc_net_plain() -> Network:
-    """DC-Net's recipe (Wang et al. 2020, doi 10.1109/TSM.2020.3020985) with plain convolutions, 2.2 million parameters.
+    """DC-Net's recipe (Wang et al. 2020, doi 10.1109/TSM.2020.3020985) with plain convolutions, 2,346,952 parameters.
 
     Four stages of two 3x3 convolutions each with 32 to 352 channels; the deformable sampling that it
     is named after is left out.

@@ -422,9 +422,10 @@ def test_every_approval_stays_on_record(store: Workspace, run: int, compared, re
     )
     store.withdraw_approval(store.approvals()[0].id)
     store.approve("student")
+    store.approve("student-tiny")
     frame = AppTest.from_function(script).run().table[0].value
-    assert list(frame["Student"]) == ["student", "small-tiny-1"]
-    assert list(frame["Lost on the guard set"]) == ["–", "0.1 points, at most 0.4"]
-    assert list(frame["Run"]) == ["–", "7"]
+    assert list(frame["Student"]) == ["student-tiny", "student", "small-tiny-1"]
+    assert list(frame["Lost on the guard set"]) == ["–", "–", "0.1 points, at most 0.4"]
+    assert list(frame["Run"]) == ["–", "–", "7"]
     assert frame["Taken back"][0] == "–"
-    assert frame["Taken back"][1] != "–"
+    assert frame["Taken back"][2] != "–"

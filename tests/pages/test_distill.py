@@ -6,16 +6,20 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from wafer_core import jobs
+from wafer_core.canonical import canonical
 from wafer_core.distill import Settings, held_out
 from wafer_core.jobs.logbook import note
 from wafer_core.lot import Lot
+from wafer_core.models.folder import shipped_models
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.models.saving import save_model
 from wafer_core.ui import (
     allowance,
     comparison,
@@ -504,7 +508,33 @@ def test_sizes_say_what_the_networks_weigh(size: str):
     told = sizes.SIZES[size]
     assert told.architecture == STUDENT_SIZES[size]
     assert told.parameters == parameter_count(build(told.architecture))
-    assert 1.0 * told.parameters < told.int8 < 2.0 * told.parameters
+
+
+def test_sizes_say_what_the_shipped_int8_files_take():
+    shipped = {
+        model.card.architecture: model.entry.bytes for model in shipped_models() if model.entry.precision == "int8"
+    }
+    for told in (sizes.SIZES["tiny"], sizes.SIZES["small"]):
+        assert told.int8 == pytest.approx(shipped[told.architecture], rel=0.02)
+
+
+def test_a_size_that_does_not_ship_is_told_as_it_is_exported(tmp_path: Path, small_lot: Lot):
+    told = sizes.SIZES["base"]
+    save_model(
+        tmp_path / "base",
+        build(told.architecture).eval(),
+        name="Base, untrained",
+        role="student",
+        architecture=told.architecture,
+        size=52,
+        decoder="free",
+        unsure_below=0.1,
+        thresholds=(0.5,) * 8,
+        calibration=canonical(small_lot.wafers, 52),
+        made_from={"data": [], "seed": 0, "steps": 0, "command": "this test"},
+    )
+    # Untrained weights pack a little tighter.
+    assert told.int8 == pytest.approx((tmp_path / "base" / "base.int8.onnx").stat().st_size, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,7 @@ from wafer_core.recognise import network_calls
 __all__ = ["CHECKPOINT", "PLAN", "STATE", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
 STATE = ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
-"""The files that a run keeps its state in."""
-"""What a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
+"""The files a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
 
 
 def distil_lot(

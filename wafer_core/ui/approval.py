@@ -12,7 +12,7 @@ import streamlit as st
 from wafer_core.compare import Paired, Rate
 from wafer_core.compare.guard import ALLOWED_LOSS
 from wafer_core.errors import WaferDistillError
-from wafer_core.models.folder import ModelFile
+from wafer_core.models.folder import ModelFile, shipped_models
 from wafer_core.ui import comparison, state
 from wafer_core.ui.before_after import Guarded, Side, ask_guard, guarded
 from wafer_core.ui.opinions import watch
@@ -239,7 +239,7 @@ def history() -> None:
 def _lost(one: Approval) -> str:
     guard = one.figures.get("guard")
     if not guard:
-        return "–" if one.student == "student" else "not known"
+        return "–" if one.student in {model.folder.name for model in shipped_models()} else "not known"
     loss, most = 100 * guard["loss"], 100 * guard["loss_upper_95_one_sided"]
     return f"{loss:.1f} points, at most {most:.1f}".replace("-", "−")
 
