@@ -316,6 +316,24 @@ def test_distill_removes_no_folder_but_its_own(run, lot_file, tmp_path):
     assert mine.read_text() == "years of work"
 
 
+def test_distill_replaces_no_model(run, lot_file, tmp_path):
+    out, settings = tmp_path / "mine", ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
+    out.mkdir()
+    (out / "card.json").write_text("{}")
+    assert refused(run("distill", lot_file, "--out", out, *settings), "holds a model already")
+    assert [path.name for path in out.iterdir()] == ["card.json"]
+
+
+def test_a_distillation_that_was_killed_once_all_was_written_goes_on(run, lot_file, tmp_path, monkeypatch):
+    out, settings = tmp_path / "mine", ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
+    with monkeypatch.context() as patch:
+        patch.setattr("wafer_core.cli.distill.shutil", None)  # with which the state is cleared away
+        assert run("distill", lot_file, "--out", out, *settings)[0] == 1
+    assert (out / "card.json").exists()
+    assert run("distill", lot_file, "--out", out, *settings)[0] == 0
+    assert not (tmp_path / "mine.run").exists()
+
+
 def test_a_distillation_that_was_interrupted_goes_on_and_writes_the_same_weights(
     run, lot_file, die_list, tmp_path, monkeypatch
 ):

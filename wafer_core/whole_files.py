@@ -28,8 +28,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with partial.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+        settle(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -39,3 +38,9 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write bytes so that at every instant `path` is either absent, the old file or complete."""
     with whole_file(path) as file:
         file.write(data)
+
+
+def settle(path: Path) -> None:
+    """Wait until a file's bytes are on the disk: moved before that, a power cut would leave its name without them."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -95,6 +95,15 @@ def test_writing_and_reading_lose_nothing(tmp_path):
     assert Card.read(tmp_path) == card
 
 
+def test_a_kill_while_a_card_is_written_leaves_the_one_before(tmp_path, monkeypatch):
+    card = Card.from_json(DOCUMENT)
+    card.write(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        replace(card, name="Second").write(tmp_path)
+    assert Card.read(tmp_path) == card
+
+
 def test_a_card_names_the_groups_and_parts_it_was_made_from():
     card = Card.from_json(DOCUMENT)
     assert card.training_groups() == {"m1", "lot7"}

@@ -1,29 +1,36 @@
+import os
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 
+from wafer_core.errors import BrokenModel
+from wafer_core.models.card import replaced
+from wafer_core.models.folder import files_of
 from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
 
 MAPS = np.random.default_rng(0).random((8, 2, 16, 16)).astype(np.float32)
 
 
-def saved(folder, **changes):
-    torch.manual_seed(0)
-    options = {
-        "name": "Student",
-        "role": "student",
-        "architecture": "separable-4-8-8-8",
-        "size": 16,
-        "decoder": "free",
-        "unsure_below": 0.1,
-        "thresholds": (0.5,) * 8,
-        "calibration": MAPS,
-        "made_from": {"data": [], "seed": 0, "steps": 0, "command": "test"},
-    }
-    return save_model(folder, build("separable-4-8-8-8"), **{**options, **changes})
+OPTIONS = {
+    "name": "Student",
+    "role": "student",
+    "architecture": "separable-4-8-8-8",
+    "size": 16,
+    "decoder": "free",
+    "unsure_below": 0.1,
+    "thresholds": (0.5,) * 8,
+    "calibration": MAPS,
+    "made_from": {"data": [], "seed": 0, "steps": 0, "command": "test"},
+}
+
+
+def saved(folder, seed=0, **changes):
+    torch.manual_seed(seed)
+    return save_model(folder, build("separable-4-8-8-8"), **{**OPTIONS, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,52 @@ def test_a_folder_in_use_keeps_its_other_files(student, tmp_path):
     assert [model.label for model in models] == ["Second", "Second, ONNX", "Second, int8"]
     assert all(model.read() for model in models)
     assert [path.name for path in tmp_path.iterdir()] == ["17"]
+
+
+@pytest.mark.parametrize("moves", range(9))
+def test_a_kill_while_a_model_is_replaced_leaves_one_whole_model(student, tmp_path, monkeypatch, moves):
+    folder = shutil.copytree(student[0], tmp_path / "17")
+    replace, left = os.replace, iter(range(moves))
+
+    def killed(*paths):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wafer_core.models.saving.os.replace", killed)
+        with suppress(KeyboardInterrupt):
+            saved(folder, 1, stem="student", name="Second")
+    if (folder / "card.json").exists():
+        assert all(model.read() for model in files_of(folder))
+    else:
+        with pytest.raises(
+            BrokenModel, match=r"killed while it replaced this model; repeat it, or move what .*"
+        ) as told:
+            files_of(folder)
+        before = replaced(folder)
+        assert str(before) in str(told.value)
+        for path in before.iterdir():
+            replace(path, folder / path.name)
+        assert {model.card.name for model in files_of(folder) if model.read()} == {"Student"}
+    assert saved(folder, stem="student", name="Third")[0].label == "Third"
+    assert all(model.read() for model in files_of(folder))
+
+
+def test_two_kills_in_a_row_do_not_cost_the_last_whole_model(student, tmp_path, monkeypatch):
+    folder = shutil.copytree(student[0], tmp_path / "17")
+    replace = os.replace
+
+    def killed(source, target):
+        if target == folder / "card.json":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr("wafer_core.models.saving.os.replace", killed)
+    for seed in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            saved(folder, seed, stem="student")
+    assert all(model.read() for model in files_of(replaced(folder)))
 
 
 def test_what_fails_leaves_nothing(tmp_path):

@@ -40,6 +40,15 @@ def test_a_record_reads_back_as_written(tmp_path):
     assert max(map(len, (tmp_path / RECORD).read_text().splitlines())) < 300
 
 
+def test_a_kill_while_a_record_is_written_leaves_the_one_before(tmp_path, monkeypatch):
+    record(ONE).write(tmp_path)
+    before = Record.read(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        record(ONE, TWO).write(tmp_path)
+    assert Record.read(tmp_path) == before
+
+
 def test_a_folder_without_a_record_has_an_empty_one(tmp_path):
     assert Record.read(tmp_path) == Record()
 

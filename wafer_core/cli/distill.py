@@ -19,6 +19,7 @@ from wafer_core.cli.options import (
     whole,
 )
 from wafer_core.errors import UsageError
+from wafer_core.whole_files import PARTIAL
 
 NAME = "distill"
 BUDGET = 60.0
@@ -60,6 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
     from wafer_core.distill_lot import CHECKPOINT, Progress, Stage, distil_lot, line, slowed
 
     check_folder(arguments.out)
+    keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
+    _check_state(keep)
+    _check_free(arguments.out, keep)
     teacher = model_file(arguments.teacher)
     fresh = arguments.start == RANDOM
     start = None if fresh or arguments.start is None else model_file(arguments.start).folder
@@ -76,8 +80,6 @@ def run(arguments: argparse.Namespace) -> None:
         pool=arguments.pool,
         without=tuple(dict.fromkeys(arguments.without)),
     )
-    keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
-    _check_state(keep)
     if (keep / CHECKPOINT).exists():
         print(f"Going on from what an earlier command kept in {keep}.", flush=True)
     last: Progress | None = None
@@ -104,7 +106,16 @@ def _check_state(keep: Path) -> None:
     from wafer_core.distill_lot import STATE
 
     held = [each.name for each in keep.iterdir()] if keep.exists() else []
-    if others := [name for name in held if name.removesuffix(".partial") not in STATE]:
+    if others := [name for name in held if name not in STATE and not name.endswith(PARTIAL)]:
         raise UsageError(
             f"The run would keep its state in {keep}, which holds {others[0]}; move that, or choose another --out."
         )
+
+
+def _check_free(out: Path, keep: Path) -> None:
+    """Refuse to put a student in the place of a model, unless it is the one that the run to go on with has written."""
+    from wafer_core.distill_lot import ASKED
+    from wafer_core.models.card import CARD
+
+    if (out / CARD).exists() and not (keep / ASKED).exists():
+        raise UsageError(f"--out {out} holds a model already; choose another folder, or remove that one.")

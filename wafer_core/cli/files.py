@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from wafer_core.errors import UsageError
+from wafer_core.whole_files import whole_file
 
 
 def check_writable(path: Path) -> None:
@@ -49,16 +49,9 @@ def written(path: Path) -> Iterator[BinaryIO]:
         UsageError: it could not be written.
     """
     in_place = (path.exists() and not path.is_file()) or path.absolute().parts[1:2] in (("dev",), ("proc",))
-    target = path.resolve()  # so that a link stays a link
-    draft = path if in_place else target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with draft.open("wb") as file:
+        # What a link leads to is replaced, so that a link stays a link.
+        with path.open("wb") if in_place else whole_file(path.resolve()) as file:
             yield file
-        if not in_place:
-            os.replace(draft, target)
     except OSError as error:
         raise UsageError(f"--out {path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
-    finally:
-        if not in_place:
-            with suppress(OSError):
-                draft.unlink()

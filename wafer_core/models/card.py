@@ -13,6 +13,7 @@ from wafer_core.errors import BrokenModel
 from wafer_core.models.fields import Fields
 from wafer_core.models.groups import unpack_groups
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
+from wafer_core.whole_files import write_whole
 
 SCHEMA = 1
 """The layout of `card.json` that this version writes and reads."""
@@ -192,7 +193,7 @@ class Card:
         """
         text = json.dumps(self.to_json(), indent=2)
         Card.from_json(json.loads(text), f"{folder.name}/{CARD}")
-        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+        write_whole(folder / CARD, f"{text}\n".encode())
 
     def training_groups(self) -> frozenset[str]:
         """Return every group of every data set the model was made from, as far as the card names them."""
@@ -203,6 +204,12 @@ class Card:
         return frozenset(part for data in self.made_from["data"] for part in data.get("parts", ()))
 
 
+def replaced(folder: Path) -> Path:
+    """Return where the files of a model stand while another takes their place; they stay there after a kill."""
+    folder = folder.resolve()
+    return folder.parent / f".{folder.name}.replaced" / folder.name
+
+
 def _load(folder: Path) -> object:
     path = folder / CARD
     where = f"{folder.name}/{CARD}"
@@ -211,6 +218,11 @@ def _load(folder: Path) -> object:
             raise BrokenModel(f"{where}: it is larger than any card, so it was not read.")
         document: object = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError) as exc:
+        if (before := replaced(folder)).is_dir():
+            raise BrokenModel(
+                f"{where}: a command was killed while it replaced this model; repeat it, or move what "
+                f"{before} holds back into {folder.name}."
+            ) from exc
         raise BrokenModel(f"{where}: there is no such file, so {folder.name} is no model folder.") from exc
     except OSError as exc:
         raise BrokenModel(f"{where}: it cannot be read ({exc.strerror}).") from exc

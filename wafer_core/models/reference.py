@@ -15,6 +15,7 @@ from wafer_core.models.card import Novelty
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.session import GraphSession
 from wafer_core.novelty import limit_of, reference_bytes, reference_of
+from wafer_core.whole_files import write_whole
 
 ENDING = ".novelty.safetensors"
 """What a reference's file is called behind the name of the weights."""
@@ -46,7 +47,7 @@ def fit_novelty(folder: Path, known: NDArray[np.float32], ordinary: NDArray[np.f
     data = reference_bytes(reference)
     name = files[0].file.removesuffix(".safetensors") + ENDING
     novelty = Novelty(name, len(data), hashlib.sha256(data).hexdigest(), limits, len(known), len(ordinary))
-    (folder / name).write_bytes(data)
+    write_whole(folder / name, data)
     replace(quick.card, novelty=novelty).write(folder)
     return novelty
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -16,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.models.asking import batches, network_logits
-from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precision, Role
+from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precision, Role, replaced
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.networks import Network, parameter_count
 from wafer_core.models.reference import fit_novelty
 from wafer_core.models.session import GraphSession
 from wafer_core.models.weights import network_bytes
+from wafer_core.whole_files import partial_of, settle
 
 Thresholds = Sequence[float] | Callable[[NDArray[np.float32]], Sequence[float]]
 """Eight probabilities, or what finds them for one file from its logits (n, 8) on the threshold maps."""
@@ -53,8 +53,9 @@ def write_model(
     """Write `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx` and `card.json`; a reader never sees half of it.
 
     Everything is made in a folder beside the target first. A target that exists keeps its other
-    files and gets its card last. Each stage is named before it begins, so that a caller can turn to
-    something else in between; one that never comes back leaves nothing behind.
+    files; it loses its card first and gets the new one last. Each stage is named before it begins,
+    so that a caller can turn to something else in between; one that never comes back leaves nothing
+    behind.
 
     Args:
         folder: where the model will live.
@@ -153,19 +154,38 @@ def _entry(
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the target to write into, and put it in the target's place when all went well."""
+    """Give a folder of the same name to write into, and put it in the target's place when all went well."""
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
-    stage.mkdir()
+    around = partial_of(folder)
+    # One deeper than a model's folder, so that no list of models holds it.
+    stage = around / folder.name
+    stage.mkdir(parents=True)
     try:
         yield stage
+        for path in stage.iterdir():
+            settle(path)
         if folder.exists():
-            # It may be a folder that holds other things of its owner's; the card goes last, so that
-            # it never names weights which are not there yet.
-            for path in sorted(stage.iterdir(), key=lambda path: path.name == CARD):
-                os.replace(path, folder / path.name)
+            _replace(folder, stage)
         else:
             os.replace(stage, folder)
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        shutil.rmtree(around, ignore_errors=True)
+
+
+def _replace(folder: Path, stage: Path) -> None:
+    """Move the files of a stage into a folder that exists, and may hold other things of its owner's.
+
+    There is no card while weights change, so that none ever stands over those of another model. What they
+    replace goes to where `Card.read` tells of it, should this never come to its end; what an earlier one
+    that never did put there is the last whole model, and stays until there is another.
+    """
+    before = replaced(folder)
+    before.mkdir(parents=True, exist_ok=True)
+    names = sorted((path.name for path in stage.iterdir()), key=lambda name: name == CARD)
+    for name in reversed(names):
+        if (folder / name).exists() and not (before / name).exists():
+            os.replace(folder / name, before / name)
+    for name in names:
+        os.replace(stage / name, folder / name)
+    shutil.rmtree(before.parent)

@@ -15,6 +15,7 @@ from wafer_core.models.fields import Fields
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
 from wafer_core.trust.tally import BETTER, Reached
+from wafer_core.whole_files import write_whole
 
 RECORD = "explanations.json"
 
@@ -138,7 +139,7 @@ class Record:
         """
         document = self.to_json()
         Record.from_json(document, f"{folder.name}/{RECORD}")
-        (folder / RECORD).write_text(_text(document), encoding="utf-8")
+        write_whole(folder / RECORD, _text(document).encode())
 
     def joined(self, newer: Record, weights: Collection[str]) -> Record:
         """Return a newer record with whatever of this one it does not replace.
