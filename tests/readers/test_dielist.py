@@ -150,6 +150,30 @@ def test_rejected_rows_are_told_with_their_lines():
     ]
 
 
+@pytest.mark.parametrize(
+    ("stray", "told"),
+    [
+        ([100], "1 row (line 102) left out"),
+        ([100, 900], "2 rows (lines 102, 902) left out"),
+        ([1022, 1023, 1599], "3 rows (lines 1024-1025, 1601) left out"),
+    ],
+)
+def test_a_stray_quote_costs_its_own_line_and_no_other(stray, told):
+    rows = [("L", i // 100, i % 10, i % 100 // 10, 7 if i % 9 else 1) for i in range(1600)]
+    for i in stray:
+        rows[i] = (f'"{rows[i][0]}', *rows[i][1:])
+    lot = read([text(rows)])
+    assert sum(wafer.dies for wafer in lot) == 1600 - len(stray)
+    assert texts(lot, "rejected") == [f"{told}: it has not as many cells as the header."]
+
+
+def test_of_a_cell_that_runs_over_two_lines_the_second_is_told_as_left_out():
+    rows = [(*row, '"scratched\nat the rim"') for row in ROWS[:1]] + [(*row, "") for row in ROWS[1:]]
+    lot = read([text(rows, header="lot,wafer,x,y,bin,remark")])
+    assert np.array_equal(lot.wafers[0].states, PLUS)
+    assert texts(lot, "rejected") == ["1 row (line 3) left out: it has not as many cells as the header."]
+
+
 def test_rejected_rows_of_parquet_are_told_with_their_numbers():
     rows = frame().astype({"x": "float64"})
     rows.loc[0, "x"] = np.nan
@@ -195,6 +219,7 @@ def test_wafers_interleaved_in_one_list_are_told_apart_in_order_of_appearance():
         (text([]), "none of its 0 rows"),
         (text([("L", "1", "a", "b", 1)]), r"none of its 1 rows gives a die .*line 2"),
         (text([("L", "1", 0, 0, 1), ("L", "1", 9000, 0, 7)]), "stray coordinate"),
+        (text([*ROWS, ("L" * 200_000, "1", 0, 0, 1)]), "line 7 cannot be split"),
         (parquet(frame().drop(columns="x")), "rename them"),
         (parquet(frame().drop(columns="bin")), "no bin column"),
         (parquet(frame().assign(x=[[1]] * 5)), "lists or records"),
