@@ -40,6 +40,13 @@ def test_the_second_of_two_equal_names_is_number_two():
     assert names(read([npy("a.npy"), npy("a.npy"), npy("a.npy")])) == ["a/01", "a/01#2", "a/01#3"]
 
 
+def test_wafers_whose_lot_and_id_join_to_one_name_are_told_apart():
+    lot = read([NamedBytes("a.csv", b"lot,wafer,x,y,bin\nA/B,C,0,0,1\nA/B,C,1,0,7\nA,B/C,0,0,1\nA,B/C,1,0,7\n")])
+    assert names(lot) == ["A/B/C", "A/B/C#2"]
+    assert [lot.position(name) for name in names(lot)] == [0, 1]
+    assert any("A/B/C#2" in note.text for note in lot.notes if note.kind == "changed")
+
+
 def test_files_stated_to_be_one_lot_are_numbered_through():
     assert names(read([npy("a.npy", 2), npy("b.npy")], ReadingOptions(lot="A9"))) == ["A9/01", "A9/02", "A9/03"]
 

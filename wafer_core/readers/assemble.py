@@ -92,21 +92,25 @@ def _id_notes(file: FileReading, drafts: Sequence[Draft], options: ReadingOption
 
 
 def _distinct(given: list[tuple[str, str]], files: Sequence[FileReading], notes: list[Note]) -> list[tuple[str, str]]:
-    """Give a repeated (lot, wafer) the name `05#2`, the next one `05#3`."""
-    taken = set(given)
-    count: Counter[tuple[str, str]] = Counter()
+    """Give a wafer whose `lot/wafer` is taken the name `05#2`, the next one `05#3`.
+
+    Wafers are opened by that joined name, and lot `A/B` with wafer `C` joins to what lot `A` with wafer `B/C` does.
+    """
+    taken = {f"{lot}/{wafer}" for lot, wafer in given}
+    count: Counter[str] = Counter()
     names: list[tuple[str, str]] = []
     owners = [file.name for file in files for _ in file.reading.drafts]
     renamed: dict[str, list[str]] = {}
     for (lot, wafer), owner in zip(given, owners, strict=True):
-        count[lot, wafer] += 1
+        joined = f"{lot}/{wafer}"
+        count[joined] += 1
         name = wafer
-        while count[lot, wafer] > 1 and (lot, name) in taken:
-            name = f"{wafer}#{count[lot, wafer]}"
-            if (lot, name) in taken:
-                count[lot, wafer] += 1
+        while count[joined] > 1 and f"{lot}/{name}" in taken:
+            name = f"{wafer}#{count[joined]}"
+            if f"{lot}/{name}" in taken:
+                count[joined] += 1
         if name != wafer:
-            taken.add((lot, name))
+            taken.add(f"{lot}/{name}")
             renamed.setdefault(owner, []).append(f"{lot}/{name}")
         names.append((lot, name))
     for owner, found in renamed.items():
