@@ -146,7 +146,7 @@ def _measured(lot: str, path: Path, budget: float, teacher: ModelFile, shipped: 
 
 def held_out_of(path: Path, size: int) -> list[Wafer]:
     """Return the wafers of a lot that no distillation of it learns from."""
-    tested = [wafer for wafer in read_paths([path]) if wafer.yield_fraction is not None]
+    tested = [wafer for wafer in read_paths([path]) if wafer.scorable]
     wafers = list({wafer.map_hash: wafer for wafer in tested}.values())
     kept = held_out(canonical(wafers, size))
     return [wafers[i] for i in np.flatnonzero(kept)]

@@ -68,7 +68,7 @@ def _stages(model_name: str, lot_path: Path) -> None:
     start = timed_command("-c", "import wafer_core.cli, wafer_core.readers, wafer_core.recognise")
     recognizer, loading = timed(lambda: load_recognizer(resolve(model_name)))
     lot, reading = timed(lambda: read_paths([lot_path]))
-    able, sorting = timed(lambda: [wafer for wafer in lot if wafer.yield_fraction is not None])
+    able, sorting = timed(lambda: [wafer for wafer in lot if wafer.scorable])
     size, starts = recognizer.model.card.size, range(0, len(able), BATCH)
     _, mapping = timed(lambda: [len(canonical(able[i : i + BATCH], size)) for i in starts])
     scores, scoring = timed(lambda: recognizer.score(able))

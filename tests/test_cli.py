@@ -108,7 +108,7 @@ def test_a_model_learns_to_tell_novelty_and_score_tells_it(
     assert (model.card.novelty.known, model.card.novelty.ordinary) == (120, there + 120)
     assert run("score", lot_file, "--model", folder, "--out", tmp_path / "scores.csv")[0] == 0
     rows = rows_of(tmp_path / "scores.csv")
-    wafers = [wafer for wafer in read_paths([lot_file]) if wafer.yield_fraction is not None]
+    wafers = [wafer for wafer in read_paths([lot_file]) if wafer.scorable]
     novelty = model.novelty(load_recognizer(model).score(wafers).embedding)
     assert [row["novelty"] for row in rows] == [str(novelty[0]), "", str(novelty[1])]
     assert [row["flag"] for row in rows] == ["yes" if value > 1 else "no" for value in novelty[:1]] + [""] + [

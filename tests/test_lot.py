@@ -193,3 +193,8 @@ def test_a_long_lot_is_not_listed_whole():
     wafers = tuple(Wafer("A", f"{i}", Frame(1, 1), np.ones((1, 1), np.uint8)) for i in range(15))
     with pytest.raises(UnknownWafer, match="A/11 and 3 more"):
         Lot("long", wafers).position("B/1")
+
+
+@pytest.mark.parametrize(("states", "scorable"), [([[0, 3]], False), ([[1, 3]], True), ([[2, 0]], True)])
+def test_a_wafer_can_be_scored_where_a_die_was_tested(states, scorable):
+    assert Wafer("A", "1", Frame(1, 2), np.array(states, dtype=np.uint8)).scorable is scorable

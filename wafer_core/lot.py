@@ -121,6 +121,11 @@ class Wafer:
         tested = self.passing + self.failing
         return self.passing / tested if tested else None
 
+    @property
+    def scorable(self) -> bool:
+        """Whether a die was tested, without which a model has nothing to read."""
+        return self.yield_fraction is not None
+
     @cached_property
     def map_hash(self) -> str:
         """sha256 of frame and states: the key of scores and attributions."""

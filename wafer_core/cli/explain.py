@@ -19,7 +19,6 @@ from wafer_core.cli.options import (
     read_lot,
     remark,
     report_reading,
-    scorable,
 )
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import METHODS, attribute, check_method
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     lot = read_lot(arguments)
     every = arguments.wafer == ALL
     wafers = lot.wafers if every else (lot.wafers[lot.position(arguments.wafer)],)
-    if not every and not scorable(wafers[0]):
+    if not every and not wafers[0].scorable:
         raise UnusableLot(f"Wafer {wafers[0].name} has no tested die, so there is nothing to explain.")
     recognizer = load_recognizer(model)
     arrays: Arrays = {}
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         arrays[f"attributions{suffix}"] = attribute(recognizer, wafer, arguments.method, found)
     with written(arguments.out) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-    remark([f"{wafer.name}: no die was tested, so nothing was explained." for wafer in wafers if not scorable(wafer)])
+    remark([f"{wafer.name}: no die was tested, so nothing was explained." for wafer in wafers if not wafer.scorable])
     report_reading(lot)
 
 
@@ -75,12 +74,12 @@ def _asked(recognizer: Recognizer, wafers: Sequence[Wafer], chosen: tuple[str, .
     """Return the patterns to explain on each wafer: those chosen, else those detected; none without a tested die."""
     if chosen is not None:
         asked = [PATTERNS.index(name) for name in chosen]
-        return [asked if scorable(wafer) else [] for wafer in wafers]
+        return [asked if wafer.scorable else [] for wafer in wafers]
     from wafer_core.decode import decode_with
 
     detected = decode_with(recognizer.model, recognizer.score(wafers).logits).detected
     return [
-        np.flatnonzero(members).tolist() if scorable(wafer) else []
+        np.flatnonzero(members).tolist() if wafer.scorable else []
         for wafer, members in zip(wafers, detected, strict=True)
     ]
 

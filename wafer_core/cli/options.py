@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from wafer_core.errors import UnreadableFile, UsageError
-from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions, Wafer
+from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions
 
 if TYPE_CHECKING:
     from wafer_core.models.folder import ModelFile
@@ -104,11 +104,6 @@ def model_file(name: str) -> ModelFile:
         if default_root().is_dir():
             return Workspace().model(name)
     return resolve(name)
-
-
-def scorable(wafer: Wafer) -> bool:
-    """Whether a wafer has a tested die, without which there is nothing to recognise."""
-    return wafer.yield_fraction is not None
 
 
 def remark(lines: Sequence[str]) -> None:

@@ -17,7 +17,6 @@ from wafer_core.cli.options import (
     read_lot,
     remark,
     report_reading,
-    scorable,
 )
 from wafer_core.lot import Lot
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     verdicts = _verdicts(lot, model)
     with written(arguments.out) as file:
         file.write(verdicts_csv(lot, verdicts).encode())
-    remark([f"{wafer.name}: no die was tested, so it has no verdict." for wafer in lot if not scorable(wafer)])
+    remark([f"{wafer.name}: no die was tested, so it has no verdict." for wafer in lot if not wafer.scorable])
     report_reading(lot)
 
 
@@ -55,7 +54,7 @@ def _verdicts(lot: Lot, model: ModelFile) -> Verdicts:
     from wafer_core.decode import decode_with
     from wafer_core.recognise import load_recognizer
 
-    able = [row for row, wafer in enumerate(lot) if scorable(wafer)]
+    able = [row for row, wafer in enumerate(lot) if wafer.scorable]
     scores = load_recognizer(model).score([lot.wafers[row] for row in able])
     logits, embedding = (
         np.full((len(lot), said.shape[1]), np.nan, dtype=np.float32) for said in (scores.logits, scores.embedding)

@@ -95,7 +95,7 @@ def gather(
         UnusableLot: no wafer has a tested die, or none that was not left out.
         UnknownWafer: a wafer to leave out is in none of the lots.
     """
-    wafers = [wafer for lot in lots for wafer in lot if wafer.yield_fraction is not None]
+    wafers = [wafer for lot in lots for wafer in lot if wafer.scorable]
     if not wafers:
         raise UnusableLot("There is nothing to distil from: no wafer of the lot has a tested die.")
     left_out = _left_out(lots, settings.without)

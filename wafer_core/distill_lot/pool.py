@@ -153,7 +153,7 @@ def _others(beside: Sequence[Lot], seed: int, own: set[str]) -> list[tuple[int, 
     found: dict[str, tuple[int, Wafer]] = {}
     for at, lot in enumerate(beside):
         for wafer in lot:
-            if wafer.yield_fraction is not None and wafer.map_hash not in own:
+            if wafer.scorable and wafer.map_hash not in own:
                 found.setdefault(wafer.map_hash, (at, wafer))
     wafers = list(found.values())
     return [wafers[i] for i in np.random.default_rng(seed).permutation(len(wafers))]

@@ -224,7 +224,7 @@ def _seconds_a_wafer(folder: Path, lots: Sequence[Lot]) -> float:
     """Return how long the int8 file of a student takes to read a wafer of some lots, from its die states on."""
     model = next(file for file in files_of(folder) if file.entry.precision == "int8")
     recognizer = load_recognizer(model, threads=1)
-    tested = (wafer for lot in lots for wafer in lot if wafer.yield_fraction is not None)
+    tested = (wafer for lot in lots for wafer in lot if wafer.scorable)
     wafers = list(islice(tested, _ANSWERED))
     recognizer.score(wafers, batch=1)  # the first wafers find nothing in the caches
     taken = timed(recognizer.score([wafer]) for wafer in wafers)

@@ -54,11 +54,6 @@ def score_urgency(model: ModelFile, in_view: bool) -> Urgency:
     return Urgency.VIEW_TEACHER if in_view else Urgency.REST_TEACHER
 
 
-def scorable(wafer: Wafer) -> bool:
-    """Return whether a model can say anything of a wafer: at least one of its dies was tested."""
-    return wafer.passing + wafer.failing > 0
-
-
 # What there is -----------------------------------------------------------------------------------
 
 
@@ -259,10 +254,10 @@ def submit_distil(
         raise UnsupportedMethod(f"{teacher.name} is an ONNX file and cannot teach; choose its trained weights.")
     chosen = {name: str(value) if isinstance(value, Path) else value for name, value in _fields(settings).items()}
     lot = workspace.lot(lot_id)
-    if not any(scorable(wafer) for wafer in lot):
+    if not any(wafer.scorable for wafer in lot):
         raise UnusableLot(f"{lot.title} has no tested die to learn from.")
     left_out = set(chosen.get("without", ()))
-    if left_out and not any(scorable(wafer) and wafer.name not in left_out for wafer in lot):
+    if left_out and not any(wafer.scorable and wafer.name not in left_out for wafer in lot):
         raise UnusableLot(f"Every wafer of {lot.title} is left out; leave at least one in.")
     if chosen.get("pool") in ("lots", "both") and not chosen.get("pool_lots"):
         raise UnusableLot("Other lots are to be learned beside this one; name at least one of them.")

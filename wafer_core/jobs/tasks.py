@@ -17,7 +17,7 @@ from wafer_core.decode import decode_with
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
-from wafer_core.jobs.queue import missing, missing_attributions, scorable, score_urgency, unexplained
+from wafer_core.jobs.queue import missing, missing_attributions, score_urgency, unexplained
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, Scores
@@ -62,8 +62,8 @@ def _keep_scores(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[
 
 def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
     """Return scores of all wafers: NaN where there is no tested die to say anything about."""
-    able = np.array([scorable(wafer) for wafer in wafers], dtype=bool)
-    some = recognizer.score([wafer for wafer in wafers if scorable(wafer)])
+    able = np.array([wafer.scorable for wafer in wafers], dtype=bool)
+    some = recognizer.score([wafer for wafer in wafers if wafer.scorable])
     logits = np.full((len(wafers), len(PATTERNS)), np.nan, dtype=np.float32)
     embedding = np.full((len(wafers), some.embedding.shape[1]), np.nan, dtype=np.float32)
     logits[able], embedding[able] = some.logits, some.embedding
@@ -76,7 +76,7 @@ def explain(bench: Bench, job: JobRow) -> Task:
     wafer = bench.lot(job.lot).wafers[asked["wafer"]]
     recognizer = bench.recognizer(asked["sha256"])
     left = missing_attributions(bench.workspace, wafer, recognizer.model, asked["method"], asked["patterns"])
-    if left and not scorable(wafer):
+    if left and not wafer.scorable:
         raise UnusableLot(f"{wafer.name} has no tested die, so there is nothing to explain.")
     seconds = _keep_attributions(bench.workspace, recognizer, wafer, asked["method"], left)
     bench.workspace.report(job.id, {"explained": min(1, len(left)), "seconds": seconds})

@@ -57,7 +57,7 @@ class Model:
         """Return a verdict for every wafer; one of which no die was tested has none."""
         logits = np.full((len(lot), len(PATTERNS)), np.nan, dtype=np.float32)
         embedding = np.full((len(lot), self.graph.width), np.nan, dtype=np.float32)
-        able = [row for row, wafer in enumerate(lot) if wafer.yield_fraction is not None]
+        able = [row for row, wafer in enumerate(lot) if wafer.scorable]
         for start in range(0, len(able), BATCH):
             rows = able[start : start + BATCH]
             maps = canonical([lot.wafers[row] for row in rows], self.graph.size)
@@ -182,7 +182,7 @@ def _remark(lot: Lot) -> None:
         UnreadableFile: some of the files were left out.
     """
     for wafer in lot:
-        if wafer.yield_fraction is None:
+        if not wafer.scorable:
             _say(f"{wafer.name}: no die was tested, so it has no verdict.")
     for note in lot.notes:
         _say(f"{note.file}: {note.text}")

@@ -142,7 +142,7 @@ def _used(lot: Lot, left_out: Sequence[str]) -> NDArray[np.bool_]:
     left, maps = set(left_out), set[str]()
     used = np.zeros(len(lot), dtype=np.bool_)
     for place, wafer in enumerate(lot):
-        if jobs.scorable(wafer) and wafer.name not in left and wafer.map_hash not in maps:
+        if wafer.scorable and wafer.name not in left and wafer.map_hash not in maps:
             maps.add(wafer.map_hash)
             used[place] = True
     return used

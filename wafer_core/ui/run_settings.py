@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from wafer_core.jobs import scorable
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import lot_picker, sizes, state
@@ -112,7 +111,7 @@ def left_out(hand: state.Hand) -> tuple[str, ...]:
     return tuple(
         wafer.name
         for place, wafer in enumerate(lot)
-        if scorable(wafer) and (place in single or (wafer.yield_fraction or 0.0) < limit)
+        if wafer.scorable and (place in single or (wafer.yield_fraction or 0.0) < limit)
     )
 
 
@@ -151,7 +150,7 @@ def _wafers(hand: state.Hand) -> None:
     st.session_state[key] = _places(hand)
     st.multiselect(
         "Leave wafers out",
-        [place for place, wafer in enumerate(lot) if scorable(wafer)],
+        [place for place, wafer in enumerate(lot) if wafer.scorable],
         format_func=lambda place: short_name(lot, lot.wafers[place]),
         key=key,
         on_change=lambda: state.put(without=_written(hand.lot_id, st.session_state[key])),
@@ -172,7 +171,7 @@ def _places(hand: state.Hand) -> list[int]:
     if head != hand.lot_id[:HEAD]:
         return []
     found = {int(place) for place in places.split(".") if place.isdecimal()}
-    return sorted(place for place in found if place < len(hand.lot) and scorable(hand.lot.wafers[place]))
+    return sorted(place for place in found if place < len(hand.lot) and hand.lot.wafers[place].scorable)
 
 
 def _written(lot_id: str, places: Sequence[int]) -> str | None:

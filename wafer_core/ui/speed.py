@@ -65,12 +65,11 @@ def main() -> int:
     parser.add_argument("sha256")
     arguments = parser.parse_args()
     from wafer_core.benchmark import measure_latency
-    from wafer_core.jobs import scorable
     from wafer_core.recognise import load_recognizer
 
     try:
         workspace = Workspace(arguments.workspace)
-        wafers = [wafer for wafer in workspace.lot(arguments.lot) if scorable(wafer)][:WAFERS]
+        wafers = [wafer for wafer in workspace.lot(arguments.lot) if wafer.scorable][:WAFERS]
         if not wafers:
             raise UnusableLot("No wafer of this lot has a tested die, so there is nothing to time.")
         # One thread: on a busy machine two of them mostly wait for each other.

@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from wafer_core import jobs
 from wafer_core.charts.bars import probability_bars
 from wafer_core.charts.dies import die_map, stage
 from wafer_core.decode import Verdicts
@@ -128,7 +127,7 @@ def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**The wafer**", width="content")
         st.space("stretch")
-        if jobs.scorable(wafer):
+        if wafer.scorable:
             check.switch(wafer)
         if wafer.bins is not None:
             key, changed = state.bound("colour", COLOURS, "state")
