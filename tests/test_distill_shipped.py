@@ -1,7 +1,9 @@
 import argparse
 import itertools
+import shutil
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from wafer_core import distill_shipped
 from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
-from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.networks import STUDENT_SIZES, build
+from wafer_core.models.saving import save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.training.data import unlabelled_maps
@@ -69,6 +72,40 @@ def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
         f"--out two-steps --teacher {tiny_folder.name} --size tiny --steps 2 --batch 4 --rate 0.003 --looks 8"
         " --real 0.4 --overlays 0.25 --seed 0 --workers 0 --pool 256"
     )
+
+
+def test_a_killed_run_goes_on_with_its_own_options_alone(
+    few_maps, shipped, fake_data, tiny_folder, tmp_path, monkeypatch
+):
+    other = shutil.copytree(tiny_folder, tmp_path / "elsewhere" / tiny_folder.name)
+    tiny = files_of(tiny_folder)[0]
+    save_model(
+        other,
+        build(tiny.card.architecture),  # of the same name, with weights of its own
+        name=tiny.card.name,
+        role="teacher",
+        architecture=tiny.card.architecture,
+        size=tiny.card.size,
+        decoder=tiny.card.decoder,
+        unsure_below=tiny.card.unsure_below,
+        thresholds=tiny.entry.thresholds,
+        calibration=np.zeros((8, 2, 16, 16), np.float32),
+        made_from=tiny.card.made_from,
+    )
+    out = tmp_path / "killed"
+
+    def killed(*given, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distill_shipped, "save_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
+    for teacher, *more in ((other,), (tiny_folder, "--start", str(shipped)), (tiny_folder, "--real", "0.5")):
+        with pytest.raises(UsageError, match=r"killed\.checkpoint is left from a run with other options"):
+            distill_shipped.distil_shipped(options(fake_data, teacher, out, *more))
+    distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
+    assert Card.read(out).made_from["teacher_sha256"] == tiny.sha256
 
 
 def test_a_student_may_begin_where_another_ended(few_maps, shipped, fake_data, tiny_folder, tmp_path):

@@ -4,10 +4,10 @@ from wafer_core.whole_files import whole_file, write_whole
 
 
 def test_the_newer_takes_the_place_of_the_older_and_nothing_lies_about(tmp_path):
-    write_whole(tmp_path / "file", b"old")
-    write_whole(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    write_whole(tmp_path / "new" / "file", b"old")
+    write_whole(tmp_path / "new" / "file", b"new")
+    assert (tmp_path / "new" / "file").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
 
 
 def test_what_fails_leaves_what_was_there(tmp_path):

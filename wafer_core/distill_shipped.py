@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode, least_certain, logit, match_thresholds
 from wafer_core.distill import Draw, Progress, Recipe, distil
 from wafer_core.models.asking import network_logits
+from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.folder import ModelFile, resolve
 from wafer_core.models.growth import started_from
 from wafer_core.models.learning import pick_device
@@ -27,7 +28,7 @@ from wafer_core.recognise import network_calls
 from wafer_core.synthesis.pool import Pool
 from wafer_core.synthesis.shares import LEARNING, Shares
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
-from wafer_core.training.data import described, unlabelled_native, unlabelled_resized
+from wafer_core.training.data import UnlabelledMaps, described, unlabelled_native, unlabelled_resized
 from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
 
 BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, noise=0.02, looks=8)
@@ -70,7 +71,7 @@ def distil_shipped(options: argparse.Namespace) -> None:
     student = started_from(start, _architecture(options)) if start else build(_architecture(options))
     student = student.to(device).requires_grad_()
     resized, native = unlabelled_resized(options.data, "train"), unlabelled_native(options.data, "train")
-    learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
+    made_from = _made_from(options, teacher, start, resized, native)
     maps = held_out_maps(options.data, teacher.card.size)
     recipe = replace(BASIS, **{name: getattr(options, name) for name in ("steps", "batch", "rate", "seed", "looks")})
     real = resized.joined(native).states
@@ -82,11 +83,42 @@ def distil_shipped(options: argparse.Namespace) -> None:
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
     held_out = torch.from_numpy(maps[:512])
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
-    for progress in distil(teaching, student, draws_from(pool), recipe, held_out, cuts, checkpoint=checkpoint):
+    run = distil(
+        teaching,
+        student,
+        draws_from(pool),
+        recipe,
+        held_out,
+        cuts,
+        checkpoint=checkpoint,
+        asked=fingerprint(made_from),
+    )
+    for progress in run:
         _report(progress, recipe)
-    _write(options, teacher, teaching, start, student.cpu(), maps, learned)
+    _write(options, teacher, teaching, student.cpu(), maps, made_from)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
+
+
+def _made_from(
+    options: argparse.Namespace,
+    teacher: ModelFile,
+    start: ModelFile | None,
+    resized: UnlabelledMaps,
+    native: UnlabelledMaps,
+) -> dict[str, object]:
+    return {
+        "teacher_sha256": teacher.sha256,
+        **({"start_sha256": start.sha256} if start else {}),
+        "data": [
+            described(options.data, "maps_64x64", resized),
+            described(options.data, "maps_native", native),
+            {"name": "overlays and simulated mixed wafers, drawn as it trains", "labels": False, "maps": 0},
+        ],
+        "seed": options.seed,
+        "steps": options.steps,
+        "command": "python -m wafer_core train-student " + _repeatable(options, teacher.name),
+    }
 
 
 def _architecture(options: argparse.Namespace) -> str:
@@ -127,10 +159,9 @@ def _write(
     options: argparse.Namespace,
     teacher: ModelFile,
     teaching: Network,
-    start: ModelFile | None,
     student: Network,
     maps: NDArray[np.float32],
-    learned: Sequence[dict[str, object]],
+    made_from: Mapping[str, object],
 ) -> None:
     called = partial(network_calls, teacher, teaching)
     decided, wanted = decided_maps(options.data, teacher.card.size, called)
@@ -149,17 +180,7 @@ def _write(
         calibration=maps[:CALIBRATION],
         threshold_maps=decided,
         known=(taught_maps(options.data, teacher.card.size, called), decided),
-        made_from={
-            "teacher_sha256": teacher.sha256,
-            **({"start_sha256": start.sha256} if start else {}),
-            "data": [
-                *learned,
-                {"name": "overlays and simulated mixed wafers, drawn as it trains", "labels": False, "maps": 0},
-            ],
-            "seed": options.seed,
-            "steps": options.steps,
-            "command": "python -m wafer_core train-student " + _repeatable(options, teacher.name),
-        },
+        made_from=made_from,
     )
     print(f"The student is in {options.out}.")
 

@@ -35,7 +35,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write bytes so that at every instant `path` is either absent, the old file or complete."""
+    """Write bytes so that at every instant `path` is either absent, the old file or complete; make its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(data)
 

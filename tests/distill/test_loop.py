@@ -213,6 +213,8 @@ def test_a_checkpoint_of_another_recipe_is_refused(maps, tmp_path, change):
     run(maps, Recipe(**{"steps": 3, "batch": 4}), checkpoint=tmp_path / "run")
     with pytest.raises(UsageError, match="run is left from a run with other options"):
         run(maps, Recipe(**{"steps": 3, "batch": 4, **change}), checkpoint=tmp_path / "run")
+    with pytest.raises(UsageError, match="run is left from a run with other options"):
+        run(maps, Recipe(**{"steps": 3, "batch": 4}), checkpoint=tmp_path / "run", asked="of another teacher")
 
 
 def test_a_run_told_that_it_is_enough_ends_there_and_looks_once_more(maps, tmp_path):

@@ -97,6 +97,22 @@ def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake
     assert made_from["start_sha256"] == files_of(taught)[0].sha256
 
 
+def test_a_killed_run_goes_on_with_its_own_options_alone(taught, fake_data, tmp_path, monkeypatch):
+    out = tmp_path / "killed"
+
+    def killed(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(teacher, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        teacher.train_teacher(options(fake_data, out))
+    for more in (("--start", str(taught)), ("--guide", str(taught)), ("--overlays", "0.1")):
+        with pytest.raises(UsageError, match=r"killed\.checkpoint is left from a run with other options"):
+            teacher.train_teacher(options(fake_data, out, *more))
+    with pytest.raises(KeyboardInterrupt):
+        teacher.train_teacher(options(fake_data, out))
+
+
 def test_a_teacher_cannot_start_from_another_architecture(taught, fake_data, tmp_path):
     chosen = options(fake_data, tmp_path / "other", "--start", str(taught), "--architecture", "residual-16-2-1")
     with pytest.raises(UsageError, match="two-steps is a residual-16-1-1: name that --architecture, or start anew"):

@@ -1,13 +1,11 @@
 """Distillation: canonical maps and a teacher in, a student out. Knows no Lot, no store and no label."""
 
-from wafer_core.distill.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wafer_core.distill.lesson import Draw, Recipe, rehearsal
 from wafer_core.distill.loop import Look, Progress, distil
 from wafer_core.distill.settings import Settings
 from wafer_core.distill.sources import LotAndReplay, held_out
 
 __all__ = [
-    "Checkpoint",
     "Draw",
     "Look",
     "LotAndReplay",
@@ -16,7 +14,5 @@ __all__ = [
     "Settings",
     "distil",
     "held_out",
-    "load_checkpoint",
     "rehearsal",
-    "save_checkpoint",
 ]

@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wafer_core.distill.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wafer_core.distill.lesson import Draw, Lesson, Recipe
-from wafer_core.errors import UsageError
+from wafer_core.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wafer_core.models.networks import Network
 
 SAVING = 0.01
@@ -95,6 +94,7 @@ def distil(
     *,
     answers: Tensor | None = None,
     checkpoint: Path | None = None,
+    asked: str = "",
     enough: Callable[[Progress], bool] = lambda progress: False,
 ) -> Iterator[Progress]:
     """Teach `student` in place, a step for every item taken; it leaves with its averaged weights.
@@ -110,15 +110,17 @@ def distil(
         answers: bool (n, 8), what the teacher says of `held_out`; it is asked unless they are given.
         checkpoint: a file that the run's state is saved to now and then, at its end, and when it is left
             in the middle. A run that finds it first tells the kept points of what was done, then goes on.
+        asked: whatever else makes a run the same, teacher and wafers say; a checkpoint has it beside the recipe.
         enough: asked after every step whether to end before the last one.
 
     Raises:
-        UsageError: the checkpoint is one of another recipe.
+        UsageError: the checkpoint is one of another recipe, or of a run asked for otherwise.
     """
+    same = {"recipe": repr(recipe), "asked": asked}
     lesson = Lesson(teacher, student, draw, recipe)
     cuts = cuts.to(lesson.device)
     answers = _logits(teacher, held_out, lesson.device) > cuts if answers is None else answers.to(lesson.device)
-    earlier = [] if checkpoint is None else _resume(lesson, checkpoint)
+    earlier = [] if checkpoint is None else _resume(lesson, checkpoint, same)
     yield from earlier
     points = [one for one in earlier if one.kept]
     look = earlier[-1].look if earlier else None
@@ -136,12 +138,12 @@ def distil(
         points += [told] if told.kept else []
         last = lesson.step == recipe.steps or ended
         if checkpoint and (last or now >= due):
-            due = _save(lesson, checkpoint, points, told)
+            due = _save(lesson, checkpoint, same, points, told)
         try:
             yield told
         except GeneratorExit:
             if checkpoint:
-                _save(lesson, checkpoint, points, told)
+                _save(lesson, checkpoint, same, points, told)
             raise
     lesson.end()
 
@@ -164,24 +166,22 @@ def _look(lesson: Lesson, maps: Tensor, cuts: Tensor, answers: Tensor) -> Look:
     )
 
 
-def _save(lesson: Lesson, path: Path, points: Sequence[Progress], latest: Progress) -> float:
+def _save(lesson: Lesson, path: Path, same: Mapping[str, str], points: Sequence[Progress], latest: Progress) -> float:
     """Save where a run stands, and return when it is time to save again."""
     began = monotonic()
     told = [*points, *([] if latest in points[-1:] else [latest])]
     look = asdict(latest.look) if latest.look else None
-    facts = {"recipe": repr(lesson.recipe), "points": [one.to_json() for one in told], "look": look}
+    facts = {**same, "points": [one.to_json() for one in told], "look": look}
     save_checkpoint(path, Checkpoint(lesson.tensors(), facts))
     now = monotonic()
     return now + (now - began) / SAVING
 
 
-def _resume(lesson: Lesson, path: Path) -> list[Progress]:
+def _resume(lesson: Lesson, path: Path, same: Mapping[str, str]) -> list[Progress]:
     """Take up the state a run left at `path`, if any, and return the points it had kept, the latest last."""
-    found = load_checkpoint(path)
+    found = load_checkpoint(path, same)
     if found is None:
         return []
-    if found.facts.get("recipe") != repr(lesson.recipe):
-        raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
     points = [Progress(**point) for point in found.facts["points"]]
     lesson.restore(points[-1].step, found.tensors)
     look = found.facts.get("look")

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from wafer_core.distill import Progress, Settings
-from wafer_core.distill.checkpoint import write_beside
 from wafer_core.distill_lot.maps import gather
 from wafer_core.distill_lot.plan import Plan
 from wafer_core.distill_lot.pool import check_pool
@@ -27,6 +26,7 @@ from wafer_core.models.learning import laid_out
 from wafer_core.models.networks import STUDENT_SIZES, Network, build
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
+from wafer_core.whole_files import write_whole
 
 __all__ = ["CHECKPOINT", "PLAN", "STATE", "Examples", "Progress", "Settings", "Stage", "distil_lot", "line", "slowed"]
 
@@ -90,7 +90,7 @@ def distil_lot(
     if plan is None:
         plan = yield from told(run.planned(), clock.spent)
         if keep:
-            write_beside(keep / ASKED, asked.encode())
+            write_whole(keep / ASKED, asked.encode())
             plan.keep(keep / PLAN)
     yield Stage("train", plan.prepared, plan.note)
     for progress in run.train(plan, keep / CHECKPOINT if keep else None):

@@ -11,7 +11,7 @@ from time import monotonic, process_time
 from typing import Any
 
 from wafer_core.distill import Progress
-from wafer_core.distill.checkpoint import write_beside
+from wafer_core.whole_files import write_whole
 
 _SPARE = 3.0
 """How much longer than its rehearsal the writing may take; on a free machine that is a second or two."""
@@ -80,7 +80,7 @@ class Plan:
 
     def keep(self, path: Path) -> None:
         """Leave the plan at `path` for whoever takes the run up again."""
-        write_beside(path, json.dumps(asdict(self)).encode())
+        write_whole(path, json.dumps(asdict(self)).encode())
 
     def spent_by(self, progress: Progress) -> bool:
         """Whether a run that has come so far must write now to end within its budget.

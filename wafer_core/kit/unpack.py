@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import secrets
 import shutil
 import stat
 import zipfile
@@ -17,6 +16,7 @@ from wafer_core.errors import BrokenModel
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, shipped_models
 from wafer_core.models.session import GraphSession
+from wafer_core.whole_files import partial_of
 
 MOST_BYTES = 256 << 20
 """Of a kit, packed and unpacked; a teacher of a million parameters takes 6 MB."""
@@ -46,7 +46,7 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
 
 def _imported(archive: zipfile.ZipFile, parent: Path, taken: Collection[str]) -> Path:
     card = _card_of(archive)
-    stage = parent / f".kit.{secrets.token_hex(4)}.partial"
+    stage = partial_of(parent / "kit")
     home = stage / (card.filename.rpartition("/")[0] or "kit")
     home.mkdir(parents=True)
     try:
@@ -81,6 +81,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         raise BrokenModel("The kit holds two files of one name, so it was not opened.")
     for member in members:
         _check_name(member)
+        _check_packing(member)
 
 
 def _check_name(member: zipfile.ZipInfo) -> None:
@@ -88,8 +89,14 @@ def _check_name(member: zipfile.ZipInfo) -> None:
     outside = path.is_absolute() or ".." in path.parts or re.search(r"[\\:\x00-\x1f]", member.filename)
     if outside or stat.S_ISLNK(member.external_attr >> 16):
         raise BrokenModel(f"The kit holds {member.filename!r}, which leads out of its folder, so it was not opened.")
+
+
+def _check_packing(member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 1:
         raise BrokenModel("The kit is encrypted; unlock it and pack it again.")
+    # Of other ways zipfile unfolds a whole member before it looks at the size.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BrokenModel("The kit is packed in a way kits are not; unpack it and pack it again as an ordinary zip.")
 
 
 def _card_of(archive: zipfile.ZipFile) -> zipfile.ZipInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 
 from wafer_core.decode import decode, least_certain
 from wafer_core.models.asking import network_logits
-from wafer_core.models.folder import resolve
+from wafer_core.models.checkpoint import fingerprint
+from wafer_core.models.folder import ModelFile, resolve
 from wafer_core.models.growth import started_from
 from wafer_core.models.learning import pick_device
 from wafer_core.models.networks import Network
@@ -48,13 +49,27 @@ def train_teacher(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     resized, native = resized_maps(options.data, "train"), native_maps(options.data, "train")
-    guides = [load_network(resolve(str(guide))) for guide in options.guide]
+    guides = [resolve(str(guide)) for guide in options.guide]
+    start = resolve(str(options.start)) if options.start else None
+    made_from = _made_from(options, start, resized, native)
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
-    network = _trained(recipe, resized, native, options, guides, checkpoint)
-    learned = [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)]
-    _write(network, recipe, learned, options)
+    asked = fingerprint(made_from, [guide.sha256 for guide in guides])
+    network = _trained(recipe, resized, native, options, guides, start, checkpoint, asked)
+    _write(network, recipe, made_from, options)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
+
+
+def _made_from(
+    options: argparse.Namespace, start: ModelFile | None, resized: RealMaps, native: RealMaps
+) -> dict[str, object]:
+    return {
+        "data": [described(options.data, "maps_64x64", resized), described(options.data, "maps_native", native)],
+        **({"start_sha256": start.sha256} if start else {}),
+        "seed": options.seed,
+        "steps": options.steps,
+        "command": "python -m wafer_core train-teacher " + " ".join(_repeatable(options)),
+    }
 
 
 def _trained(
@@ -62,8 +77,10 @@ def _trained(
     resized: RealMaps,
     native: RealMaps,
     options: argparse.Namespace,
-    guides: list[Network],
+    guides: Sequence[ModelFile],
+    start: ModelFile | None,
     checkpoint: Path,
+    asked: str,
 ) -> Network:
     device = pick_device()
     mixture = Mixture(resized, native, options.size, options.seed, Shares(options.real, options.overlays))
@@ -72,12 +89,12 @@ def _trained(
     def report(step: int, loss: float, seconds: float) -> None:
         print(f"step {step} of {recipe.steps}, loss {loss:.4f}, {seconds:.0f} s", flush=True)
 
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    start = started_from(resolve(str(options.start)), recipe.architecture) if options.start else None
-    return train(recipe, pool, device, [guide.to(device) for guide in guides], report, checkpoint, start)
+    guiding = [load_network(guide).to(device) for guide in guides]
+    begun = started_from(start, recipe.architecture) if start else None
+    return train(recipe, pool, device, guiding, report, checkpoint, begun, asked)
 
 
-def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]], options: argparse.Namespace) -> None:
+def _write(network: Network, recipe: Recipe, made_from: Mapping[str, object], options: argparse.Namespace) -> None:
     sets = examples(options.data, "validation", options.size)
     logits = {one.name: network_logits(network, one.maps.astype(np.float32)) for one in sets}
     chosen = [one for one in sets if one.name in CHOOSING]
@@ -111,13 +128,7 @@ def _write(network: Network, recipe: Recipe, learned: Sequence[dict[str, object]
         calibration=_spread(sets[0].maps, 200),
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
         known=(taught_maps(options.data, options.size, called), ordinary),
-        made_from={
-            "data": list(learned),
-            **({"start_sha256": resolve(str(options.start)).sha256} if options.start else {}),
-            "seed": recipe.seed,
-            "steps": recipe.steps,
-            "command": "python -m wafer_core train-teacher " + " ".join(_repeatable(options)),
-        },
+        made_from=made_from,
         figures=validation_figures(f"{stem}.safetensors", sets, logits, cuts, "python -m wafer_core train-teacher"),
     )
     print(f"The teacher is in {options.out}; decoder {decoder}.")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wafer_core.errors import UsageError
+from wafer_core.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wafer_core.models.learning import blend, fastest_layout, laid_out, lower_precision, schedule
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Pool
@@ -58,6 +56,7 @@ def train(
     report: Callable[[int, float, float], None] = lambda step, loss, seconds: None,
     checkpoint: Path | None = None,
     start: Network | None = None,
+    asked: str = "",
 ) -> Network:
     """Train one network and return its averaged weights, in evaluation mode on the processor.
 
@@ -72,9 +71,10 @@ def train(
             from it, with newly drawn wafers.
         start: the network to begin with, which stays as it is; one of the recipe's architecture with
             random weights unless given.
+        asked: whatever else makes a run the same, guides and wafers say; a checkpoint has it beside the recipe.
 
     Raises:
-        UsageError: the checkpoint is one of another recipe.
+        UsageError: the checkpoint is one of another recipe, or of a run asked for otherwise.
     """
     torch.manual_seed(recipe.seed)
     random = torch.Generator().manual_seed(recipe.seed)
@@ -83,7 +83,8 @@ def train(
     network = laid_out(network.to(device).train().requires_grad_(), layout)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
-    first = _resume(checkpoint, recipe, network, average, optimiser)
+    same = {"recipe": repr(recipe), "asked": asked}
+    first = _resume(checkpoint, same, network, average, optimiser) if checkpoint else 0
     began = time.monotonic()
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:
@@ -101,7 +102,7 @@ def train(
         if step % 50 == 49:
             report(step + 1, float(loss.detach()), time.monotonic() - began)
         if checkpoint and (step % 200 == 199 or step + 1 == recipe.steps):
-            _save(checkpoint, recipe, network, average, optimiser)
+            _save(checkpoint, same, network, average, optimiser)
     # torch's annotations leave this argument out.
     return average.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload, no-any-return]
 
@@ -133,31 +134,27 @@ def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, object
     return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _save(path: Path, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def _save(
+    path: Path, same: Mapping[str, str], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
     tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"average.{key}": value for key, value in average.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    partial = path.with_suffix(".partial")
-    save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, partial, {"recipe": repr(recipe)})
-    partial.replace(path)
+    save_checkpoint(path, Checkpoint(tensors, same))
 
 
 def _resume(
-    path: Path | None, recipe: Recipe, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+    path: Path, same: Mapping[str, str], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
 ) -> int:
     """Take up the state a run left in `path`, if any, and return how many steps it had taken."""
-    if path is None or not path.exists():
+    found = load_checkpoint(path, same)
+    if found is None:
         return 0
-    with safe_open(path, "pt") as file:
-        saved = (file.metadata() or {}).get("recipe", repr(recipe))
-    if saved != repr(recipe):
-        raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
-    tensors = load_file(path)
     for name, module in (("network.", network), ("average.", average)):
-        module.load_state_dict({k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)})
+        module.load_state_dict({k.removeprefix(name): v for k, v in found.tensors.items() if k.startswith(name)})
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
+    for key, value in found.tensors.items():
         if key.startswith("optimiser."):
             _, i, field = key.split(".")
             state.setdefault(int(i), {})[field] = value

@@ -18,9 +18,7 @@ class FileStore:
         """Keep bytes and return their sha256; bytes that are here and sound are not written again."""
         sha256 = hashlib.sha256(data).hexdigest()
         if self.get(sha256) is None:
-            path = self.path(sha256)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data)
+            write_whole(self.path(sha256), data)
         return sha256
 
     def get(self, sha256: str) -> bytes | None:

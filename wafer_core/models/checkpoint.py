@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from wafer_core.errors import UsageError
+from wafer_core.whole_files import write_whole
 
 _FACTS = "facts"
 
@@ -30,25 +33,30 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     The facts travel in the header of the safetensors file, so that they are never those of another moment.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    write_beside(path, save(tensors, {_FACTS: json.dumps(dict(checkpoint.facts))}))
+    write_whole(path, save(tensors, {_FACTS: json.dumps(dict(checkpoint.facts))}))
 
 
-def load_checkpoint(path: Path) -> Checkpoint | None:
-    """Return the checkpoint at `path`, or None where there is none that can be read."""
+def load_checkpoint(path: Path, asked: Mapping[str, str]) -> Checkpoint | None:
+    """Return the checkpoint at `path`, or None where there is none that can be read.
+
+    Args:
+        path: the file.
+        asked: those of its facts that say what its run was asked for; an empty one may be missing.
+
+    Raises:
+        UsageError: it is left from a run that was asked for something else.
+    """
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})[_FACTS])
-            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
+    if any(facts.get(name, "") != value for name, value in asked.items()):
+        raise UsageError(f"{path.name} is left from a run with other options: remove it, or repeat those options.")
+    return Checkpoint(tensors, facts)
 
 
-def write_beside(path: Path, data: bytes) -> None:
-    """Replace a file in one move, its bytes on the disk before the move, so that a power cut cannot empty it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def fingerprint(*origins: object) -> str:
+    """Return the sha256 of whatever a run is made from, fit for JSON, by which its checkpoint is known again."""
+    return hashlib.sha256(json.dumps(origins, sort_keys=True).encode()).hexdigest()
