@@ -15,10 +15,10 @@ from wafer_core.models.folder import files_of, resolve
 NAME = "tiny-untrained"
 
 
-def changed(data, changes):
+def changed(data, changes, packing=zipfile.ZIP_DEFLATED):
     """A kit with members replaced, added or, where the new content is None, left out."""
     out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", packing) as new:
         for member in old.namelist():
             if member not in changes:
                 new.writestr(member, old.read(member))
@@ -225,6 +225,17 @@ def test_a_member_that_claims_to_be_small_is_read_no_further_than_it_may(tiny_ki
         bomb[place : place + 4] = stated.to_bytes(4, "little")
     with pytest.raises(BrokenModel, match=r"damaged|sha256|more bytes"):
         import_kit(bytes(bomb), tmp_path / "students")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packing_that_unfolds_without_bound_is_not_opened(tiny_kit, tmp_path, packing):
+    with pytest.raises(BrokenModel, match="pack it again as an ordinary zip"):
+        import_kit(changed(tiny_kit, {}, packing), tmp_path / "students")
+    assert not (tmp_path / "students").exists()
+
+
+def test_a_kit_packed_without_compression_is_read(tiny_kit, tmp_path):
+    assert import_kit(changed(tiny_kit, {}, zipfile.ZIP_STORED), tmp_path).name == NAME
 
 
 def test_a_kit_packed_by_hand_is_read(unpacked, tmp_path):

@@ -24,10 +24,10 @@ def text(rows, header="lot,wafer,x,y,bin", delimiter=",", name="dies.csv", encod
     return NamedBytes(name, "\n".join(lines).encode(encoding))
 
 
-def parquet(frame, name="dies.parquet"):
+def parquet(frame, **how):
     file = io.BytesIO()
-    frame.to_parquet(file, index=False)
-    return NamedBytes(name, file.getvalue())
+    frame.to_parquet(file, index=False, **how)
+    return NamedBytes("dies.parquet", file.getvalue())
 
 
 def frame(rows=ROWS):
@@ -58,6 +58,8 @@ def texts(lot, kind):
         parquet(frame()),
         parquet(frame().astype({"x": "int16", "bin": "float64"})),
         parquet(frame().astype({"lot": "category", "wafer": "category"})),
+        parquet(frame().astype(str)),
+        parquet(frame(), use_dictionary=False),
     ],
 )
 def test_a_die_list_gives_the_same_wafer_however_it_is_written(file):
@@ -222,6 +224,7 @@ def test_wafers_interleaved_in_one_list_are_told_apart_in_order_of_appearance():
         (text([*ROWS, ("L" * 200_000, "1", 0, 0, 1)]), "line 7 cannot be split"),
         (parquet(frame().drop(columns="x")), "rename them"),
         (parquet(frame().drop(columns="bin")), "no bin column"),
+        (parquet(frame().assign(lot="L" * 300)), "300 characters long"),
         (parquet(frame().assign(x=[[1]] * 5)), "lists or records"),
         (NamedBytes("dies.parquet", parquet(frame()).data[:200]), "damaged"),
     ],

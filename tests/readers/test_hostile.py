@@ -4,10 +4,13 @@ import io
 import struct
 import tracemalloc
 import zipfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -122,9 +125,9 @@ def npy_claiming(shape, dtype="|u1"):
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
 
 
-def zipped(**members):
+def zipped(packing=zipfile.ZIP_DEFLATED, **members):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", packing) as archive:
         for name, data in members.items():
             archive.writestr(f"{name}.npy", data)
     return file.getvalue()
@@ -155,6 +158,22 @@ def refused_cheaply(data, words):
 def test_a_zip_bomb_is_refused_before_it_unfolds(bomb):
     assert len(bomb) < MEGABYTE / 8
     refused_cheaply(bomb, "unfold")
+
+
+def understated(archive, size, stated):
+    """A zip whose every mention of a member's size is a lie."""
+    return archive.replace(struct.pack("<I", size), struct.pack("<I", stated))
+
+
+@pytest.mark.parametrize(
+    ("packing", "words"),
+    [(zipfile.ZIP_DEFLATED, "damaged"), (zipfile.ZIP_BZIP2, "savez"), (zipfile.ZIP_LZMA, "savez")],
+)
+def test_an_array_that_understates_its_size_unfolds_no_further_than_it_says(packing, words):
+    header = npy_claiming((128, 128))
+    member = header + bytes(48 * MEGABYTE)
+    stated = len(header) + 128 * 128
+    refused_cheaply(understated(zipped(packing, maps=member), len(member), stated), words)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +212,49 @@ def test_parquet_is_judged_by_its_metadata(monkeypatch):
     repeated.to_parquet(file)
     monkeypatch.setattr(limits, "MAX_ROWS", 200_000)
     refused_cheaply(file.getvalue(), "more than 200,000 rows")
+
+
+USUAL_POOL = pa.default_memory_pool()
+WATCHED_POOL = pa.proxy_memory_pool(USUAL_POOL)
+"""Kept for good: what was taken from it may be given back late."""
+
+
+@contextmanager
+def arrow_watched():
+    """Arrow takes its memory, which tracemalloc does not see, from a pool that only this uses."""
+    pa.set_memory_pool(WATCHED_POOL)
+    try:
+        yield WATCHED_POOL
+    finally:
+        pa.set_memory_pool(USUAL_POOL)
+
+
+def parquet_repeating(lot, rows, **how):
+    """A list whose every row has the one lot id, which takes no room after the first."""
+    columns = {"lot": lot.take(pa.array([0] * rows)), "x": range(rows), "y": range(rows), "bin": [1, 7] * (rows // 2)}
+    return saved(partial(pq.write_table, pa.table(columns)), compression="zstd", write_statistics=False, **how)
+
+
+@pytest.mark.parametrize(
+    ("lot", "how", "words"),
+    [
+        (pa.array(["x" * MEGABYTE]).dictionary_encode(), {}, "1,048,576 characters long"),
+        (pa.array(["x" * MEGABYTE]), {"use_dictionary": False}, "unfold"),
+        (pa.array([b"x" * MEGABYTE], pa.binary(MEGABYTE)), {}, "1,048,576 characters long"),
+        (
+            pa.array(["x" * MEGABYTE]),
+            {"use_dictionary": False, "column_encoding": {"lot": "DELTA_BYTE_ARRAY"}},
+            "packed in a rare way",
+        ),
+    ],
+    ids=["dictionary", "plain", "fixed length", "differences"],
+)
+def test_a_long_text_that_repeats_is_not_unpacked_for_every_row(lot, how, words):
+    data = parquet_repeating(lot, 128, **how)
+    assert len(data) < MEGABYTE / 16
+    with arrow_watched() as pool:
+        refused_cheaply(data, words)
+    assert pool.max_memory() < 16 * MEGABYTE
 
 
 def test_a_thousand_equal_maps_are_no_bomb():

@@ -27,6 +27,8 @@ MAX_BIN_CELLS = 200_000_000
 MAX_WAFERS = 200_000
 MAX_ROWS = 10_000_000
 """Rows of one die list."""
+MAX_TEXT = 256
+"""Bytes of one text in a packed die list, which holds a text once that is unpacked for every row."""
 
 
 def check_file(name: str, size: int) -> None:
@@ -78,6 +80,16 @@ def check_rows(name: str, rows: int) -> None:
     """Refuse a die list that is too long."""
     if rows > MAX_ROWS:
         raise UnreadableFile(name, f"it has more than {MAX_ROWS:,} rows; split the list over several files.")
+
+
+def check_text(name: str, size: int) -> None:
+    """Refuse a text too long to be unpacked for every row that repeats it."""
+    if size > MAX_TEXT:
+        raise UnreadableFile(
+            name,
+            f"an id, coordinate or bin in it is {size:,} characters long, the most is {MAX_TEXT}; "
+            "check that the columns hold what their names say.",
+        )
 
 
 def megabytes(size: int) -> str:

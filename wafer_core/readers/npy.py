@@ -65,6 +65,8 @@ class Archive:
         members = [info for info in self._zip.infolist() if info.filename.endswith(".npy")]
         if len(members) > limits.MAX_MEMBERS:
             raise UnreadableFile(source.name, f"it holds {len(members):,} arrays, the most is {limits.MAX_MEMBERS:,}.")
+        for info in members:
+            _check_packing(source.name, info)
         # What a member claims to take up packed is a claim; the file's own size is not.
         limits.check_expansion(source.name, len(source.data), sum(info.file_size for info in members))
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
@@ -79,7 +81,9 @@ class Archive:
         info = self._members[key]
         with damaged(self.name, f"the array {key!r}"), self._zip.open(info) as file:
             header = _header(self.name, file)  # type: ignore[arg-type]
-            return _content(self.name, header, file.read(), info.file_size)
+            _check_size(self.name, header, info.file_size)
+            # Asked for no more than the member claims, zipfile unfolds no more.
+            return _content(self.name, header, file.read(info.file_size - header.offset), info.file_size)
 
     def _read_header(self, info: zipfile.ZipInfo) -> Header:
         with damaged(self.name, f"the array {info.filename!r}"), self._zip.open(info) as file:
@@ -99,6 +103,15 @@ def member_names(source: Source) -> list[str]:
         return zipfile.ZipFile(io.BytesIO(source.data)).namelist()
     except Exception:
         return []
+
+
+def _check_packing(name: str, info: zipfile.ZipInfo) -> None:
+    """Refuse what zipfile would unfold in one piece, however large, before it looks at the size."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnreadableFile(
+            name,
+            "an array in it is packed in a way NumPy does not write; save it with numpy.savez or savez_compressed.",
+        )
 
 
 def _header(name: str, file: BinaryIO) -> Header:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from wafer_core.errors import UnreadableFile
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"PAR1"
 _SIMPLE = "it has a column of lists or records; flatten it to one row a die."
+_RARE = "its texts are packed in a rare way, by their differences, that is not read; save it with pandas or as CSV."
 
 
 def _read(source: Source, options: ReadingOptions) -> Reading:
@@ -27,48 +29,65 @@ def _read(source: Source, options: ReadingOptions) -> Reading:
     import pyarrow.parquet as pq
 
     with damaged(source.name, "the Parquet file"):
-        table = pq.ParquetFile(io.BytesIO(source.data), memory_map=False, pre_buffer=False)
-        schema = table.schema_arrow
-    columns = roles(schema.names)
+        metadata = pq.read_metadata(io.BytesIO(source.data))
+        header = metadata.schema.to_arrow_schema().names
+    columns = roles(header)
     if "x" not in columns or "y" not in columns:
-        listing = ", ".join(schema.names[:12])
+        listing = ", ".join(header[:12])
         raise UnreadableFile(source.name, f"no columns of x and y are among {listing}; rename them to 'x' and 'y'.")
     if "bin" not in columns:
         raise UnreadableFile(source.name, NO_BIN_COLUMN)
+    names = {role: header[i] for role, i in columns.items()}
     rows = DieRows(source.name, unit="row")
     with damaged(source.name, "the Parquet file"):
-        _check(source, table, columns)
-        _take(table, columns, rows)
+        _check(source, metadata, names.values())
+        _take(source, names, rows)
     return die_list_reading(source, "die list, Parquet", rows, columns, options)
 
 
-def _check(source: Source, table: pq.ParquetFile, columns: dict[str, int]) -> None:
+def _check(source: Source, metadata: pq.FileMetaData, names: Collection[str]) -> None:
     """Refuse by the file's own account of itself, before a page of it is unpacked."""
-    metadata = table.metadata
     limits.check_rows(source.name, metadata.num_rows)
-    leaves = {metadata.schema.column(i).path for i in range(metadata.num_columns)}
-    if any(table.schema_arrow.names[i] not in leaves for i in columns.values()):
+    leaves = {(leaf := metadata.schema.column(i)).path: leaf for i in range(metadata.num_columns)}
+    if any(name not in leaves for name in names):
         raise UnreadableFile(source.name, _SIMPLE)
+    # Texts of one fixed length cannot stay packed, but state it here.
+    limits.check_text(source.name, max(leaves[name].length for name in names))
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     limits.check_rows(source.name, sum(group.num_rows for group in groups))
     # Of whole groups: asked for one column of a damaged file, pyarrow ends the process.
     limits.check_expansion(source.name, len(source.data), sum(group.total_byte_size for group in groups))
 
 
-def _take(table: pq.ParquetFile, columns: dict[str, int], rows: DieRows) -> None:
-    names = table.schema_arrow.names
+def _take(source: Source, names: dict[str, str], rows: DieRows) -> None:
     start = 1
-    for batch in table.iter_batches(batch_size=BLOCK, columns=[names[i] for i in columns.values()], use_threads=False):
-        texts = {role: _texts(batch.column(names[i]), names_id=role in ("lot", "wafer")) for role, i in columns.items()}
+    for batch in _batches(source, list(names.values())):
+        texts = {role: _texts(source, batch.column(name), role in ("lot", "wafer")) for role, name in names.items()}
         rows.add(range(start, start + batch.num_rows), texts)
         start += batch.num_rows
 
 
-def _texts(column: pa.Array, names_id: bool) -> list[str]:
+def _batches(source: Source, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read block by block; texts stay packed until their length is known, or a long one would fill the memory."""
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(io.BytesIO(source.data), memory_map=False, pre_buffer=False, read_dictionary=names)
+    try:
+        yield from table.iter_batches(batch_size=BLOCK, columns=names, use_threads=False)
+    except OSError as exc:
+        # pyarrow's only sign that a text's encoding cannot stay packed.
+        if "Not yet implemented" in str(exc):
+            raise UnreadableFile(source.name, _RARE) from exc
+        raise
+
+
+def _texts(source: Source, column: pa.Array, names_id: bool) -> list[str]:
     """Return a column as text; ids that a database turned into 5.0 for want of a null are 5 again."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
+        limits.check_text(source.name, pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
         column = column.dictionary_decode()
     texts = ["" if text is None else text for text in column.cast(pa.string()).to_pylist()]
     if names_id and pa.types.is_floating(column.type):
