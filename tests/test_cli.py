@@ -82,6 +82,15 @@ def test_score_writes_one_row_a_wafer_in_order(run, lot_file, die_list, tmp_path
     assert {row["excluded"] for row in rows} == {"Donut", ""}
 
 
+def test_a_path_that_begins_like_the_approved_student_is_a_path(
+    run, lot_file, tiny_folder, tmp_path, home, monkeypatch
+):
+    home.mkdir()
+    shutil.copytree(tiny_folder, tmp_path / "approved-once")
+    monkeypatch.chdir(tmp_path)
+    assert run("score", lot_file, "--model", "approved-once", "--out", "scores.csv")[0] == 0
+
+
 def test_score_says_what_the_recognizer_says(run, small_lot, tiny_folder, tmp_path):
     states = [wafer.states for wafer in small_lot if wafer.frame.shape == (20, 20)]
     np.savez(tmp_path / "lot.npz", maps=np.stack(states))

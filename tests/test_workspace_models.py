@@ -2,16 +2,20 @@
 
 import io
 import shutil
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.kit import kit
 from wafer_core.models.folder import files_of
-from wafer_core.workspace import Workspace
-from wafer_core.workspace.models import MOST_NOTE
+from wafer_core.models.reference import fit_novelty
+from wafer_core.workspace import Workspace, is_shipped
+from wafer_core.workspace.models import MOST_NOTE, ModelShelf
 
 OTHER = "bb" * 32
 
@@ -67,6 +71,37 @@ def test_a_broken_student_is_named_and_does_not_hide_the_others(workspace, tiny_
         workspace.model("bad-1")
 
 
+def break_reference(folder: Path) -> None:
+    """Let a folder tell novelty by a reference that is damaged."""
+    maps = np.random.default_rng(0).random((400, 2, 16, 16)).astype(np.float32)
+    assert fit_novelty(folder, maps[:200], maps[200:])
+    [reference] = folder.glob("*.novelty.safetensors")
+    reference.write_bytes(reference.read_bytes()[:-1])
+
+
+def test_a_student_with_a_damaged_reference_is_broken(workspace, tiny_folder):
+    put_student(workspace, tiny_folder, "good-1")
+    break_reference(put_student(workspace, tiny_folder, "bad-1"))
+    assert {model.folder.name for model in workspace.models() if not is_shipped(model)} == {"good-1"}
+    [sentence] = workspace.broken_models()
+    assert sentence.startswith("bad-1/tiny-untrained.novelty.safetensors: it has ")
+
+
+def test_a_broken_student_is_told_by_whatever_name_it_has(workspace, mine):
+    workspace.rename_model(workspace.model(mine), "etch-line")
+    (workspace.student_root / mine / "card.json").write_text("{")
+    for name in ("etch-line", "etch-line-int8", mine):
+        with pytest.raises(BrokenModel, match=f"{mine}/card.json"):
+            workspace.model(name)
+
+
+def test_a_path_is_no_name(workspace, tiny_folder, mine, monkeypatch):
+    monkeypatch.chdir(tiny_folder.parent)
+    for path in (str(tiny_folder), tiny_folder.name, "/etc", str(workspace.student_root / mine)):
+        with pytest.raises(UnknownModel, match=f"no model '{path}' in this workspace; name one of teacher, .*{mine}"):
+            workspace.model(path)
+
+
 def test_an_unknown_model_names_the_known_ones(workspace, tiny_folder):
     put_student(workspace, tiny_folder, "good-1")
     with pytest.raises(UnknownModel, match="good-1"):
@@ -119,6 +154,29 @@ def test_a_name_that_a_run_has_reserved_is_refused(workspace, mine):
     workspace.put_job("distil", "once", "x", {}, urgency=5, name="lot9-tiny")
     with pytest.raises(UsageError, match="another model"):
         workspace.rename_model(workspace.model(mine), "lot9-tiny-1")
+
+
+def test_of_two_that_are_called_alike_at_once_one_is_told(workspace, tiny_folder, mine, monkeypatch):
+    put_student(workspace, tiny_folder, "lot7-small-2")
+    names = ModelShelf._names
+
+    def slowly(self, but=None):
+        found = names(self, but)
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(ModelShelf, "_names", slowly)
+    other = Workspace(workspace.root)
+
+    def rename(store: Workspace, name: str) -> None:
+        store.rename_model(store.model(name), "etch-line")
+
+    with ThreadPoolExecutor() as both:
+        asked = [both.submit(rename, store, name) for store, name in ((workspace, mine), (other, "lot7-small-2"))]
+    other.close()
+    [problem] = [each.exception() for each in asked if each.exception()]
+    assert isinstance(problem, UsageError)
+    assert "etch-line is, or would be taken for, another model" in str(problem)
 
 
 def test_a_run_never_makes_a_student_of_a_name_somebody_gave(workspace, mine):

@@ -81,18 +81,6 @@ def test_a_path_may_be_relative(tiny_folder, monkeypatch):
     assert resolve(f"{NAME}.onnx").name == f"{NAME}-onnx"
 
 
-def test_further_folders_answer_to_their_names(model_folder):
-    assert resolve(f"{NAME}-int8", extra=[model_folder]).folder == model_folder
-
-
-@pytest.mark.usefixtures("shipped")
-def test_a_broken_further_folder_hides_no_other(model_folder):
-    (model_folder / "card.json").write_text("{")
-    assert resolve("tiny", extra=[model_folder]).name == "tiny"
-    with pytest.raises(BrokenModel, match="not valid JSON"):
-        resolve(NAME, extra=[model_folder])
-
-
 @pytest.mark.usefixtures("shipped")
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
     with pytest.raises(UnknownModel, match=r"no model 'teecher'; name one of teacher, .*tiny-int8, approved"):

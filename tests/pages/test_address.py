@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -35,6 +36,15 @@ def test_widgets_of_a_page_left_behind_change_nothing(visit: Visit, lots: list[s
     assert app.query_params["sort"] in ("yield", ["yield"])
     app.selectbox(key="address-sort").set_value("margin").run()
     assert app.query_params["sort"] in ("margin", ["margin"])
+
+
+@pytest.mark.parametrize("page", ["lot", "compare"])
+def test_an_address_names_models_and_opens_no_folder(visit: Visit, lots: list[str], tiny_folder: Path, page: str):
+    for path in ("/etc", str(tiny_folder)):
+        app = visit(page, lot=lots[0], teacher=path)
+        assert not app.exception
+        [error] = app.error
+        assert f"There is no model '{path}' in this workspace" in error.value
 
 
 def said(app: AppTest) -> dict[str, str]:

@@ -18,6 +18,7 @@ from wafer_core.compare import Paired, Rate
 from wafer_core.errors import UnknownModel
 from wafer_core.kit import kit
 from wafer_core.lot import Lot
+from wafer_core.models.card import Novelty
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.ui import approval, comparison, kit_button
@@ -315,6 +316,23 @@ def test_the_shelf_lists_students_and_says_which_is_approved(shelf, store: Works
     assert "**small-tiny-1** :green-badge[approved]" in said
     assert "lost too much  \n:small[:gray[lost 0.75 points, at most" in said
     assert "runner of one Python file" in said
+
+
+def test_a_student_that_cannot_be_used_is_named_and_hides_nothing(
+    visit: Visit, store: Workspace, lot_id: str, tiny_folder: Path, compared, read
+):
+    put_student(store, tiny_folder, "small-tiny-1")
+    read("small-tiny-1")
+    model = store.model("small-tiny-1")
+    store.approve("small-tiny-1")
+    gone = Novelty("tiny-untrained.novelty.safetensors", 900, "ab" * 32, {model.file: 1.0}, known=9, ordinary=9)
+    replace(model.card, novelty=gone).write(model.folder)
+    page = visit("compare", set=lot_id, students="student,small-tiny-1", student="student")
+    assert not page.exception
+    assert [str(error.value).replace("\\", "") for error in page.error] == [
+        "small-tiny-1/tiny-untrained.novelty.safetensors: the card names this file, but it is not there; restore it."
+    ]
+    assert "**student** :gray-badge[shipped]" in texts(page)
 
 
 @pytest.mark.parametrize(("student", "told"), [({}, 0), ({"student": "student"}, 1), ({"student": "student-tiny"}, 0)])

@@ -98,7 +98,7 @@ def model_file(name: str) -> ModelFile:
     """
     from wafer_core.models.folder import resolve
 
-    if name.startswith("approved"):
+    if name.removesuffix("-int8").removesuffix("-onnx") == "approved":
         from wafer_core.workspace import Workspace, default_root
 
         if default_root().is_dir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,20 +159,19 @@ def shipped_models() -> tuple[ModelFile, ...]:
     return tuple(model for files in groups for model in files)
 
 
-def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
+def resolve(name_or_path: str) -> ModelFile:
     """Return the model a name or a path means, its weights and its reference checked against its card.
 
     Args:
-        name_or_path: the name of a shipped model, `approved` or `approved-int8`, the name of a model
-            in one of the `extra` folders, or the path of a model folder or of a weights file in one.
-        extra: model folders beside the shipped ones.
+        name_or_path: the name of a shipped model, `approved` or `approved-int8`, or the path of a model
+            folder or of a weights file in one.
 
     Raises:
         UnknownModel: nothing answers to it; the message lists the names that would.
         BrokenModel: something does, but contradicts its card.
     """
     wanted = APPROVED.get(name_or_path, name_or_path)
-    known = [*shipped_models(), *_sound_files(extra, wanted)]
+    known = shipped_models()
     named = next((model for model in known if model.name == wanted), None)
     found = named or _at_path(Path(name_or_path))
     if found is None:
@@ -185,16 +183,6 @@ def resolve(name_or_path: str, extra: Sequence[Path] = ()) -> ModelFile:
     found.read()
     found.known()
     return found
-
-
-def _sound_files(folders: Sequence[Path], wanted: str) -> Iterator[ModelFile]:
-    """Yield the files of folders, passing over broken ones unless it is one of theirs that is wanted."""
-    for folder in folders:
-        try:
-            yield from files_of(folder)
-        except BrokenModel:
-            if wanted in {folder.name + kind for kind in _KINDS.values()}:
-                raise
 
 
 def _at_path(path: Path) -> ModelFile | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from wafer_core import jobs
 from wafer_core.compare import Paired, groups_of, paired
 from wafer_core.compare.guard import Judgement, judged
+from wafer_core.errors import BrokenModel
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import comparison, state
@@ -46,9 +48,13 @@ def shipped_like(student: ModelFile) -> ModelFile:
 
 
 def befores(student: ModelFile, kind: Kind) -> list[ModelFile]:
-    """Return whom a student is held against: the shipped one, and the approved one where that is a third."""
-    approved = state.workspace().model("approved")
-    found = [file_of(shipped_like(student), kind), file_of(approved, kind)]
+    """Return whom a student is held against: the shipped one, and the approved one where that is a third.
+
+    An approved one that cannot be used is left out; the model shelf says what is wrong with it.
+    """
+    found = [file_of(shipped_like(student), kind)]
+    with suppress(BrokenModel):
+        found.append(file_of(state.workspace().model("approved"), kind))
     return list({file.sha256: file for file in found if file.folder != student.folder}.values())
 
 

@@ -45,6 +45,8 @@ def draw() -> None:
         "Guard set: what a student lost there in exact match to the shipped one, once it has read it. "
         f"For the tool: {kit_button.INSIDE[0].lower()}{kit_button.INSIDE[1:]}"
     )
+    if broken := store.broken_models():
+        st.error("  \n".join(map(unmarked, broken)), title="These students cannot be used")
     unfolded = st.expander("Approvals", icon=":material/history:", key="approvals", on_change="rerun")
     if unfolded.open:
         with unfolded:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
-from wafer_core.models.folder import NAME, SHIPPED, ModelFile, files_of, resolve, shipped_models
+from wafer_core.models.folder import NAME, SHIPPED, ModelFile, files_of, shipped_models
 from wafer_core.workspace.approvals import ApprovalShelf
 
 APPROVED = "approved"
@@ -74,13 +74,7 @@ class ModelShelf(ApprovalShelf):
 
     def broken_models(self) -> list[str]:
         """Return one sentence for every student folder that cannot be used."""
-        problems = []
-        for folder in self.student_folders():
-            try:
-                self._files(folder)
-            except BrokenModel as problem:
-                problems.append(str(problem))
-        return problems
+        return [str(problem) for problem in self._broken().values()]
 
     def student_folders(self) -> list[Path]:
         """Return the folders of complete students made here, newest first."""
@@ -88,12 +82,12 @@ class ModelShelf(ApprovalShelf):
         return sorted(folders, key=lambda folder: (-(folder / "card.json").stat().st_mtime_ns, folder.name))
 
     def model(self, name: str) -> ModelFile:
-        """Return the model file of a name, of a path, or of `approved` and `approved-int8`.
+        """Return the model file of a name, or of `approved` and `approved-int8`; a path is no name.
 
         A model's bare name means its first file: a model that came in a kit has no trained weights.
 
         Raises:
-            UnknownModel: nothing answers to the name.
+            UnknownModel: nothing answers to the name; the message lists the names that would.
             BrokenModel: the model's folder contradicts its card.
         """
         if name in {APPROVED + ending for ending in FILE_ENDINGS}:
@@ -102,7 +96,13 @@ class ModelShelf(ApprovalShelf):
         for called in (_name, _stem, _made_as, _folder):
             if found := next((model for model in models if called(model) == name), None):
                 return found
-        return resolve(name, extra=self.student_folders())
+        rows = self._rows()
+        for folder, problem in self._broken().items():
+            called_here = {folder, rows[folder].name if folder in rows else folder}
+            if name in {base + ending for base in called_here for ending in FILE_ENDINGS}:
+                raise problem
+        names = ", ".join(dict.fromkeys([*(model.name for model in models), APPROVED]))
+        raise UnknownModel(f"There is no model {name!r} in this workspace; name one of {names}.")
 
     def model_files(self, model: ModelFile) -> tuple[ModelFile, ...]:
         """Return every file of a model's folder by its name here, the one first that the bare name means.
@@ -176,9 +176,10 @@ class ModelShelf(ApprovalShelf):
                 "A name begins with a letter or digit and goes on with letters, digits, dots, dashes or underscores, "
                 "64 in all at most."
             )
-        if {name + ending for ending in FILE_ENDINGS} & self._names(but=model.folder):
-            raise UsageError(f"{name} is, or would be taken for, another model; choose another name.")
-        self._put(model, "name", None if name == model.folder.name else name)
+        with self.database.transaction() as connection:
+            if {name + ending for ending in FILE_ENDINGS} & self._names(but=model.folder):
+                raise UsageError(f"{name} is, or would be taken for, another model; choose another name.")
+            _set(connection, model, "name", None if name == model.folder.name else name)
 
     def annotate_model(self, model: ModelFile, note: str) -> None:
         """Keep a note on a model, in place of what was noted before.
@@ -233,8 +234,7 @@ class ModelShelf(ApprovalShelf):
 
     def _put(self, model: ModelFile, column: str, value: object) -> None:
         with self.database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO models (folder) VALUES (?)", (model.folder.name,))
-            connection.execute(f"UPDATE models SET {column} = ? WHERE folder = ?", (value, model.folder.name))
+            _set(connection, model, column, value)
 
     def _names(self, but: Path | None = None) -> set[str]:
         """Return every name that finds a model file, and those that runs have reserved."""
@@ -248,10 +248,20 @@ class ModelShelf(ApprovalShelf):
         return {base + ending for base in bases for ending in FILE_ENDINGS}
 
     def _files(self, folder: Path, row: ModelRow | None = None) -> tuple[ModelFile, ...]:
-        files = self._kept(folder, lambda: files_of(folder))
+        files = self._kept(folder, lambda: _sound(folder))
         if row is None or row.name == folder.name:
             return files
         return tuple(replace(file, name=row.name + file.name.removeprefix(folder.name)) for file in files)
+
+    def _broken(self) -> dict[str, BrokenModel]:
+        """Return what is wrong with student folders that cannot be used, by their names."""
+        problems = {}
+        for folder in self.student_folders():
+            try:
+                self._files(folder)
+            except BrokenModel as problem:
+                problems[folder.name] = problem
+        return problems
 
     def _kept(self, folder: Path, load: Callable[[], tuple[ModelFile, ...]]) -> tuple[ModelFile, ...]:
         """Read cards once: a page asks for its models at every rerun."""
@@ -269,6 +279,19 @@ class ModelShelf(ApprovalShelf):
 def is_shipped(model: ModelFile) -> bool:
     """Return whether a model came with the product."""
     return model.folder.parent == SHIPPED
+
+
+def _sound(folder: Path) -> tuple[ModelFile, ...]:
+    """Return the files of a folder whose reference is what its card says: verdicts are drawn with it everywhere."""
+    files = files_of(folder)
+    for file in files:
+        file.known()
+    return files
+
+
+def _set(connection: sqlite3.Connection, model: ModelFile, column: str, value: object) -> None:
+    connection.execute("INSERT OR IGNORE INTO models (folder) VALUES (?)", (model.folder.name,))
+    connection.execute(f"UPDATE models SET {column} = ? WHERE folder = ?", (value, model.folder.name))
 
 
 def _check_ours(model: ModelFile, what: str) -> None:
