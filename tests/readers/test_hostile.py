@@ -257,6 +257,34 @@ def test_a_long_text_that_repeats_is_not_unpacked_for_every_row(lot, how, words)
     assert pool.max_memory() < 16 * MEGABYTE
 
 
+@pytest.mark.parametrize("kind", ["u1", "i4", "f4"])
+def test_cells_with_bins_take_the_memory_that_the_limits_say(kind):
+    cells, itemsize = 8_000_000, np.dtype(kind).itemsize
+    maps = np.ones((cells // 40_000, 200, 200), dtype=kind)
+    maps[:, ::3, ::5] = 7
+    maps[:, :20] = 0
+    file = NamedBytes("f.npz", saved(np.savez_compressed, maps))
+    del maps
+    tracemalloc.start()
+    try:
+        assert read([file]).wafers[0].bins[-1, -1] == 1
+        assert tracemalloc.get_traced_memory()[1] < (10 + itemsize) * cells + 32 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_too_many_cells_with_bins_are_refused_before_they_are_taken_apart(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_BIN_CELLS", 1_000_000)
+    data = saved(np.savez_compressed, np.full((300, 64, 64), 7, dtype=np.uint8))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableFile, match="cells are more than"):
+            read([NamedBytes("f.npz", data)])
+        assert tracemalloc.get_traced_memory()[1] < 4 * 300 * 64 * 64
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_thousand_equal_maps_are_no_bomb():
     maps = np.ones((1000, 52, 52), dtype=np.int64)
     assert len(read([NamedBytes("f.npz", saved(np.savez_compressed, maps))])) == 1000

@@ -83,7 +83,6 @@ def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
     maps = [_as_stack(archive.name, archive.read(key))[0][0] for key in keys]
     # One file has one meaning: what its wafers hold is judged together.
     cells = from_array(archive.name, np.concatenate([each.ravel() for each in maps]), options)
-    limits.check_lot(archive.name, len(maps), cells.states.size, cells.bins is not None)
     drafts = [
         Draft(own.states, wafer=None if re.fullmatch(r"arr_\d+", key) else key, bins=own.bins)
         for key, own in zip(keys, parted(cells, [each.shape for each in maps]), strict=True)
@@ -92,8 +91,6 @@ def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
 
 
 def _reading(name: str, layout: str, cells: Cells, beside: _Companions, notes: list[Note] | None = None) -> Reading:
-    count = len(cells.states)
-    limits.check_lot(name, count, cells.states.size, cells.bins is not None)
     drafts = [
         Draft(
             cells.states[i],
@@ -102,7 +99,7 @@ def _reading(name: str, layout: str, cells: Cells, beside: _Companions, notes: l
             bins=None if cells.bins is None else cells.bins[i],
             labels=beside.labels[i] if beside.labels else None,
         )
-        for i in range(count)
+        for i in range(len(cells.states))
     ]
     return Reading(layout, drafts, [*(notes or []), *cells.notes])
 

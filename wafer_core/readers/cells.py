@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.errors import ReadingQuestion, UnreadableFile
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Note, ReadingOptions
+from wafer_core.readers import limits
+
+T = TypeVar("T", bound=np.generic)
 
 NO_BIN = -1
 _STATES = (NO_DIE, PASS, FAIL, UNTESTED)
 _INT32 = 2**31 - 1
+_PIECE = 1 << 20
+"""Cells that are looked up at a time: a look-up takes many times the memory of what it returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,11 @@ def passing_bins(name: str, found: Sequence[int], options: ReadingOptions) -> tu
 
 def states_of(bins: NDArray[np.integer], passing: Sequence[int]) -> NDArray[np.uint8]:
     """Return pass or fail for every bin, uint8 of the same shape."""
-    return np.where(np.isin(bins, passing), np.uint8(PASS), np.uint8(FAIL))
+    states = np.full(bins.shape, FAIL, dtype=np.uint8)
+    flat = states.reshape(-1)
+    for start, piece in _pieces(bins):
+        flat[start : start + piece.size][np.isin(piece, passing)] = PASS
+    return states
 
 
 def from_array(name: str, values: NDArray[Any], options: ReadingOptions) -> Cells:
@@ -69,30 +78,31 @@ def from_array(name: str, values: NDArray[Any], options: ReadingOptions) -> Cell
 
     Raises:
         ReadingQuestion: fractions, or bins that do not say which of them pass.
-        UnreadableFile: the values are not what the options say they are.
+        UnreadableFile: the values are not what the options say they are, or too many.
     """
     fraction: NDArray[np.bool_] = np.zeros((), dtype=bool)
-    blank: NDArray[np.bool_] = fraction
+    whole: NDArray[np.bool_] | Literal[True] = True
     notes: list[Note] = []
     if values.dtype.kind == "f":
-        blank = np.isnan(values)
-        fraction = ~blank & (~np.isfinite(values) | (np.rint(values) != values))
+        whole = np.isfinite(values) & (np.rint(values) == values)
+        fraction = ~whole & ~np.isnan(values)
         if fraction.any():
             notes.append(_fractions(name, values[fraction], options))
-        values = np.where(blank | fraction, 0, values)
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    low, high = int(values.min(initial=0, where=whole)), int(values.max(initial=0, where=whole))
     if high > _INT32 or low < -_INT32:
         raise UnreadableFile(name, f"it holds values such as {high if high > _INT32 else low}, which are not bins.")
     kind = options.cells or ("bins" if options.pass_bins is not None else None)
     if kind == "states" or (kind is None and low >= 0 and high <= 3):
-        states = _as_states(name, values, low, high)
+        _check_states(name, low, high)
+        states = _cast(values, whole, np.uint8(NO_DIE))
         bins = None
     else:
-        blank = blank | (values < 0)
-        bins = np.where(blank | fraction, NO_BIN, values).astype(np.int32)
-        states, bins = _from_bins(name, bins, np.broadcast_to(fraction, bins.shape), options, notes)
+        limits.check_cells(name, values.size, with_bins=True)
+        bins = _cast(values, whole, np.int32(NO_BIN))
+        bins[bins < 0] = NO_BIN
+        states = _from_bins(name, bins, fraction, options, notes)
     if np.any(fraction):
-        states = np.where(fraction, np.uint8(UNTESTED), states)
+        states[fraction] = UNTESTED
     if bins is None and not np.any(fraction) and (untested := int(np.count_nonzero(states == UNTESTED))):
         notes.append(Note("assumed", name, f"{untested:,} cells of value 3 are dies that were not tested."))
     return Cells(states, bins, notes)
@@ -118,11 +128,11 @@ def from_grid(name: str, values: NDArray[np.int64], blank: NDArray[np.bool_], op
         )
     low, high = (found[0], found[-1]) if found else (0, 0)
     if kind == "states":
-        return Cells(np.where(blank, np.uint8(NO_DIE), _as_states(name, values, low, high)))
+        _check_states(name, low, high)
+        return Cells(_cast(values, ~blank, np.uint8(NO_DIE)))
     notes: list[Note] = []
-    bins = np.where(blank | (values < 0), NO_BIN, values).astype(np.int32)
-    states, kept = _from_bins(name, bins, np.zeros(bins.shape, dtype=bool), options, notes)
-    return Cells(states, kept, notes)
+    bins = _cast(values, ~blank & (values >= 0), np.int32(NO_BIN))
+    return Cells(_from_bins(name, bins, np.zeros((), dtype=bool), options, notes), bins, notes)
 
 
 def _from_bins(
@@ -131,24 +141,47 @@ def _from_bins(
     fraction: NDArray[np.bool_],
     options: ReadingOptions,
     notes: list[Note],
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+) -> NDArray[np.uint8]:
+    """Return the states; bins of 0 that turn out to be no dies are changed in place, to take no room twice."""
     empty = (bins == NO_BIN) & ~fraction
     stated_zero = options.pass_bins is not None and 0 in options.pass_bins
     if not empty.any() and not stated_zero and (bins == 0).any():
         notes.append(Note("assumed", name, "No cell is blank, so cells of value 0 are no dies."))
         empty = bins == 0
-        bins = np.where(empty, np.int32(NO_BIN), bins)
-    passing, note = passing_bins(name, np.unique(bins[bins != NO_BIN]).tolist(), options)
+        bins[empty] = NO_BIN
+    passing, note = passing_bins(name, _found(bins), options)
     if note:
         notes.append(note)
-    return np.where(empty, np.uint8(NO_DIE), states_of(bins, passing)), bins
+    states = states_of(bins, passing)
+    states[empty] = NO_DIE
+    return states
 
 
-def _as_states(name: str, values: NDArray[np.generic], low: int, high: int) -> NDArray[np.uint8]:
+def _found(bins: NDArray[np.int32]) -> list[int]:
+    """Return the bins there are, in order."""
+    values = np.unique(np.concatenate([np.unique(piece) for _, piece in _pieces(bins)]))
+    found: list[int] = values[values != NO_BIN].tolist()
+    return found
+
+
+def _pieces(cells: NDArray[T]) -> Iterator[tuple[int, NDArray[T]]]:
+    """Return cells of any shape in flat pieces, each with the place of its first."""
+    flat = cells.reshape(-1)
+    for start in range(0, cells.size, _PIECE):
+        yield start, flat[start : start + _PIECE]
+
+
+def _cast(values: NDArray[Any], whole: NDArray[np.bool_] | Literal[True], other: T) -> NDArray[T]:
+    """Return whole values in the type of `other`, which stands where they are not whole."""
+    cast = np.full(values.shape, other)
+    np.copyto(cast, values, casting="unsafe", where=whole)
+    return cast
+
+
+def _check_states(name: str, low: int, high: int) -> None:
     if low < 0 or high > max(_STATES):
         odd = low if low < 0 else high
         raise UnreadableFile(name, f"it holds the value {odd}, but die states run from 0 to 3; state --cells bins.")
-    return values.astype(np.uint8)
 
 
 def _fractions(name: str, odd: NDArray[np.generic], options: ReadingOptions) -> Note:

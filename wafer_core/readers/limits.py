@@ -21,9 +21,9 @@ MAX_GRID_TEXT = 128 << 20
 MAX_SIDE = 4096
 """Rows or columns of one wafer's grid."""
 MAX_CELLS = 400_000_000
-"""Cells of one upload, one byte each."""
+"""Cells of one upload, one byte each; reading takes about as much again beside what the file unfolds to."""
 MAX_BIN_CELLS = 200_000_000
-"""Cells of one upload that carry raw bins, five bytes each."""
+"""Cells of one upload that carry raw bins, five bytes each; reading takes as much beside them as above."""
 MAX_WAFERS = 200_000
 MAX_ROWS = 10_000_000
 """Rows of one die list."""
@@ -71,6 +71,11 @@ def check_lot(name: str, wafers: int, cells: int, with_bins: bool) -> None:
     """Refuse more wafers or cells than one upload may hold."""
     if wafers > MAX_WAFERS:
         raise UnreadableFile(name, f"{wafers:,} wafers are more than the {MAX_WAFERS:,} one upload may hold; split it.")
+    check_cells(name, cells, with_bins)
+
+
+def check_cells(name: str, cells: int, with_bins: bool) -> None:
+    """Refuse more cells than one upload may hold."""
     most = MAX_BIN_CELLS if with_bins else MAX_CELLS
     if cells > most:
         raise UnreadableFile(name, f"{cells:,} cells are more than the {most:,} one upload may hold; split it.")
