@@ -11,6 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from wafer_core import jobs
 from wafer_core.benchmark import BenchmarkSet
 from wafer_core.decode import logit
 from wafer_core.lot import Lot
@@ -46,6 +47,12 @@ def small_guard(tmp_path: Path, lot_of, disc_states, monkeypatch: pytest.MonkeyP
     found = BenchmarkSet(path)
     monkeypatch.setattr(comparison, "guard_set", lambda: found)
     return found
+
+
+@pytest.fixture
+def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that nobody serves: what a run does is not what such tests are about."""
+    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
 
 
 @pytest.fixture

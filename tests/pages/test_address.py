@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wafer_core import jobs
 from wafer_core.lot import Lot
 from wafer_core.patterns import flags
 from wafer_core.ui import state
@@ -16,10 +15,7 @@ from wafer_core.workspace import Workspace
 Visit = Callable[..., AppTest]
 
 
-@pytest.fixture(autouse=True)
-def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that nobody serves: what a run does is not what these tests are about."""
-    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
+pytestmark = pytest.mark.usefixtures("nobody_works")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import texts
 from wafer_core import jobs
 from wafer_core.benchmark import BenchmarkSet
 from wafer_core.compare import Paired, Rate
@@ -88,11 +89,6 @@ def compared(read, answer, store: Workspace, small_lot, small_benchmark, small_g
     """The teacher and the shipped student have read everything."""
     read("student")
     read("teacher")
-
-
-def texts(page: AppTest) -> str:
-    alerts = (*page.info, *page.warning, *page.error, *page.success)
-    return "\n".join(str(element.value) for element in (*page.markdown, *page.caption, *alerts))
 
 
 def card_table(page: AppTest):

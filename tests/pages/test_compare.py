@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import address
 from wafer_core.benchmark import BenchmarkSet
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot
@@ -47,11 +48,6 @@ def answered(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> s
     answer(lot, store.model("teacher"), TEACHER)
     answer(lot, store.model("student"), STUDENT)
     return store.add_lot(lot)
-
-
-def address(page: AppTest, name: str) -> str:
-    value = page.query_params[name]
-    return value if isinstance(value, str) else value[0]
 
 
 def table(page: AppTest) -> dict[str, dict[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import address, texts
 from wafer_core import jobs
 from wafer_core.canonical import canonical
 from wafer_core.distill import Settings, held_out
@@ -38,10 +39,9 @@ Visit = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True)
-def nobody_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue that nobody serves, and no benchmark: what a run does is not what these tests are about."""
+def no_benchmark(nobody_works: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing to measure students on, and nobody who would."""
     monkeypatch.setattr(comparison, "shipped_sets", lambda: ())
-    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
 
 
 @pytest.fixture
@@ -51,16 +51,6 @@ def lot_id(store: Workspace, small_lot: Lot) -> str:
 
 def submit(store: Workspace, lot_id: str, budget: float = 60.0) -> int:
     return jobs.submit_distil(store, lot_id, {"size": "tiny", "budget": budget}, "teacher")
-
-
-def address(page: AppTest, name: str) -> str:
-    value = page.query_params[name]
-    return value if isinstance(value, str) else value[0]
-
-
-def texts(page: AppTest) -> str:
-    alerts = (*page.info, *page.warning, *page.error)
-    return "\n".join(str(element.value) for element in (*page.markdown, *page.caption, *alerts))
 
 
 def test_start_queues_one_run_and_puts_it_into_the_address(visit: Visit, store: Workspace, lot_id: str):

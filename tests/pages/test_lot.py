@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import address, texts
 from wafer_core.lot import Lot, Note
 from wafer_core.ui import gallery, lot_picker, opinions
 from wafer_core.workspace import Workspace
@@ -22,18 +23,6 @@ def lot_id(store: Workspace, small_lot: Lot, answer: Callable[..., None]) -> str
     answer(small_lot, store.model("teacher"), TEACHER)
     answer(small_lot, store.model("approved"), STUDENT)
     return store.add_lot(small_lot)
-
-
-def address(app: AppTest, name: str) -> str | None:
-    """A parameter of the address as it stands by now."""
-    value = app.query_params.get(name)
-    return value[-1] if isinstance(value, list) else value
-
-
-def texts(app: AppTest) -> str:
-    """Everything the page says, in one text."""
-    kinds = (app.title, app.caption, app.markdown, app.info, app.error, app.warning)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def test_without_an_address_a_bundled_lot_opens_and_the_address_names_it(visit: Visit, store: Workspace) -> None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import address, texts
 from wafer_core.explain import DEFAULT
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import FAIL, Lot
@@ -61,11 +62,6 @@ def explained(store: Workspace, small_lot: Lot, lot_id: str) -> str:
     return lot_id
 
 
-def texts(app: AppTest) -> str:
-    kinds = (app.caption, app.markdown, app.info, app.error)
-    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\N{NO-BREAK SPACE}", " ")
-
-
 def stacks(elements: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {key.removeprefix("stack-"): data for key, data in elements.items() if key.startswith("stack-")}
 
@@ -80,11 +76,6 @@ def shares(drawn: dict[str, Any]) -> NDArray[np.float32]:
 def behind(app: AppTest) -> list[Any]:
     """The links to wafers on the page."""
     return [link.proto for link in app.get("page_link") if " · " in link.proto.label]
-
-
-def address(app: AppTest, name: str) -> str | None:
-    value = app.query_params.get(name)
-    return value[-1] if isinstance(value, list) else value
 
 
 def test_nothing_is_explained_before_someone_asks(visit: Visit, drawn: Drawn, store: Workspace, lot_id: str) -> None:

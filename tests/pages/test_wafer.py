@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.told import address, texts
 from wafer_core.decode import logit
 from wafer_core.explain import DEFAULT, GRADIENT_METHODS
 from wafer_core.lot import FAIL, NO_DIE, Frame, Lot, Wafer
@@ -63,18 +64,6 @@ def say(store: Workspace, name: str, wafers: Sequence[Wafer], probabilities: Seq
     known = model.known()
     centre = known[0].centre if known else np.zeros(4, np.float32)
     store.put_scores(model.sha256, maps, Scores(logits, np.tile(centre, (len(maps), 1)), model.sha256))
-
-
-def texts(app: AppTest) -> str:
-    """Everything the page says, in one text."""
-    kinds = (app.title, app.subheader, app.caption, app.markdown, app.info, app.error)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
-
-
-def address(app: AppTest, name: str) -> str | None:
-    """A parameter of the address as it stands by now."""
-    value = app.query_params.get(name)
-    return value[-1] if isinstance(value, list) else value
 
 
 def overlays(elements: dict[str, Any]) -> dict[tuple[str, str], Any]:
