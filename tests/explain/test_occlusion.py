@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import onnx
@@ -120,8 +121,12 @@ def test_occlusion_asks_for_no_more_wafers_than_it_may(most):
 @pytest.mark.parametrize("most", [1, 10, 100, 1000])
 def test_flips_are_squares_that_hold_every_failing_die(most, reach):
     failing = round_wafer(40, 30).states == FAIL
-    flips = flip_squares(failing, most, reach)
-    assert len(flips) <= most
+    squares = flip_squares(failing, most, reach)
+    assert len(squares) <= most
+    flips = np.zeros((len(squares), *failing.shape), dtype=bool)
+    for flip, square in zip(flips, squares, strict=True):
+        flip[square] = True
+    flips = flips[:, failing]
     assert flips.any(axis=0).all()
     assert flips.any(axis=1).all()
     if most == 1000:
@@ -131,3 +136,13 @@ def test_flips_are_squares_that_hold_every_failing_die(most, reach):
         rows, columns = (place[flip] for place in np.nonzero(failing))
         square = failing[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert square.sum() == flip.sum()
+
+
+def test_what_a_large_wafer_takes_does_not_grow_with_the_number_of_flips():
+    states = round_wafer(400, 400, fails=1.0).states
+    tracemalloc.start()
+    try:
+        assert occlude(Linear(), states, SIZE, [0, 5])[0].any()
+        assert tracemalloc.get_traced_memory()[1] < 128 * states.size
+    finally:
+        tracemalloc.stop()

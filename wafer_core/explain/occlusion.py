@@ -21,6 +21,9 @@ BATCH = 64
 ScoreMaps = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Canonical maps float32 (n, 2, size, size) to logits float32 (n, 8)."""
 
+Square = tuple[slice, slice]
+"""Rows and columns of the die grid."""
+
 
 def occlude(
     score: ScoreMaps,
@@ -50,35 +53,52 @@ def occlude(
     failing = states == FAIL
     if not failing.any():
         return attribution
-    flips = flip_squares(failing, most, reach)
+    squares = flip_squares(failing, most, reach)
+    batches = [squares[start : start + BATCH] for start in range(0, len(squares), BATCH)]
     before = score(canonical_states(states[None], size))[0]
-    after = np.concatenate([score(canonical_states(_flipped(states, failing, part), size)) for part in _batches(flips)])
-    share = (before - after)[:, list(patterns)] / flips.sum(axis=1)[:, None]
-    attribution[:, failing] = share.T @ flips / flips.sum(axis=0)
+    after = np.concatenate([score(_maps_after(states, batch, size)) for batch in batches])
+    losses = (before - after)[:, list(patterns)]
+    attribution[:, failing] = _mean_shares(failing, squares, losses.astype(np.float64))
     return attribution
 
 
-def flip_squares(failing: NDArray[np.bool_], most: int, reach: int) -> NDArray[np.bool_]:
-    """Return which failing dies, in row order, pass in each flip: bool (flips, failing dies).
+def flip_squares(failing: NDArray[np.bool_], most: int, reach: int) -> list[Square]:
+    """Return the squares of the die grid whose failing dies pass together, a square a flip.
 
     The middles of flips are squares of the die grid, single dies if there are at most `most` of
     them, else the smallest squares that make no more flips than that.
     """
-    die = np.argwhere(failing)
+    rows, columns = np.nonzero(failing)
+    width = failing.shape[1]
     side = 1
-    while len(middles := np.unique(die // side, axis=0)) > max(most, 1):
+    while len(middles := np.unique(rows // side * width + columns // side)) > max(most, 1):
         side += 1
-    first, last = middles * side - reach, middles * side + side - 1 + reach
-    within = (die >= first[:, None]) & (die <= last[:, None])
-    return within[..., 0] & within[..., 1]
+
+    def reached(middle: int) -> slice:
+        return slice(max(0, middle * side - reach), (middle + 1) * side + reach)
+
+    return [(reached(middle // width), reached(middle % width)) for middle in middles.tolist()]
 
 
-def _batches(flips: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    return np.split(flips, range(BATCH, len(flips), BATCH))
+def _mean_shares(
+    failing: NDArray[np.bool_], squares: Sequence[Square], losses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share each flip's losses, (flips, patterns), among its failing dies; return (patterns, failing dies)."""
+    shares = np.zeros((losses.shape[1], *failing.shape))
+    flips = np.zeros(failing.shape, dtype=np.int64)
+    for square, loss in zip(squares, losses[..., None, None], strict=True):
+        shares[:, *square] += loss / np.count_nonzero(failing[square])
+        flips[square] += 1
+    return shares[:, failing] / flips[failing]
 
 
-def _flipped(states: NDArray[np.uint8], failing: NDArray[np.bool_], flips: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return uint8 (len(flips), rows, columns): the wafer after each flip."""
-    altered = np.repeat(states[None], len(flips), axis=0)
-    altered[:, failing] = np.where(flips, PASS, FAIL)
-    return altered
+def _maps_after(states: NDArray[np.uint8], squares: Sequence[Square], size: int) -> NDArray[np.float32]:
+    """Return float32 (len(squares), 2, size, size): what is seen of the wafer after each flip."""
+    # One at a time: the wafer's own grid may be far larger than what is seen of it.
+    return np.concatenate([canonical_states(_flipped(states, square)[None], size) for square in squares])
+
+
+def _flipped(states: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
+    flipped = states.copy()
+    flipped[square][states[square] == FAIL] = PASS
+    return flipped
