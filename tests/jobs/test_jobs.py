@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from wafer_core import jobs
 from wafer_core.canonical import canonical
 from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.jobs import process, tasks
+from wafer_core.jobs.process import worker_lock
 from wafer_core.jobs.queue import Urgency, readable
 from wafer_core.recognise import load_recognizer
 from wafer_core.trust.altered import flipped, taken_away
@@ -197,6 +199,26 @@ def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_l
     assert child.wait() < 0
     reached = trained(workspace, job_id)
     eventually(lambda: trained(workspace, job_id) > reached, workspace)
+
+
+def test_a_process_that_has_the_number_of_a_dead_worker_is_left_alone(workspace, small_lot):
+    """Another worker holds the lock and has not written down its own number yet."""
+    jobs.submit_score(workspace, workspace.add_lot(small_lot), STUDENT)
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (workspace.root / "worker.pid").write_text(str(stranger.pid))
+    (workspace.root / "worker.version").write_text(f"{stranger.pid} 0")
+    with worker_lock(workspace.root) as held:
+        assert held
+        assert not jobs.ensure_worker(workspace)
+    stranger.communicate(b"\n")
+    assert stranger.returncode == 0
+
+
+def test_those_who_ask_for_a_worker_do_not_take_each_other_for_one(workspace):
+    with ThreadPoolExecutor(8) as pages:
+        assert not any(pages.map(lambda _: jobs.worker_alive(workspace), range(400)))
+    with worker_lock(workspace.root):
+        assert jobs.worker_alive(workspace)
 
 
 def test_a_page_turned_during_a_step_keeps_its_urgency(workspace, worker, big_lot, monkeypatch):

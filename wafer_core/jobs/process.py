@@ -22,6 +22,9 @@ IDLE_SECONDS = 600.0
 LOG_BYTES = 1_000_000
 """A log longer than this is put aside when the next worker starts."""
 
+MODULE = "wafer_core.jobs"
+"""What a worker is started as."""
+
 RETRY_SECONDS = 10.0
 """After a worker that could not start, before the next is tried."""
 
@@ -39,7 +42,9 @@ def ensure_worker(workspace: Workspace) -> bool:
         waits = workspace.most_urgent() is not None
         if _starts_or_just_failed(workspace.root) or not waits:
             return False
-        if (pid := worker_pid(workspace)) is not None and not _signed(workspace.root, pid):
+        pid = worker_pid(workspace)
+        # The number of a dead worker may be anybody's by now.
+        if pid is not None and not _signed(workspace.root, pid) and _is_worker(pid, workspace.root):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if worker_alive(workspace):
@@ -59,13 +64,24 @@ def sign(root: Path) -> None:
 
 
 def worker_alive(workspace: Workspace) -> bool:
-    """Return whether a worker serves this workspace; never wrong, for the system frees a dead one's lock."""
-    with worker_lock(workspace.root) as held:
-        return not held
+    """Return whether a worker serves this workspace, or somebody is speaking for a dead one just now.
+
+    The system frees a dead one's lock, and those who only ask do not take each other for a worker: reading
+    shares a lock that serving has alone.
+    """
+    with closing(_lock_file(workspace.root)) as lock:
+        try:
+            lock.execute("SELECT 1 FROM sqlite_master")
+        except sqlite3.OperationalError:
+            return True
+        return False
 
 
 def worker_pid(workspace: Workspace) -> int | None:
-    """Return the process id of the worker that serves this workspace, or None without one."""
+    """Return the process id of the worker that serves this workspace, or None without one.
+
+    For an instant in which a worker has not written down its own yet it is that of the worker before it.
+    """
     path = workspace.root / "worker.pid"
     return int(path.read_text()) if path.exists() and worker_alive(workspace) else None
 
@@ -81,13 +97,28 @@ def worker_lock(root: Path, patience: float = 0.0) -> Iterator[bool]:
         root: the workspace's folder.
         patience: seconds to wait, which a mere question about the lock may take.
     """
-    with closing(sqlite3.connect(root / "worker.lock", timeout=patience, isolation_level=None)) as lock:
+    with closing(_lock_file(root, patience)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
             yield False
         else:
             yield True
+
+
+def _lock_file(root: Path, patience: float = 0.0) -> sqlite3.Connection:
+    return sqlite3.connect(root / "worker.lock", timeout=patience, isolation_level=None)
+
+
+def _is_worker(pid: int, root: Path) -> bool:
+    """Whether a process was started as a worker of this workspace; taken for granted where the system does not say."""
+    if not Path("/proc/self/cmdline").exists():
+        return True
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return {MODULE.encode(), os.fsencode(root)} <= set(words)
 
 
 def _signed(root: Path, pid: int) -> bool:
@@ -116,7 +147,7 @@ def _start(workspace: Workspace) -> subprocess.Popen[bytes]:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "wafer_core.jobs", "--workspace", str(workspace.root)],
+            [sys.executable, "-m", MODULE, "--workspace", str(workspace.root)],
             cwd=Path(__file__).resolve().parents[2],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
