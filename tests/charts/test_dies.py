@@ -24,7 +24,7 @@ from wafer_core.charts.dies import (
     stacked_stage,
     stage,
 )
-from wafer_core.charts.maps import stacks
+from wafer_core.charts.maps import Stack, stacks
 from wafer_core.explain.stacking import stack_evidence
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
 
@@ -164,6 +164,17 @@ def test_a_stack_shows_the_share_and_tells_the_counts(small_lot: Lot) -> None:
     assert (scale["low"], scale["high"]) == (0, pytest.approx(np.nanmax(stack.share)))
     assert np.array_equal(unpacked(on["fields"]["failing"], "<i4", on), stack.failing)
     assert np.array_equal(unpacked(on["states"], "u1", on) > 0, stack.tested > 0)
+
+
+def test_a_die_that_few_wafers_were_tested_at_is_quiet_and_off_the_scale() -> None:
+    stack = Stack(Frame(1, 3), 38, np.array([[1, 19, 0]]), np.array([[1, 38, 0]]))
+    (drawn, scale), on = stacked_map(stack), stacked_stage(stack)
+    np.testing.assert_array_equal(values(drawn, on), [[np.nan, 0.5, np.nan]])
+    assert scale["ticks"] == ["0 %", "25 %", "50 %"]
+    assert colours(drawn["layers"][0], on).tolist() == [[LIGHT.passing, "", ""]]
+    assert [name for name, _ in drawn["key"]] == ["few wafers tested"]
+    # It can be pointed at and says on how many it was tested.
+    assert unpacked(on["states"], "u1", on).tolist() == [[1, 1, 0]]
 
 
 def test_a_stack_nobody_tested_is_empty(

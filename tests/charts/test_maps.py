@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from wafer_core.charts import DARK, LIGHT, palette
-from wafer_core.charts.maps import map_png, map_pngs, stacks
-from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Lot
+from wafer_core.charts.maps import Stack, map_png, map_pngs, stacks, worst_dies
+from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot
 
 STATES = np.array(
     [
@@ -80,3 +80,19 @@ def test_wafers_stack_by_grid(small_lot: Lot) -> None:
     assert np.array_equal(found[0].failing, sum((states == FAIL).astype(int) for states in members))
     assert np.array_equal(np.isnan(found[0].share), members[0] == NO_DIE)
     assert found[0].title == "20 × 20 dies · 3 wafers"
+
+
+@pytest.mark.parametrize(
+    ("tested", "least", "share", "worst"),
+    [
+        ([0, 1, 18, 19, 38], 19, [np.nan, np.nan, np.nan, 1 / 19, 1 / 38], [(3, 0, 1, 19), (4, 0, 1, 38)]),
+        ([0, 1, 1, 2, 2], 1, [np.nan, 1, 1, 0.5, 0.5], [(1, 0, 1, 1), (2, 0, 1, 1), (3, 0, 1, 2), (4, 0, 1, 2)]),
+        ([0, 0, 0, 0, 0], 1, [np.nan] * 5, []),
+    ],
+)
+def test_a_die_that_few_wafers_were_tested_at_is_not_counted(tested, least, share, worst) -> None:
+    stack = Stack(Frame(1, 5), 38, np.minimum([tested], 1), np.array([tested]))
+    assert stack.least == least
+    np.testing.assert_allclose(stack.share, [share], rtol=1e-6)
+    assert worst_dies(stack) == worst
+    assert stack.few.tolist() == [[0 < n < least for n in tested]]

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
-from wafer_core.lot import Lot, Note
+from wafer_core.lot import FAIL, PASS, UNTESTED, Lot, Note
 from wafer_core.ui import gallery, lot_picker, opinions
 from wafer_core.workspace import Workspace
 
@@ -43,6 +43,18 @@ def test_a_lot_is_told_at_a_glance(visit: Visit, lot_id: str) -> None:
     assert "**Disagree 2**" in texts(app)
     assert "Wafers called Normal: 2 by the teacher, 3 by the student." in texts(app)
     assert not app.error
+
+
+def test_where_a_lot_fails_leaves_out_dies_that_few_wafers_were_tested_at(
+    visit: Visit, store: Workspace, lot_of: Callable[..., Lot]
+) -> None:
+    grids = np.full((4, 3, 3), PASS, dtype=np.uint8)
+    grids[:, 0, 0] = [FAIL, UNTESTED, UNTESTED, UNTESTED]
+    grids[:3, 1, 1] = FAIL
+    app = visit(lot=store.add_lot(lot_of(list(grids))))
+    assert not app.exception
+    assert "Share of the wafers tested at a die that fail there; 75 % at most." in texts(app)
+    assert "Dies tested on fewer than 2 wafers are left out." in texts(app)
 
 
 def test_a_lot_whose_copy_is_damaged_is_a_sentence(visit: Visit, lot_id: str, store: Workspace) -> None:

@@ -195,8 +195,11 @@ def stacked_stage(stack: Stack) -> Stage:
 
 
 def stacked_map(stack: Stack) -> tuple[DieMap, Scale]:
-    """Return the share of wafers that fail at every die of a grid, and the scale it is coloured on."""
-    share = stack.share
+    """Return the share of wafers that fail at every die of a grid, and the scale it is coloured on.
+
+    Dies that too few wafers were tested at have no colour of it; they stay quiet.
+    """
+    share, few = stack.share, stack.few
     highest = max(float(np.nanmax(share)) if np.isfinite(share).any() else 0.0, 0.05)
     scale = Scale(
         low=0.0,
@@ -206,9 +209,11 @@ def stacked_map(stack: Stack) -> tuple[DieMap, Scale]:
         ticks=["0 %", f"{50 * highest:.0f} %", f"{100 * highest:.0f} %"],
         ends=None,
     )
+    key = [("few wafers tested", _shades("passing"))] if few.any() else []
+    ground = Layer(codes=_packed(few, "u1"), colours=[shades for _, shades in key])
     layer = Layer(values=_packed(share, "<f4"), scale=scale, strength=1.0)
     lines = ["x {x}, y {y}", "fails on {failing} of {tested} ({value})"]
-    return DieMap(layers=[layer], lines=lines, key=[], unit="share"), scale
+    return DieMap(layers=[ground, layer], lines=lines, key=key, unit="share"), scale
 
 
 def evidence_stage(stack: EvidenceStack) -> Stage:

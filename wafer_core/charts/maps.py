@@ -75,10 +75,23 @@ class Stack:
     tested: NDArray[np.int64]
 
     @property
+    def least(self) -> int:
+        """How many wafers a die is tested on at least to be counted: half as many as the die tested most often.
+
+        One that is tested on a single wafer of many would else fail on 0 or 100 % of them.
+        """
+        return max(1, -(-int(self.tested.max(initial=0)) // 2))
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """bool (rows, columns): dies that are tested, but on fewer than `least` wafers."""
+        return (self.tested > 0) & (self.tested < self.least)
+
+    @property
     def share(self) -> NDArray[np.float32]:
-        """The share of tested wafers that fail at a die, 0 to 1; NaN where none was tested."""
+        """The share of the wafers tested at a die that fail there, 0 to 1; NaN where they are fewer than `least`."""
         share = np.full(self.tested.shape, np.nan, dtype=np.float32)
-        np.divide(self.failing, self.tested, out=share, where=self.tested > 0)
+        np.divide(self.failing, self.tested, out=share, where=self.tested >= self.least)
         return share
 
     @property
@@ -107,9 +120,10 @@ def stacks(wafers: Iterable[Wafer]) -> list[Stack]:
 def worst_dies(stack: Stack, most: int = 10) -> list[tuple[int, int, int, int]]:
     """Return (x, y, wafers failing, wafers tested) of the dies with the largest share of fails, worst first.
 
-    Of equal shares the one more wafers were tested at counts more; dies that never fail are left out.
+    Of equal shares the one more wafers were tested at counts more; dies that never fail, or that too few wafers were
+    tested at, are left out.
     """
-    rows, columns = np.nonzero(stack.failing)
+    rows, columns = np.nonzero(np.nan_to_num(stack.share))
     failing, tested = stack.failing[rows, columns], stack.tested[rows, columns]
     order = np.lexsort((-tested, -failing / tested))[:most]
     x, y = stack.frame.coordinates(rows[order], columns[order])

@@ -149,20 +149,21 @@ def _where(hand: state.Hand) -> None:
     stack = _grid(found) if len(found) > 1 else found[0]
     with figures:
         st.table(failing_dies(stack), hide_index=True, alt="The dies that fail most often")
-        st.caption(f"The dies of {stack.title} that fail most often.")
+        st.caption(f"The dies of {stack.title} that fail most often, of those tested on {stack.least:,} or more.")
     share = stack.share
     worst = float(np.nanmax(share)) if np.isfinite(share).any() else 0.0
     map_, scale = stacked_map(stack)
-    alt = f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)}"
+    alt = f"Share of failing wafers at each die of {stack.title}; the worst die fails on {percent(worst, 0)} of them"
     dies(
         stacked_stage(stack),
         alone(map_, alt),
         key="stacked-map",
         link=stack.title,
         most=MAP_WIDTH,
-        scale=ScaleBar(**scale, alt="Share of wafers that fail at a die", note=""),
+        scale=ScaleBar(**scale, alt="Share of the wafers tested at a die that fail there", note=""),
     )
-    st.caption(f"Share of {count(stack.wafers, 'wafer')} that fail at a die; {percent(worst, 0)} at most.")
+    left_out = f" Dies tested on fewer than {stack.least:,} wafers are left out." if stack.few.any() else ""
+    st.caption(f"Share of the wafers tested at a die that fail there; {percent(worst, 0)} at most.{left_out}")
 
 
 def failing_dies(stack: Stack) -> pd.DataFrame:

@@ -26,6 +26,7 @@ const said = (map, stage, die) => {
 
 const amount = (map, die) => {
   const value = numbers(map.layers.at(-1).values, Float32Array)[die];
+  if (Number.isNaN(value)) return "–";
   if (map.unit in DIGITS) return (100 * value).toFixed(DIGITS[map.unit]) + " %";
   return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
 };
