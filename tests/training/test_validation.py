@@ -46,11 +46,11 @@ def test_a_set_without_a_pattern_has_no_say_in_its_threshold():
 
 
 def test_figures_count_what_they_say():
-    wafers = set_of([[], [], ["Loc"], ["Loc"], ["Center"]])
-    said = np.array([flags(row) for row in ([], ["Random"], ["Loc"], ["Scratch"], ["Center"])])
+    wafers = set_of([[]] * 20 + [["Loc"], ["Loc"], ["Center"]])
+    said = np.array([flags(row) for row in [[]] * 15 + [["Random"]] * 5 + [["Loc"], ["Scratch"], ["Center"]]])
     found = figures(wafers, np.where(said, 9.0, -9.0).astype(np.float32), (0.5,) * 8)
-    assert found["exact"] == pytest.approx(3 / 5)
-    assert found["false alarms"] == pytest.approx(1 / 2)
+    assert found["exact"] == pytest.approx(17 / 23)
+    assert found["false alarms"] == pytest.approx(1 / 4)
     assert found["Loc"] == pytest.approx(2 / 3)
     assert found["Center"] == 1.0
     assert found["macro F1"] == pytest.approx((2 / 3 + 1) / 2)
@@ -59,8 +59,12 @@ def test_figures_count_what_they_say():
 
 
 def test_normal_wafers_alone_have_no_f1():
-    wafers = set_of([[], []])
-    assert figures(wafers, np.full((2, 8), -9, np.float32), (0.5,) * 8) == {"exact": 1.0, "false alarms": 0.0}
+    wafers = set_of([[]] * 20)
+    assert figures(wafers, np.full((20, 8), -9, np.float32), (0.5,) * 8) == {"exact": 1.0, "false alarms": 0.0}
+
+
+def test_a_handful_of_normal_wafers_has_no_share_of_false_alarms():
+    assert "false alarms" not in figures(set_of([[]] * 19), np.full((19, 8), 9, np.float32), (0.5,) * 8)
 
 
 def test_patterns_with_ten_wafers_have_a_mean_of_their_own():
@@ -80,15 +84,15 @@ def test_figures_follow_the_decoder():
 
 
 def test_a_card_hears_where_its_figures_come_from():
-    sets = [set_of([[], ["Loc"]]), set_of([["Loc"]], "simulated", "38")]
+    sets = [set_of([[]] * 20 + [["Loc"]]), set_of([["Loc"], []], "simulated", "38")]
     logits = {one.name: np.where(one.labels, 9.0, -9.0).astype(np.float32) for one in sets}
     found = validation_figures("t.safetensors", sets, logits, (0.5,) * 8, "command")
     assert {(one.set, one.metric, one.n) for one in found} == {
-        ("WM-811K resized", "exact", 2),
-        ("WM-811K resized", "macro F1", 2),
-        ("WM-811K resized", "false alarms", 2),
-        ("simulated", "exact", 1),
-        ("simulated", "macro F1", 1),
+        ("WM-811K resized", "exact", 21),
+        ("WM-811K resized", "macro F1", 21),
+        ("WM-811K resized", "false alarms", 20),
+        ("simulated", "exact", 2),
+        ("simulated", "macro F1", 2),
     }
     assert all((one.file, one.split, one.command) == ("t.safetensors", "validation", "command") for one in found)
     assert {one.set_sha256 for one in found} == {one.sha256 for one in sets}

@@ -22,6 +22,9 @@ from wafer_core.training.mixture import Mixture
 TRIED = np.linspace(0.05, 0.95, 91)
 """The thresholds tried, as probabilities."""
 
+FEWEST_NORMAL = 20
+"""Normal wafers under which a share of false alarms would say nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -101,7 +104,9 @@ def choose_thresholds(sets: list[tuple[NDArray[np.float32], NDArray[np.bool_]]])
 def figures(
     examples: Examples, logits: NDArray[np.float32], thresholds: tuple[float, ...], decoder: str | None = None
 ) -> dict[str, float]:
-    """Return exact match, macro F1, F1 per pattern and false alarms on normal wafers, as far as the set has them.
+    """Return exact match, macro F1, F1 per pattern and false alarms, as far as the set has wafers for them.
+
+    False alarms are counted over normal wafers, of which there have to be `FEWEST_NORMAL`.
 
     Args:
         examples: the labelled set.
@@ -120,7 +125,7 @@ def figures(
         if (support >= least).any():
             found[name] = float(f1[support >= least].mean())
     found |= {name: float(value) for name, value, n in zip(PATTERNS, f1, support, strict=True) if n}
-    if normal.any():
+    if normal.sum() >= FEWEST_NORMAL:
         found["false alarms"] = float(detected[normal].any(axis=1).mean())
     return found
 
@@ -134,11 +139,16 @@ def validation_figures(
 ) -> list[Figure]:
     """Return what a card says of a model's validation, with the decoder each set is meant for."""
     return [
-        Figure(file, one.title, one.sha256, "validation", metric, value, None, None, len(one.labels), command)
+        Figure(file, one.title, one.sha256, "validation", metric, value, None, None, _counted(one, metric), command)
         for one in sets
         for metric, value in figures(one, logits[one.name], thresholds).items()
         if metric in ("exact", "macro F1", "false alarms")
     ]
+
+
+def _counted(examples: Examples, metric: str) -> int:
+    """Return over how many wafers of a set a figure is."""
+    return int((~examples.labels.any(axis=1)).sum()) if metric == "false alarms" else len(examples.labels)
 
 
 def _examples(
