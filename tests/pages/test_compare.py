@@ -15,7 +15,7 @@ from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import compare_views, comparison, speed
+from wafer_core.ui import compare_views, comparison, model_cards, speed
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -182,3 +182,25 @@ def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: s
     assert frame.loc[("student", "bytes"), "value"] == store.model("student").entry.bytes
     assert ("teacher", "agreement with the teacher") not in frame.index
     assert set(frame["set id"]) == {answered}
+
+
+@pytest.mark.parametrize(
+    ("command", "begun"),
+    [
+        ("train-student --start student-85500 --steps 5000", r" on from student\-85500"),
+        ("distill", " on from weights `5ab5"),
+    ],
+)
+def test_a_card_says_whose_weights_its_steps_went_on_from(store: Workspace, command: str, begun: str):
+    model = store.model("student")
+    made = {**model.card.made_from, "command": command, "start_sha256": "5ab5" + 60 * "0"}
+    told = model_cards._about(replace(model, card=replace(model.card, made_from=made)))
+    assert told["Training"].startswith(f"5,000 steps{begun}")
+    told = model_cards._about(replace(model, card=replace(model.card, made_from={**made, "start_sha256": None})))
+    assert told["Training"] == f"5,000 steps, seed {made['seed']}"
+
+
+def test_what_is_drawn_as_a_model_trains_has_no_number_of_maps(store: Workspace):
+    told = model_cards._about(store.model("student"))["Made from"]
+    assert "drawn as it trains, no labels read" in told
+    assert "maps\\_64x64, 31 k maps, no labels read" in told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -30,22 +32,32 @@ def card(model: ModelFile) -> None:
 
 def _about(model: ModelFile) -> dict[str, str]:
     made, entry = model.card.made_from, model.entry
-    learnt = "; ".join(
-        f"{plain(data['name'])}, {count(data['maps'], 'map')}, {'labels read' if data['labels'] else 'no labels read'}"
-        for data in made["data"]
-    )
+    learnt = "; ".join(map(_learnt, made["data"]))
     about = {
         "Role": model.role,
         "Network": f"{model.card.architecture}, {count(entry.parameters, 'parameter')}",
         "Reads": f"maps of {model.card.size} x {model.card.size}, pass and fail",
         "Answers": "one of the 38 sets of MixedWM38" if model.card.decoder == "38" else "any set of patterns",
         "Made from": learnt or "not stated",
-        "Training": f"{made['steps']:,} steps, seed {made['seed']}",
+        "Training": f"{made['steps']:,} steps{_begun(made)}, seed {made['seed']}",
         "Command": f"`{made['command']}`" if made["command"] else "not stated",
     }
     if made.get("teacher_sha256"):
         about["Teacher"] = f"weights `{made['teacher_sha256'][:12]}`"
     return about
+
+
+def _learnt(data: Mapping[str, Any]) -> str:
+    """Return one line of what a model was made from; what is drawn as it trains has no number of maps."""
+    maps = f", {count(data['maps'], 'map')}" if data["maps"] else ""
+    return f"{plain(data['name'])}{maps}, {'labels read' if data['labels'] else 'no labels read'}"
+
+
+def _begun(made: Mapping[str, Any]) -> str:
+    """Return whose weights the steps went on from, by the name the command gives it; nothing for random ones."""
+    sha256 = made.get("start_sha256")
+    _, _, named = str(made["command"]).partition(" --start ")
+    return f" on from {plain(named.split()[0]) if named else f'weights `{sha256[:12]}`'}" if sha256 else ""
 
 
 def _files(model: ModelFile) -> pd.DataFrame:
