@@ -119,6 +119,17 @@ def test_an_address_that_cannot_be_used_ends_in_a_sentence(
     assert any(said in error.value for error in app.error)
 
 
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_from_an_address_of_no_model_the_default_can_be_chosen(visit: Visit, lots: list[str], role: str) -> None:
+    app = visit("lot", lot=lots[0], **{role: "ghost"})
+    chooser = app.selectbox(key=f"address-{role}")
+    assert chooser.value is None
+    chooser.select(state.DEFAULTS[role]).run()
+    assert not app.exception
+    assert not app.error
+    assert role not in app.query_params
+
+
 def test_runs_are_listed_from_the_first_where_the_address_names_no_page(visit: Visit) -> None:
     for asked in ("\u00b2", "9" * 5000, "-1"):
         assert not visit("distill", runs=asked).exception

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +166,27 @@ def test_a_lot_that_is_not_here_gets_a_sentence(visit: Visit) -> None:
     app = visit(lot="0123456789abcdef")
     assert not app.exception
     assert "No lot in this workspace has the id 0123456789abcdef" in app.error[0].value
+
+
+def test_from_an_address_of_no_lot_the_first_lot_can_be_chosen(visit: Visit, store: Workspace) -> None:
+    app = visit(lot="zzz")
+    assert app.selectbox(key="address-lot").value is None
+    first = store.lots()[0]
+    app.selectbox(key="address-lot").select(first.id).run()
+    assert not app.exception
+    assert not app.error
+    assert address(app, "lot") == first.id
+
+
+@pytest.mark.parametrize("page", ["lot", "wafer", "compare", "distill"])
+def test_from_an_address_of_no_lot_files_can_be_opened(
+    visit: Visit, page: str, disc_states: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "fab7.npz", arr_0=disc_states(26, 26)[None])
+    app = upload(visit(page, lot="zzz"), ("fab7.npz", (tmp_path / "fab7.npz").read_bytes()))
+    assert not app.exception
+    assert not app.error
+    assert app.selectbox(key="address-lot").value == address(app, "lot") != "zzz"
 
 
 def test_wafers_without_a_tested_die_are_counted_apart(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -24,24 +24,34 @@ FILES = "npz and npy arrays, die lists (CSV, TSV, Parquet) and grids in CSV"
 
 
 def choose() -> None:
-    """Draw the list of lots and one line on the lot in hand."""
+    """Draw the list of lots and one line on the lot in hand; without one, the button that opens files."""
     rows = {row.id: row for row in state.workspace().lots()}
-    if not rows:
+    row = rows.get(_list(rows) or "")
+    if row is None:
+        # Nor does the page get as far as its own.
+        upload_button()
         return
+    found = "no die tested" if row.yield_fraction is None else f"yield {percent(row.yield_fraction)}"
+    st.caption(f"{count(row.wafers, 'wafer')} · {found}  \n{SOURCES[row.source]}")
+
+
+def _list(rows: Mapping[str, LotRow]) -> str | None:
+    """Draw the list of lots and return the chosen one, or None where there is none of them."""
+    if not rows:
+        return None
     named = labels(list(rows.values()))
-    first = next(iter(rows))
-    key, changed = state.bound("lot", rows, first, resets=("wafer", "page", "pattern", "show", "grid", "stackgrid"))
-    lot_id = st.selectbox(
+    resets = ("wafer", "page", "pattern", "show", "grid", "stackgrid")
+    key, changed = state.bound("lot", rows, next(iter(rows)), resets, strict=True)
+    return st.selectbox(
         "Lot in hand",
         list(rows),
+        index=None if st.session_state[key] is None else 0,
         format_func=named.__getitem__,
         key=key,
         on_change=changed,
+        placeholder="Choose a lot",
         help="Samples that come with WaferDistill, and every lot opened on this machine.",
     )
-    row = rows[lot_id]
-    found = "no die tested" if row.yield_fraction is None else f"yield {percent(row.yield_fraction)}"
-    st.caption(f"{count(row.wafers, 'wafer')} · {found}  \n{SOURCES[row.source]}")
 
 
 def labels(rows: Sequence[LotRow]) -> dict[str, str]:

@@ -41,9 +41,19 @@ def _model(role: Role, default: str) -> None:
         st.caption(f"No {role} is installed.")
         return
     fallback = default if default in choices else next(iter(choices))
-    key, changed = state.bound(role, choices, fallback)
+    key, changed = state.bound(role, choices, fallback, strict=True)
     called = {one: f"{one}: {standing[one]}" if one in standing else choices[one].name for one in choices}
-    name = st.selectbox(role.capitalize(), list(choices), format_func=called.__getitem__, key=key, on_change=changed)
+    name = st.selectbox(
+        role.capitalize(),
+        list(choices),
+        index=None if st.session_state[key] is None else 0,
+        format_func=called.__getitem__,
+        key=key,
+        on_change=changed,
+        placeholder=f"Choose a {role}",
+    )
+    if name is None:
+        return
     entry = choices[name].entry
     parts = [plain(choices[name].name)] if len(called[name]) > LETTERS else []
     parts += [count(entry.parameters, "parameter"), human_bytes(entry.bytes)]

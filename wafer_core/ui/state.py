@@ -181,13 +181,19 @@ def go(page: Page, **changes: str | None) -> NoReturn:
 
 
 def bound(
-    name: str, allowed: Collection[str], default: str, resets: tuple[str, ...] = (), part: str | None = None
+    name: str,
+    allowed: Collection[str],
+    default: str,
+    resets: tuple[str, ...] = (),
+    part: str | None = None,
+    strict: bool = False,
 ) -> tuple[str, Callable[[], None]]:
     """Tie a widget to the parameter `name`: return its key and its `on_change`.
 
     The widget's options are the strings of `allowed`; anything else in the address falls back to
     `default`, which itself is not written out. A change takes the parameters in `resets` away and
-    redraws the page, or only one `part` of it.
+    redraws the page, or only one `part` of it. Where it is `strict`, an address that says anything
+    else leaves nothing chosen: the page cannot be drawn then, and even the default is a choice to make.
 
     ```python
     key, changed = bound("sort", SORTS, "wafer", resets=("page",))
@@ -197,7 +203,7 @@ def bound(
     _drawn()
     key = f"address-{name}"
     asked = address(name, default)
-    st.session_state[key] = asked if asked in allowed else default
+    st.session_state[key] = asked if asked in allowed else None if strict else default
 
     def changed() -> None:
         chosen = st.session_state[key] or default
@@ -282,12 +288,12 @@ def in_hand() -> Hand:
     if asked is not None and asked not in rows:
         st.error(
             f"No lot in this workspace has the id {unmarked(asked)}. It may have been opened on another machine; "
-            "choose a lot on the left or upload its files again.",
+            "choose a lot on the left or upload the files again there.",
             title="This lot is not here",
         )
         st.stop()
     if not rows:
-        st.info("Upload a wafer lot to begin: die lists, grids or arrays.", title="There is no lot yet")
+        st.info("Upload a wafer lot on the left to begin: die lists, grids or arrays.", title="There is no lot yet")
         st.stop()
     row = rows[asked] if asked else next(iter(rows.values()))
     put(lot=row.id)
