@@ -178,12 +178,16 @@ def test_from_an_address_of_no_lot_the_first_lot_can_be_chosen(visit: Visit, sto
     assert address(app, "lot") == first.id
 
 
-@pytest.mark.parametrize("page", ["lot", "wafer", "compare", "distill"])
+@pytest.mark.parametrize("page", ["wafer", "compare", "distill"])
+def test_an_address_of_no_lot_offers_to_open_files_on_every_page(visit: Visit, page: str) -> None:
+    assert visit(page, lot="zzz").button(key="upload").label == "Upload a lot"
+
+
 def test_from_an_address_of_no_lot_files_can_be_opened(
-    visit: Visit, page: str, disc_states: Callable[..., np.ndarray], tmp_path: Path
+    visit: Visit, disc_states: Callable[..., np.ndarray], tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "fab7.npz", arr_0=disc_states(26, 26)[None])
-    app = upload(visit(page, lot="zzz"), ("fab7.npz", (tmp_path / "fab7.npz").read_bytes()))
+    app = upload(visit(lot="zzz"), ("fab7.npz", (tmp_path / "fab7.npz").read_bytes()))
     assert not app.exception
     assert not app.error
     assert app.selectbox(key="address-lot").value == address(app, "lot") != "zzz"
