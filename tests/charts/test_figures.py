@@ -5,7 +5,7 @@ import math
 import pytest
 
 from wafer_core.charts import DARK, LIGHT
-from wafer_core.charts.figures import Bar, Point, accuracy_against_size, learning_curve, score_bars, series
+from wafer_core.charts.figures import CLEAR, Bar, Point, accuracy_against_size, learning_curve, score_bars, series
 
 MODELS = [
     ("teacher", "teacher", "teacher"),
@@ -74,15 +74,41 @@ def test_names_of_models_on_one_spot_stand_apart():
     points = tuple(Point(name, 1_500_000, 0.9, 0.88, 0.92, "") for name in ("teacher", "teacher-onnx", "other"))
     marks = series([(point.name, "teacher", point.name) for point in points], "light")
     figure = accuracy_against_size(points, marks, "x", "light")
-    assert len({trace.textposition for trace in figure.data}) == 3
+    assert [named.text for named in figure.layout.annotations] == ["teacher", "teacher-onnx", "other"]
+    assert {named.x for named in figure.layout.annotations} == {math.log10(1_500_000)}
+    assert len({(named.xanchor, named.y, named.ay) for named in figure.layout.annotations}) == 3
 
 
-def test_scores_stay_within_what_a_share_can_be():
+def test_a_line_leads_to_a_mark_only_from_a_name_that_stands_away():
+    points = tuple(Point(f"model-{i}", 1000 + i, 0.9, 0.5, 1.0, "") for i in range(6))
+    marks = series([(point.name, "student", point.name) for point in points], "light")
+    named = accuracy_against_size(points, marks, "x", "light").layout.annotations
+    led = [one.arrowcolor != CLEAR for one in named]
+    assert any(led)
+    assert led == [abs(one.ay) > 17 for one in named]
+
+
+def test_scores_are_told_within_what_a_share_can_be_with_room_for_names_beyond():
     points = (Point("good", 1000, 1.0, 0.9, 1.0, ""), Point("bad", 9000, 0.0, 0.0, 0.1, ""))
     marks = series([("good", "student", "good"), ("bad", "student", "bad")], "light")
-    low, high = accuracy_against_size(points, marks, "x", "light").layout.yaxis.range
-    assert -5 <= low < 0
-    assert 100 < high <= 105
+    axis = accuracy_against_size(points, marks, "x", "light").layout.yaxis
+    assert axis.range[0] < -10
+    assert axis.range[1] > 110
+    assert list(axis.ticktext) == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.968, 0.983, [96.5, 97.0, 97.5, 98.0, 98.5]),
+        (0.73, 1.0, [70, 75, 80, 85, 90, 95, 100]),
+        (0.9999, 1.0, [99.6, 99.8, 100.0]),
+    ],
+)
+def test_scores_are_told_in_round_per_cents(low, high, ticks):
+    marks = series([("one", "student", "one")], "light")
+    figure = accuracy_against_size((Point("one", 1000, high, low, high, ""),), marks, "x", "light")
+    assert list(figure.layout.yaxis.tickvals) == pytest.approx(ticks)
 
 
 def test_bars_carry_intervals_support_and_what_a_click_needs():

@@ -15,9 +15,10 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from wafer_core.charts import Palette, Theme, palette
-from wafer_core.charts.names import places_beside
+from wafer_core.charts.names import Mark, Place, places_beside
 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+CLEAR = "rgba(0,0,0,0)"
 FILLED = ("circle", "diamond", "square", "triangle-up", "star", "hexagon", "pentagon", "cross")
 
 
@@ -58,10 +59,6 @@ def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> Marks:
     return tuple(drawn)
 
 
-WIDE, HIGH = 340.0, 290.0
-"""Pixels that a figure's drawing area has at the page's usual width."""
-
-
 @dataclass(frozen=True)
 class Point:
     """A model's score and what it weighs; `low` and `high` bound the score, all as fractions."""
@@ -98,11 +95,17 @@ def accuracy_against_size(
         if point.name == reference:
             band = {"fillcolor": mark_of[point.name].colour, "opacity": 0.09, "line_width": 0, "layer": "below"}
             figure.add_hrect(y0=100 * point.low, y1=100 * point.high, **band)
-    across, up = WIDE / (right - left), HIGH / (high - low)
-    at = [((math.log10(max(p.bytes, 1)) - left) * across, (100 * p.value - low) * up) for p in points]
-    beside = places_beside([point.name for point in points], at, WIDE)
-    for point, place in zip(points, beside, strict=True):
-        figure.add_trace(_point(point, mark_of[point.name], metric, place))
+    for point in points:
+        figure.add_trace(_point(point, mark_of[point.name], metric))
+    at = [
+        Mark(
+            (_decades(p.bytes) - left) / (right - left),
+            *((100 * x - low) / (high - low) for x in (p.value, p.low, p.high)),
+        )
+        for p in points
+    ]
+    for point, place in zip(points, places_beside([point.name for point in points], at), strict=True):
+        figure.add_annotation(**_name(point, mark_of[point.name], place))
     ticks = _size_ticks(left, right)
     figure.update_xaxes(
         type="log",
@@ -111,7 +114,8 @@ def accuracy_against_size(
         ticktext=[_size_text(size) for size in ticks],
         title="bytes on disk (log)",
     )
-    figure.update_yaxes(range=[low, high], ticksuffix=" %", title=metric)
+    scores = _score_ticks(low, high)
+    figure.update_yaxes(range=[low, high], tickvals=scores, ticktext=[f"{score:g} %" for score in scores], title=metric)
     return dressed(figure, colours, height=380)
 
 
@@ -199,21 +203,39 @@ def _colour(colours: Palette, role: str, students: int) -> str:
     return colours.student if students == 0 else colours.series[(students - 1) % len(colours.series)]
 
 
-def _point(point: Point, mark: Series, metric: str, place: str) -> go.Scatter:
+def _point(point: Point, mark: Series, metric: str) -> go.Scatter:
     above, below = 100 * (point.high - point.value), 100 * (point.value - point.low)
     interval = f"95 % interval {100 * point.low:.1f} to {100 * point.high:.1f}"
     return go.Scatter(
         x=[point.bytes],
         y=[100 * point.value],
         name=point.name,
-        mode="markers+text",
-        text=[f" {point.name} "],
-        textposition=place,
-        textfont={"color": mark.colour, "size": 12},
+        mode="markers",
         marker={"symbol": mark.symbol, "size": 12, "color": mark.colour, "line": {"width": 2, "color": mark.colour}},
         error_y={"array": [above], "arrayminus": [below], "color": mark.colour, "thickness": 1.2, "width": 4},
         hovertemplate=f"<b>{point.name}</b><br>{metric} %{{y:.1f}} %<br>{interval}<br>{point.how}<extra></extra>",
     )
+
+
+def _name(point: Point, mark: Series, place: Place) -> dict[str, object]:
+    """Return the annotation that names a point, with a thin line to it where it stands away."""
+    return {
+        "text": point.name,
+        "font": {"color": mark.colour, "size": 12},
+        # An annotation takes the exponent on a logarithmic axis.
+        "x": _decades(point.bytes),
+        "y": 100 * {"up": point.value, "low": point.low, "high": point.high}[place.by],
+        "ax": place.aside,
+        "ay": -place.rise,
+        "xanchor": place.anchor,
+        "yanchor": "middle",
+        "borderpad": 0,
+        "showarrow": True,
+        "arrowhead": 0,
+        "arrowwidth": 1,
+        "arrowcolor": mark.colour if place.led else CLEAR,
+        "standoff": 8 if place.led else 0,
+    }
 
 
 def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette) -> go.Bar:
@@ -255,15 +277,28 @@ def _score_range(points: Sequence[Point]) -> tuple[float, float]:
     """The scores' range in per cent, with room for names above and below."""
     low = 100 * min((point.low for point in points), default=0.0)
     high = 100 * max((point.high for point in points), default=1.0)
-    room = max(0.18 * (high - low), 0.4)
-    return max(low - room, -4.0), min(high + room, 104.0)
+    room = max(0.22 * (high - low), 0.4)
+    return low - room, high + room
+
+
+def _score_ticks(low: float, high: float) -> list[float]:
+    """Round per cents within a range, and within what a share can be."""
+    least = (high - low) / 8
+    decade = 10.0 ** math.floor(math.log10(least))
+    step = next(times * decade for times in (1.0, 2.0, 5.0, 10.0) if times * decade >= least)
+    first, last = math.ceil(max(low, 0.0) / step), math.floor(min(high, 100.0) / step)
+    return [round(step * number, 6) for number in range(first, last + 1)]
 
 
 def _size_range(points: Sequence[Point]) -> tuple[float, float]:
     """The sizes' range in decades, with room for names at both ends."""
-    sizes = [math.log10(max(point.bytes, 1)) for point in points] or [4.0, 7.0]
-    room = max(0.15 * (max(sizes) - min(sizes)), 0.3)
+    sizes = [_decades(point.bytes) for point in points] or [4.0, 7.0]
+    room = max(0.18 * (max(sizes) - min(sizes)), 0.3)
     return min(sizes) - room, max(sizes) + room
+
+
+def _decades(size: int) -> float:
+    return math.log10(max(size, 1))
 
 
 def _size_ticks(left: float, right: float) -> list[float]:
@@ -286,8 +321,8 @@ def dressed(figure: go.Figure, colours: Palette, height: int, legend: bool = Fal
         margin={"l": 8, "r": 8, "t": 34 if legend else 8, "b": 8},
         showlegend=legend,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "font": {"color": colours.text}},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
         font={"color": colours.text, "size": 12},
         hoverlabel={"align": "left"},
         dragmode=False,
