@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -113,7 +114,7 @@ def test_wafers_unlike_anything_known_are_told_first_and_found(
     assert "Wafers 1 to 2 of 2 found among 6" in texts(app)
     table = visit(lot=address(app, "lot"), show="unlike", view="table").dataframe
     rows = next(frame.value for frame in table if "flag" in frame.value)
-    assert rows["flag"].tolist() == ["Unlike anything known"] * 2
+    assert rows["flag"].tolist() == ["unlike"] * 2
     assert (rows["novelty"] > 1).all()
     assert list(rows).index("flag") < list(rows).index("teacher")
 
@@ -147,6 +148,23 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     assert table["student"].tolist() == STUDENT
     assert table["agreement"].tolist() == ["agree", "agree", "differ", "differ", "agree", "agree"]
     assert table["map"].str.startswith("data:image/png;base64,").all()
+    # A wafer is named after its lot; what both say comes before what fewer look for.
+    shown = list(table)
+    assert shown[:3] == ["lot", "wafer", "map"]
+    assert shown[-2:] == ["novelty", "dies"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "width"),
+    [
+        ([], 80),
+        ([None, "Loc"], 80),
+        (["Normal", "Donut+Edge-Loc"], 102),
+        (["Center + Edge-Ring + Loc + Scratch", "Normal"], 190),
+    ],
+)
+def test_answers_get_the_room_they_need(answers: list[str | None], width: int) -> None:
+    assert gallery.wide(pd.DataFrame({"teacher": answers}, dtype=object)) == width
 
 
 def test_what_is_missing_is_queued_the_student_first(

@@ -230,6 +230,7 @@ def _verdict(said: Opinions, i: int, role: str) -> str | None:
 
 def _table(said: Opinions, order: NDArray[np.intp]) -> None:
     frame = table(said, order, state.theme())
+    answers = wide(frame[["teacher", "student"]])
     picked = st.dataframe(
         frame,
         hide_index=True,
@@ -241,26 +242,31 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
         key="wafer-table",
         alt="Wafers of the lot with yield and the patterns both models name",
         column_config={
-            "map": st.column_config.ImageColumn("Map", width=60),
-            "lot": st.column_config.TextColumn("Lot"),
-            "wafer": st.column_config.TextColumn("Wafer", pinned=True),
-            "flag": st.column_config.TextColumn("Flag", help="Look at the map before you trust the patterns."),
-            "dies": st.column_config.NumberColumn("Dies", format="localized"),
-            "yield": st.column_config.ProgressColumn("Yield", format="%.1f %%", min_value=0.0, max_value=100.0),
-            "teacher": st.column_config.TextColumn("Teacher", width="medium"),
-            "student": st.column_config.TextColumn("Student", width="medium"),
-            "agreement": st.column_config.TextColumn("Models"),
+            # Narrow enough for a small screen; on a larger one each grows as much.
+            "lot": st.column_config.TextColumn("Lot", pinned=True, width=78),
+            "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=52),
+            "map": st.column_config.ImageColumn("Map", width=46),
+            "yield": st.column_config.NumberColumn("Yield", format="%.1f %%", width=66),
+            "flag": st.column_config.TextColumn(
+                "Flag", width=58, help=f"{UNLIKE}: look at the map before you trust the patterns."
+            ),
+            "teacher": st.column_config.TextColumn("Teacher", width=answers),
+            "student": st.column_config.TextColumn("Student", width=answers),
+            "agreement": st.column_config.TextColumn("Models", width=104),
             "margin": st.column_config.NumberColumn(
                 "Margin",
                 format="%.2f",
+                width=60,
                 help="The smaller of both models' margins, in logits: how far the answer is from the next best.",
             ),
             "novelty": st.column_config.NumberColumn(
                 "Novelty",
                 format="%.2f",
+                width=64,
                 help="The larger of both models': how far the wafer is from all they were taught on. "
                 "One ordinary wafer in a hundred is above 1, where the flag begins.",
             ),
+            "dies": st.column_config.NumberColumn("Dies", format="localized", width=64),
         },
     )
     st.caption("A click on a row opens the wafer.")
@@ -275,23 +281,29 @@ def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if not idle.get(str(name))]
 
 
+def wide(answers: pd.DataFrame) -> int:
+    """Return how many pixels a column needs for the longest of these texts, within what two of them may take."""
+    longest = max((len(text) for text in answers.fillna("").to_numpy().ravel()), default=0)
+    return min(max(80, 18 + 6 * longest), 190)
+
+
 def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame:
     """Return the wafers in view as rows: picture, ids, yield and what both models say."""
     wafers = [said.lot.wafers[i] for i in order]
     margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[order]
     return pd.DataFrame(
         {
-            "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
             "lot": [wafer.lot for wafer in wafers],
             "wafer": [wafer.wafer for wafer in wafers],
-            "flag": [UNLIKE if said.unlike[i] else "" for i in order],
-            "dies": [wafer.dies for wafer in wafers],
+            "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
             "yield": [None if wafer.yield_fraction is None else 100 * wafer.yield_fraction for wafer in wafers],
+            "flag": ["unlike" if said.unlike[i] else "" for i in order],
             "teacher": [_verdict(said, int(i), "teacher") for i in order],
             "student": [_verdict(said, int(i), "student") for i in order],
             "agreement": [_agreement(said, int(i)) for i in order],
             "margin": margins,
             "novelty": np.fmax(said.teacher.verdicts.novelty, said.student.verdicts.novelty)[order],
+            "dies": [wafer.dies for wafer in wafers],
         }
     )
 
