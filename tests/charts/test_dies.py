@@ -17,6 +17,7 @@ from wafer_core.charts.dies import (
     die_map,
     evidence_map,
     evidence_stage,
+    flipped_key,
     overlay,
     shared_limit,
     signed_scale,
@@ -27,6 +28,7 @@ from wafer_core.charts.dies import (
 from wafer_core.charts.maps import Stack, stacks
 from wafer_core.explain.stacking import stack_evidence
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
+from wafer_core.trust.altered import flipped
 
 STATES = np.array(
     [
@@ -95,6 +97,24 @@ def test_states_have_the_colours_of_the_theme_and_no_die_has_none(wafer: Wafer, 
 def test_the_key_counts_dies(wafer: Wafer) -> None:
     assert [name for name, _ in die_map(wafer)["key"]] == ["pass 2", "fail 1", "not tested 1"]
     assert [name for name, _ in die_map(wafer, "bin")["key"]] == ["pass (bin 1) 2", "bin 7 1", "not tested 1"]
+
+
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("state", ["pass 1", "fail 2", "not tested 1"]),
+        ("bin", ["pass (bin 1) 1", "bin 7 1", "not tested 1", "flipped to fail 1"]),
+    ],
+)
+def test_the_key_counts_what_flips_make_of_dies(wafer: Wafer, by: str, key: list[str]) -> None:
+    assert [name for name, _ in flipped_key(wafer, flipped(wafer, [1]), by)] == key
+    assert flipped_key(wafer, wafer, by) == die_map(wafer, by)["key"]
+
+
+def test_a_die_made_to_pass_has_the_colour_of_passing_ones_in_the_key(wafer: Wafer) -> None:
+    key = dict(flipped_key(wafer, flipped(wafer, [4]), "bin"))
+    assert list(key) == ["pass (bin 1) 2", "not tested 1", "flipped to pass 1"]
+    assert key["flipped to pass 1"] == (LIGHT.passing, DARK.passing)
 
 
 def test_bins_beyond_the_colours_share_one() -> None:

@@ -182,6 +182,9 @@ def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
     assert texts(app).count("before the flips: Center") == 2
     elements = drawn(app)
     assert elements["die-map"]["trial"]["steps"] == [[die]]
+    counts = [name for name, _ in elements["die-map"]["trial"]["key"]]
+    assert counts == [f"pass {wafer.passing + 1:,}", f"fail {wafer.failing - 1:,}"]
+    assert app.text_input(key="flip-typed").value == ""
     for role in ROLES:
         bars = {row["name"]: row["bars"][0] for row in elements[f"bars-{role}"]["rows"]}
         assert bars["Random"]["text"].endswith("→ 0.90")
@@ -211,6 +214,19 @@ def test_flips_in_the_address_are_there_after_a_refresh_and_can_be_undone(
     app.toggle(key="flip-dies").set_value(False).run()
     assert address(app, "flips") is None
     assert "trial" not in drawn(app)["die-map"]
+
+
+def test_coordinates_of_no_tested_die_are_told_where_they_were_typed(visit: Visit, lot_id: str, small_lot: Lot) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/01", flips=flips(small_lot).text)
+    app.text_input(key="flip-typed").set_value("0,0")
+    next(button for button in app.button if button.label == "Flip").click().run()
+    assert not app.exception
+    assert not app.toast
+    assert "No tested die has these coordinates" in app.warning[0].value
+    assert app.text_input(key="flip-typed").value == "0,0"
+    app.toggle(key="flip-dies").set_value(False).run()
+    app.toggle(key="flip-dies").set_value(True).run()
+    assert not app.warning
 
 
 def test_the_next_wafer_has_nothing_flipped(visit: Visit, drawn: Drawn, lot_id: str, small_lot: Lot) -> None:

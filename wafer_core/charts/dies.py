@@ -115,9 +115,20 @@ def stage(wafer: Wafer) -> Stage:
 
 def die_map(wafer: Wafer, by: str = "state") -> DieMap:
     """Return the wafer coloured by `state` or, where its file has any, by `bin`."""
-    codes, key = _bin_codes(wafer) if by == "bin" and wafer.bins is not None else _state_codes(wafer)
+    codes, key = _bin_codes(wafer, wafer) if by == "bin" and wafer.bins is not None else _state_codes(wafer)
     layer = Layer(codes=_packed(codes, "u1"), colours=[shades for _, shades in key])
     return DieMap(layers=[layer], lines=_lines(wafer), key=key, unit="signed")
+
+
+def flipped_key(wafer: Wafer, now: Wafer, by: str = "state") -> list[tuple[str, Shades]]:
+    """Return the key of a wafer's `die_map` once dies are flipped by hand, counting what is drawn then.
+
+    Args:
+        wafer: as it was tested.
+        now: as the flips make it; a flipped die has no bin.
+        by: what it is coloured by.
+    """
+    return (_bin_codes(wafer, now) if by == "bin" and wafer.bins is not None else _state_codes(now))[1]
 
 
 def flip_colours() -> list[Shades]:
@@ -279,9 +290,12 @@ def _state_codes(wafer: Wafer) -> tuple[NDArray[Any], list[tuple[str, Shades]]]:
     return codes, key
 
 
-def _bin_codes(wafer: Wafer) -> tuple[NDArray[Any], list[tuple[str, Shades]]]:
-    """Number the bins for the colours: passing ones quiet, failing ones by how many dies they hold."""
-    bins = wafer.bins
+def _bin_codes(wafer: Wafer, now: Wafer) -> tuple[NDArray[Any], list[tuple[str, Shades]]]:
+    """Number the bins for the colours: passing ones quiet, failing ones by how many dies they hold.
+
+    Dies that are otherwise `now` count apart.
+    """
+    bins, same = wafer.bins, wafer.states == now.states
     assert bins is not None
     codes = np.zeros(bins.shape, dtype=np.uint8)
     key: list[tuple[str, Shades]] = []
@@ -293,15 +307,17 @@ def _bin_codes(wafer: Wafer) -> tuple[NDArray[Any], list[tuple[str, Shades]]]:
 
     passing, failing = wafer.states == PASS, wafer.states == FAIL
     listed = ", ".join(str(value) for value in np.unique(bins[passing])[:4])
-    entry(f"pass (bin {listed})", passing, _shades("passing"))
+    entry(f"pass (bin {listed})", passing & same, _shades("passing"))
     values, counts = np.unique(bins[failing], return_counts=True)
     values = values[np.argsort(-counts, kind="stable")]
     own = [_shades("failing"), *zip(LIGHT.series, DARK.series, strict=True)][:MOST_BINS]
     for value, shades in zip(values, own, strict=False):
-        entry(f"bin {value}", failing & (bins == value), shades)
+        entry(f"bin {value}", failing & same & (bins == value), shades)
     rest = values[MOST_BINS:]
-    entry(f"{rest.size} other bins", failing & np.isin(bins, rest), _shades("quiet_fail"))
+    entry(f"{rest.size} other bins", failing & same & np.isin(bins, rest), _shades("quiet_fail"))
     entry("not tested", wafer.states == UNTESTED, _shades("untested"))
+    entry("flipped to pass", failing & ~same, _shades("passing"))
+    entry("flipped to fail", passing & ~same, _shades("failing"))
     return codes, key
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from wafer_core import jobs
-from wafer_core.charts.dies import flip_colours
+from wafer_core.charts.dies import flip_colours, flipped_key
 from wafer_core.decode import Verdicts
 from wafer_core.lot import Wafer
 from wafer_core.ui import opinions, patience, state
@@ -24,7 +24,7 @@ ADDRESS = "flips"
 MAP = "die-map"
 """The element whose dies are flipped."""
 
-TYPED = "flip-typed"
+TYPED, MISSED = "flip-typed", "flip-missed"
 
 HELP = (
     "Try what the models would say. Click a die: a failing one passes, a passing one fails. Drag over dies: all "
@@ -50,12 +50,18 @@ def keep(made: Attempt | None) -> None:
     """Let flips stand in the address, or in the session where they are too long; None ends the check."""
     too_long = made is not None and not made.fits
     st.session_state[ADDRESS] = made if too_long else None
+    st.session_state.pop(MISSED, None)
     state.put(flips=None if made is None else Attempt(made.wafer).text if too_long else made.text)
 
 
-def trial(made: Attempt) -> Trial:
-    """Return the flips as the map takes them."""
-    return Trial(turn=st.session_state.get("flip-turn", 0), steps=[list(s) for s in made.steps], colours=flip_colours())
+def trial(made: Attempt, colouring: str) -> Trial:
+    """Return the flips as the map takes them, which is coloured by `state` or `bin`."""
+    return Trial(
+        turn=st.session_state.get("flip-turn", 0),
+        steps=[list(s) for s in made.steps],
+        colours=flip_colours(),
+        key=flipped_key(made.wafer, made.altered, colouring),
+    )
 
 
 def heard(wafer: Wafer) -> None:
@@ -84,8 +90,9 @@ def switch(wafer: Wafer) -> None:
 def controls(made: Attempt) -> None:
     """Draw what was flipped, the way back, and flipping by coordinates."""
     nothing = not made.steps
+    # On a line of its own: whatever it says, what is pressed stays in its place.
+    st.caption(in_words(made))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(in_words(made), width="stretch")
         st.button(
             "Undo",
             icon=":material/undo:",
@@ -122,16 +129,20 @@ def in_words(made: Attempt) -> str:
 
 
 def _by_coordinates(made: Attempt) -> None:
-    with st.form("flip-form", clear_on_submit=True, border=False):
+    with st.form("flip-form", border=False):
         st.text_input("Dies to flip", key=TYPED, placeholder="12,34 13,34", help="x,y of each die, as its file counts.")
         st.form_submit_button("Flip", on_click=_typed, args=(made,))
+    if MISSED in st.session_state:
+        st.warning("No tested die has these coordinates; point at a die on the map to see its own.")
 
 
 def _typed(made: Attempt) -> None:
     further = made.then(named_dies(st.session_state[TYPED], made.wafer))
-    if further.steps == made.steps:
-        st.toast("No tested die has these coordinates; point at a die on the map to see its own.")
     keep(further)
+    if further.steps == made.steps:
+        st.session_state[MISSED] = True
+    else:
+        st.session_state[TYPED] = ""
 
 
 # The answers -------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
         key=check.MAP,
         link=wafer.name,
         most=MAP_WIDTH,
-        trial=None if made is None else check.trial(made),
+        trial=None if made is None else check.trial(made, colouring),
         on_flipped=lambda: check.heard(wafer),
     )
     if made is not None:

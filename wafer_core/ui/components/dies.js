@@ -52,17 +52,14 @@ const scaleBar = (scale, theme) => {
   return element;
 };
 
-const keyOf = (map, theme) => {
-  const element = make("div", "key");
-  for (const [name, shades] of map.key) {
+const keyEntries = (key, theme) =>
+  key.map(([name, shades]) => {
     const entry = make("span", "", name);
     const patch = make("i");
     patch.style.background = shades[theme === "dark" ? 1 : 0];
     entry.prepend(patch);
-    element.append(entry);
-  }
-  return element;
-};
+    return entry;
+  });
 
 // Lines under a map; what is grave has a sign, not only a colour.
 const factsOf = (facts) => {
@@ -98,7 +95,7 @@ class Sheet {
     this.trial.show(trial, data.stage);
     const told = JSON.stringify([theme, this.trial.on, data]);
     // What is there already keeps the pointer's drag and the keyboard's focus.
-    if (told === this.told) return this.draw();
+    if (told === this.told) return this.refresh();
     this.told = told;
     this.colours = data.colours[theme];
     this.theme = theme;
@@ -112,6 +109,13 @@ class Sheet {
     // A map alone has its scale right under it.
     const below = data.framed ? [] : groups.querySelectorAll(".facts");
     this.root.replaceChildren(groups, ...(data.scale ? [scaleBar(data.scale, theme)] : []), ...below);
+    this.refresh();
+  }
+
+  refresh() {
+    for (const { key, map } of this.figures) {
+      key.replaceChildren(...keyEntries(this.trial.on ? this.trial.key : map.key, this.theme));
+    }
     this.draw();
   }
 
@@ -143,12 +147,13 @@ class Sheet {
     const back = make("button", "back", "Whole wafer");
     back.onclick = () => this.tell({ view: WHOLE });
     box.append(canvas, mark, frame, tip, back);
-    const figure = { map: told.map, signs: told.map.signs, box, canvas, mark, frame, tip, back };
+    const key = make("div", "key");
+    const figure = { map: told.map, signs: told.map.signs, box, canvas, mark, frame, tip, back, key };
     figure.pixels = pixelsOf(told.map, this.stage, this.theme);
     this.figures.push(figure);
     this.listen(figure);
     if (this.trial.on) this.listenForFlips(figure);
-    if (told.map.key.length) element.append(keyOf(told.map, this.theme));
+    element.append(key);
     if (told.facts?.length) element.append(factsOf(told.facts));
     return element;
   }

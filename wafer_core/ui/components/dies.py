@@ -55,12 +55,13 @@ class Save(TypedDict):
 class Trial(TypedDict):
     """Dies that may be flipped: what was flipped so far, step by step, and the colours of passing and failing ones.
 
-    `turn` is that of the last `flipped` the page has heard of.
+    `turn` is that of the last `flipped` the page has heard of; `key` stands in the place of the map's own.
     """
 
     turn: int
     steps: list[list[int]]
     colours: list[Shades]
+    key: list[tuple[str, Shades]]
 
 
 class _Data(TypedDict):
