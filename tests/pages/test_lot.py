@@ -333,3 +333,29 @@ def test_more_bins_than_anyone_looks_through_are_asked_about_in_writing(bins, pi
     page = AppTest.from_function(script, kwargs={"bins": bins}).run()
     assert not page.exception
     assert (len(page.pills), len(page.text_input)) == (pills, texts)
+
+
+@pytest.mark.parametrize(
+    ("option", "choices", "typed", "told"),
+    [
+        ("pass_bins", (3, 7), None, "Choose at least one bin that passes."),
+        ("pass_bins", (), "", "Choose at least one bin that passes."),
+        ("pass_bins", (), "one", "Bins are whole numbers with commas between them, such as 1, 2."),
+        ("cells", ("states", "bins"), None, "Choose what the cells hold."),
+        ("lot", (), " ", "Give the lot a name."),
+    ],
+)
+def test_a_question_sent_off_without_an_answer_says_what_is_missing(option, choices, typed, told):
+    def script(option, choices):
+        from wafer_core.errors import ReadingQuestion
+        from wafer_core.ui import reading
+
+        reading.ask("upload", ReadingQuestion("lot.npz", option, "What is it?", choices))
+
+    page = AppTest.from_function(script, kwargs={"option": option, "choices": choices}).run()
+    assert not page.warning
+    if typed is not None:
+        page.text_input[0].set_value(typed)
+    page.button[0].click().run()
+    assert not page.exception
+    assert [warning.value for warning in page.warning] == [told]

@@ -33,7 +33,13 @@ TURNS = {
 }
 CELLS: dict[Cells, str] = {"states": "die states: 0 none, 1 pass, 2 fail, 3 not tested", "bins": "bins"}
 
-
+WANTED = {
+    "pass_bins": "Choose at least one bin that passes.",
+    "cells": "Choose what the cells hold.",
+    "lot": "Give the lot a name.",
+}
+"""What is missing of an answer, by the option asked about."""
+WRITTEN_BINS = "Bins are whole numbers with commas between them, such as 1, 2."
 MOST_PILLS = 40
 """A file with more bins than anyone looks through is asked about in writing."""
 
@@ -65,7 +71,10 @@ def ask(upload: str, question: ReadingQuestion) -> None:
             st.radio("The cells hold", get_args(Cells), index=None, format_func=CELLS.__getitem__, key=key)
         else:
             st.text_input("The lot's name", key=key)
-        st.form_submit_button("Read it so", type="primary", on_click=_answer, args=(upload, question.option, key))
+        if st.form_submit_button("Read it so", type="primary", on_click=_answer, args=(upload, question.option, key)):
+            # An answer would have led on.
+            written = str(st.session_state.get(key) or "").strip() if question.option == "pass_bins" else ""
+            st.warning(WRITTEN_BINS if written else WANTED[question.option])
 
 
 def _answer(upload: str, option: str, key: str) -> None:
@@ -166,7 +175,7 @@ def _options(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool) -
         orientation=turn,
     )
     if bins.strip() and not chosen.pass_bins:
-        st.warning("Bins are whole numbers with commas between them, such as 1, 2.")
+        st.warning(WRITTEN_BINS)
     elif chosen == stated:
         st.info("That is how it was read.")
     else:
