@@ -319,7 +319,30 @@ def test_the_rows_left_out_are_counted(
 ) -> None:
     notes = tuple(Note("rejected", "a.csv", text) for text in texts_of_notes)
     app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
-    assert any(one.label.endswith(f"rows left out: {rows}") for one in app.expander)
+    assert any(one.label.endswith(f"rows left out: {rows:,}") for one in app.expander)
+
+
+AGAIN = "dies were tested again; the last test counts."
+RENAMED = "Wafers that were there already are kept and renamed: L1/05#2."
+
+
+@pytest.mark.parametrize(
+    ("texts_of_notes", "told", "sign"),
+    [
+        ([f"540 {AGAIN}"], "changed: 540 dies", ":material/warning:"),
+        (["1 die was tested again; the last test counts."], "changed: 1 die", ":material/menu_book:"),
+        ([f"2 {AGAIN}", RENAMED], "changed: 2 dies and 1 more", ":material/menu_book:"),
+        ([RENAMED], "changed: 1", ":material/menu_book:"),
+    ],
+)
+def test_dies_that_were_changed_are_counted_and_many_get_a_sign(
+    visit: Visit, store: Workspace, small_lot: Lot, texts_of_notes: list[str], told: str, sign: str
+) -> None:
+    notes = tuple(Note("changed", "a.csv", text) for text in texts_of_notes)
+    app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
+    (read,) = (one for one in app.expander if one.label.startswith("How this lot was read"))
+    assert read.label.endswith(told)
+    assert read.icon == sign
 
 
 @pytest.mark.parametrize(("bins", "pills", "texts"), [(3, 1, 0), (40, 1, 0), (41, 0, 1), (0, 0, 1)])

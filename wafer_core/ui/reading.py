@@ -40,6 +40,8 @@ WANTED = {
 }
 """What is missing of an answer, by the option asked about."""
 WRITTEN_BINS = "Bins are whole numbers with commas between them, such as 1, 2."
+MANY = 0.01
+"""Where more of a lot's dies were changed than this, its reading deserves a look."""
 MOST_PILLS = 40
 """A file with more bins than anyone looks through is asked about in writing."""
 
@@ -100,7 +102,8 @@ def told(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool = Fals
 
     Of a bundled lot nothing is left to state but how its wafers are turned.
     """
-    graver = any(note.kind in ("refused", "rejected") for note in lot.notes)
+    many = _dies_changed(lot.notes) > MANY * sum(wafer.dies for wafer in lot)
+    graver = many or any(note.kind in ("refused", "rejected") for note in lot.notes)
     with st.expander(_line(lot), icon=":material/warning:" if graver else ":material/menu_book:", key="how-read"):
         notes, options = st.columns([3, 2], gap="large")
         with notes:
@@ -112,17 +115,29 @@ def told(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool = Fals
 def _line(lot: Lot) -> str:
     grids = len({wafer.frame for wafer in lot})
     parts = [count(len(lot), "wafer"), count(grids, "grid")]
-    parts += [f"{title.lower()}: {n}" for kind, (title, _) in NOTES.items() if (n := _number(lot.notes, kind))]
+    parts += [f"{title.lower()}: {told}" for kind, (title, _) in NOTES.items() if (told := _told(lot.notes, kind))]
     return "How this lot was read: " + ", ".join(parts)
 
 
-def _number(notes: tuple[Note, ...], kind: NoteKind) -> int:
-    """Return how many notes there are of a kind, or how many rows were left out: such a note begins with its number."""
+def _told(notes: tuple[Note, ...], kind: NoteKind) -> str:
+    """Return how many notes there are of a kind, or how many rows or dies they are about; nothing for none."""
     found = [note.text for note in notes if note.kind == kind]
-    if kind != "rejected":
-        return len(found)
-    begins = [re.match(r"[0-9,]{1,12} ", text) for text in found]
-    return sum(int(one.group().replace(",", "")) if one else 1 for one in begins)
+    if kind == "rejected":
+        return f"{sum(_begins_with(text) or 1 for text in found):,}" if found else ""
+    if kind == "changed" and (dies := _dies_changed(notes)):
+        others = sum(_begins_with(text) is None for text in found)
+        return count(dies, "die") + (f" and {others} more" if others else "")
+    return str(len(found) or "")
+
+
+def _dies_changed(notes: tuple[Note, ...]) -> int:
+    return sum(_begins_with(note.text) or 0 for note in notes if note.kind == "changed")
+
+
+def _begins_with(text: str) -> int | None:
+    """Return the number that a note about rows, dies or cells begins with."""
+    found = re.match(r"[0-9,]{1,12} ", text)
+    return int(found.group().replace(",", "")) if found else None
 
 
 def _notes(lot: Lot) -> None:
