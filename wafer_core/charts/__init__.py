@@ -74,7 +74,8 @@ DARK = Palette(
     passing="#333F4C",
     failing="#FF8A57",
     untested="#5F83B5",
-    quiet_fail="#728090",
+    # Without a hue: a bluish one looks like weak evidence against a pattern.
+    quiet_fail="#858585",
     teacher="#B493DC",
     student="#3FC2B2",
     speaks_for="#FF9540",

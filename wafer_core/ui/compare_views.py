@@ -252,7 +252,7 @@ def _whole(name: str) -> str:
 def _how(comparison: Comparison) -> None:
     ground, first = comparison.ground, comparison.teacher.reached
     drawn = f"drawing its {first.lots:,} lots again" if first and first.lots else "counting wafers one by one"
-    with st.popover("How measured", type="tertiary"):
+    with st.popover("How measured"):
         if ground.labelled:
             st.markdown(
                 f"**Accuracy** (exact match, F1): against the labels of {ground.title}, {ground.wafers:,} wafers. "

@@ -98,7 +98,7 @@ def _line(student: ModelFile) -> None:
         approval.button(student, quiet=True)
         kit_button.draw(student, key=f"kit-{student.folder.name}", quiet=True)
         if not is_shipped(student):
-            with st.popover("Edit", type="tertiary", key=f"edit-{student.folder.name}"):
+            with st.popover("Edit", key=f"edit-{student.folder.name}"):
                 _edit(student, row)
 
 

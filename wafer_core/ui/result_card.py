@@ -185,7 +185,7 @@ def _whole(text: str) -> str:
 
 
 def _how() -> None:
-    with st.popover("How measured", type="tertiary"):
+    with st.popover("How measured"):
         st.markdown(
             "All students read the **same wafers**: all of the lot, most of which the new one learned from; the guard "
             "set, shipped wafers that no model learns from; and the shipped benchmark.\n\n"

@@ -1,0 +1,50 @@
+"""Colours that have to be told apart: by hue where they mean evidence, by lightness where they are read."""
+
+import colorsys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wafer_core.charts import DARK, LIGHT, Palette
+
+CONFIG = tomllib.loads((Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml").read_text())
+
+
+def channels(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def luminance(colour: str) -> float:
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_a_failing_die_without_a_say_is_grey(palette: Palette):
+    _, _, saturation = colorsys.rgb_to_hls(*channels(palette.quiet_fail))
+    assert saturation < 0.13
+    assert contrast(palette.quiet_fail, palette.passing) > 1.9
+
+
+def test_on_dark_a_die_without_a_say_has_no_hue_of_the_evidence_against():
+    red, green, blue = channels(DARK.quiet_fail)
+    assert red == green == blue
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_written_in_white_on_the_primary_colour_is_read(theme: str):
+    assert contrast("#FFFFFF", CONFIG["theme"][theme]["primaryColor"]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("colour", ["textColor", "linkColor"])
+def test_texts_and_links_are_read(theme: str, colour: str):
+    own = CONFIG["theme"][theme]
+    for ground in (own["backgroundColor"], own["secondaryBackgroundColor"]):
+        assert contrast(own[colour], ground) >= 4.5
