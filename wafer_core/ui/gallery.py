@@ -37,6 +37,9 @@ ANY = "any"
 PART = "wafers"
 """The part of the page with the filters and what they find."""
 
+PAGES_SHOWN = 7
+PAGER_PIXELS = 50
+"""What Streamlit reckons for a number, and for an arrow, before it leaves numbers out."""
 CARD_PIXELS = 208
 ROW_PIXELS = 72
 
@@ -164,7 +167,9 @@ def _page(said: Opinions, order: NDArray[np.intp], part: str | None) -> NDArray[
         )
         st.space("stretch")
         if pages > 1:
-            st.pagination(pages, default=page, key=key, on_change=changed)
+            # Left to its content, it takes the row for too narrow and shows one number alone.
+            room = PAGER_PIXELS * (2 + min(pages, PAGES_SHOWN))
+            st.pagination(pages, default=page, max_visible_pages=PAGES_SHOWN, width=room, key=key, on_change=changed)
     return order[start:end]
 
 
