@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.told import address, texts
 from wafer_core import jobs
 from wafer_core.canonical import canonical
-from wafer_core.distill import Settings, held_out
+from wafer_core.distill import Settings
+from wafer_core.held_out import held_out
 from wafer_core.jobs.logbook import note
 from wafer_core.lot import Lot
 from wafer_core.models.folder import shipped_models
@@ -174,7 +175,7 @@ def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
     visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer
 ):
     said = texts(visit("distill", lot=lot_id))
-    assert "6 wafers, about 1 of them held out" in said
+    assert "6 wafers, 1 of them held out" in said
     assert "The teacher still reads the lot" in said
     assert [job.payload["model"] for job in store.jobs("score")] == ["teacher"]
     sets = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
@@ -194,7 +195,7 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
 ):
     answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
     said = texts(visit("distill", lot=lot_id, pool="none", without=f"{lot_id[:6]}-0.2"))
-    assert "4 wafers, about 1 of them held out to check the student on; 2 left out." in said
+    assert "4 wafers, 1 of them held out to check the student on; 2 left out." in said
     assert "No wafer is unlike what the teacher was taught on." in said
     assert "The teacher sees Center on 1, no pattern on 3" in said
     assert "nothing keeps it from forgetting them" in said
@@ -245,9 +246,22 @@ def test_a_run_goes_on_from_a_student_of_its_size_that_was_made_here(visit: Visi
     assert "start" not in store.jobs("distil")[0].payload["settings"]
 
 
-def test_as_many_wafers_are_held_out_as_is_said():
-    maps = np.random.default_rng(0).random((2000, 2, 4, 4)).astype(np.float32)
-    assert held_out(maps).mean() == pytest.approx(allowance.HELD_OUT, abs=0.03)
+def test_as_many_wafers_are_held_out_as_is_said(visit: Visit, store: Workspace, lot_of, disc_states):
+    """A hash decides, so that it is rarely a fifth."""
+    lot = lot_of([disc_states(12, 12, 0.3, seed=i) for i in range(40)])
+    lot_id, size = store.add_lot(lot), store.model("teacher").card.size
+    kept = int(held_out(canonical(lot.wafers, size)).sum())
+    assert kept != 8
+    assert f"40 wafers, {kept} of them held out to check the student on." in texts(visit("distill", lot=lot_id))
+    without = [wafer for i, wafer in enumerate(lot) if i not in (3, 5)]
+    kept = int(held_out(canonical(without, size)).sum())
+    said = texts(visit("distill", lot=lot_id, without=f"{lot_id[:6]}-3.5"))
+    assert f"38 wafers, {kept} of them held out to check the student on; 2 left out." in said
+
+
+def test_of_many_wafers_about_a_fifth_is_said_to_be_held_out():
+    assert "about a fifth of them held out" in allowance._wafers(allowance.COUNTED + 1, 0, None)
+    assert held_out(np.random.default_rng(0).random((2000, 2, 4, 4), np.float32)).mean() == pytest.approx(0.2, abs=0.03)
 
 
 def test_other_lots_and_wafers_left_out_reach_the_run(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot):

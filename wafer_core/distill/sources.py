@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from wafer_core.synthesis.batches import turned
@@ -32,25 +28,6 @@ class LotAndReplay:
             parts.append(_rows(self.replay, replayed, random))
         maps = torch.cat(parts)
         return turned(maps[torch.randperm(count, generator=random)], random)
-
-
-def held_out(maps: NDArray[np.float32], share: float = 0.2) -> NDArray[np.bool_]:
-    """Return bool (n,): the maps kept from training, chosen by a hash of each map alone.
-
-    Equal maps fall on the same side. A lot keeps at least one map on each side where it can.
-    """
-    marks = np.array([_mark(wafer) for wafer in maps])
-    kept: NDArray[np.bool_] = marks < share
-    if len(maps) > 1 and kept.all():
-        kept = marks < marks.max()
-    if len(maps) > 1 and not kept.any():
-        kept = marks == marks.min()
-    return kept if not kept.all() else np.zeros(len(maps), dtype=bool)
-
-
-def _mark(wafer: NDArray[np.float32]) -> float:
-    digest = hashlib.sha256(np.ascontiguousarray(wafer).tobytes()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _rows(maps: Tensor, count: int, random: torch.Generator) -> Tensor:
