@@ -218,8 +218,10 @@ def test_wafers_interleaved_in_one_list_are_told_apart_in_order_of_appearance():
     ("file", "words"),
     [
         (text([("L", "1", 0, 0)], header="lot,wafer,x,y"), "no bin column"),
-        (text([]), "none of its 0 rows"),
-        (text([("L", "1", "a", "b", 1)]), r"none of its 1 rows gives a die .*line 2"),
+        (text([]), "no row below its header"),
+        (parquet(frame([])), "no row below its header"),
+        (text([("L", "1")]), r"none of its rows gives a die .*line 2"),
+        (text([("L", "1", "a", "b", 1)]), r"none of its rows gives a die .*line 2"),
         (text([("L", "1", 0, 0, 1), ("L", "1", 9000, 0, 7)]), "stray coordinate"),
         (text([*ROWS, ("L" * 200_000, "1", 0, 0, 1)]), "line 7 cannot be split"),
         (parquet(frame().drop(columns="x")), "rename them"),

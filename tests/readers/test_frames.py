@@ -46,7 +46,6 @@ def upper(grid, share):
         (upper(disc(40, 40), 0.9), (40, 40)),
         (np.pad(upper(disc(40, 40), 0.6), 10), (42, 42)),
         (np.pad(np.ones((5, 4), dtype=np.uint8), ((3, 6), (4, 2))), (7, 6)),
-        (np.zeros((12, 14), dtype=np.uint8), (12, 14)),
     ],
 )
 def test_only_margins_beyond_one_line_are_trimmed_and_never_untested_dies(canvas, expected):

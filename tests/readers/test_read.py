@@ -94,6 +94,20 @@ def test_strangers_are_told_what_they_are(data, words):
         read([NamedBytes("f", data)])
 
 
+@pytest.mark.parametrize("cells", [np.full((2, 3, 3), np.nan), np.zeros((2, 3, 3)), np.full((3, 3), -1.0)])
+def test_arrays_without_a_die_are_no_lot(cells):
+    file = io.BytesIO()
+    np.savez(file, maps=cells)
+    with pytest.raises(UnreadableFile, match="it holds no die"):
+        read([NamedBytes("a.npz", file.getvalue())])
+
+
+def test_a_wafer_without_a_die_among_others_is_kept():
+    file = io.BytesIO()
+    np.savez(file, maps=np.stack([np.zeros((3, 3), np.uint8), GRID]))
+    assert [wafer.dies for wafer in read([NamedBytes("a.npz", file.getvalue())])] == [0, 6]
+
+
 def test_orientation_turns_every_wafer():
     lot = read([npy("a.npy")], ReadingOptions(orientation="flip-left-right"))
     assert np.array_equal(lot.wafers[0].states, GRID[:, ::-1])

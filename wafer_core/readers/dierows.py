@@ -89,7 +89,10 @@ class DieRows:
             present = state != NO_DIE
             code, x, y, value, kind, state = (a[present] for a in (code, x, y, value, kind, state))
         if not len(code):
-            raise UnreadableFile(self.name, f"none of its {self._rows:,} rows gives a die{self._why()}.")
+            why = self._why()
+            if not (self._rows or why):
+                raise UnreadableFile(self.name, "it holds no row below its header; export it again with a row a die.")
+            raise UnreadableFile(self.name, f"none of its rows gives a die{why}.")
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
         drafts, retested = self._wafers(code, x, y, state, bins)
         if retested:

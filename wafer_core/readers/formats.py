@@ -35,6 +35,7 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"FileVersion", "it is a KLARF file, which cannot be read yet; export a die list as CSV."),
     (b"<?xml", "it is an XML file, which cannot be read yet; export a die list as CSV."),
 )
+_NO_DIE = "it holds no die, as every cell is empty, 0 or no number; give die states (1 pass, 2 fail) or bins."
 _READ = "npz and npy arrays, die lists (CSV, TSV, Parquet) and grids (CSV)"
 
 
@@ -57,6 +58,9 @@ def read_source(source: Source, options: ReadingOptions) -> Reading:
             reading = known.read(source, options)
             if not reading.drafts:
                 raise UnreadableFile(source.name, "it holds no wafer.")
+            # A lot file is taken as it is: it was read once.
+            if not any(draft.extent == "final" or draft.states.any() for draft in reading.drafts):
+                raise UnreadableFile(source.name, _NO_DIE)
             return reading
     if zipped:
         reason = "it is a zip archive or a workbook without arrays in it; save its sheet as CSV, or unpack it."
