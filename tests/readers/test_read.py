@@ -1,3 +1,4 @@
+import gzip
 import io
 
 import numpy as np
@@ -83,7 +84,13 @@ def test_a_question_in_one_file_is_asked_before_anything_is_returned():
         (b"PK\x03\x04junk", "damaged or cut short"),
         (b"\x80\x04\x95pickle", "pickle"),
         (b"\x89PNG\r\n\x1a\n", "picture"),
+        (gzip.compress(LIST), "unpack it first"),
         (b"FileVersion 1 2;\nLotID a;", "KLARF"),
+        (b'Record FileRecord  "1.8"\n{\n  Record LotRecord "a"\n', "KLARF"),
+        (b"\x02\x00\x00\x0a\x02\x04", "STDF file, which cannot be read yet; export"),
+        (b"\x00\x02\x00\x0a\x01\x04", "STDF"),
+        (gzip.compress(b"\x00\x02\x00\x0a\x01\x04" + bytes(9000)), "STDF"),
+        (gzip.compress(b"FileVersion 1 2;\nLotID a;"), "KLARF"),
         (b"<?xml version='1.0'?><Map/>", "XML"),
         (b"\x00" * 100, "not known"),
         (b"PAR1PAR1", "damaged"),
