@@ -473,7 +473,9 @@ def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, 
     store.report(tried.id, plan)
     store.end_job(tried.id, "done", "tried")
     said = texts(visit("distill", lot=lot_id, size="base"))
-    assert "About 240 steps, at 200 ms each; its int8 file will read a wafer in 0.42 ms, as measured" in said
+    assert (
+        "About 240 steps, at 200 ms each; its int8 file will read a wafer in 0.42 ms, one at a time on one core" in said
+    )
     assert "choose more" not in said
     assert "choose more" in run_form.estimate(23.0, plan)
     assert len(store.jobs("rehearse")) == 1

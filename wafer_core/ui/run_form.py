@@ -86,7 +86,7 @@ def estimate(seconds: float, plan: Mapping[str, float]) -> str:
     left, pace = seconds - plan["prepared"] - plan["writing_seconds"], plan["step_seconds"]
     said = f"About {count(max(int(left / pace), 1), 'step')}, at {1000 * pace:.0f} ms each"
     if plan.get("wafer_seconds"):
-        said += f"; its int8 file will read a wafer in {1000 * plan['wafer_seconds']:.2f} ms"
+        said += f"; its int8 file will read a wafer in {1000 * plan['wafer_seconds']:.2f} ms, one at a time on one core"
     little = " Most of the time goes into getting ready and writing: choose more." if left < seconds / 2 else ""
     return f"{said}, as measured on this machine.{little}"
 
