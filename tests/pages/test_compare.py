@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.told import address
+from tests.pages.told import address, texts
 from wafer_core.benchmark import BenchmarkSet
+from wafer_core.compare import Rate
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot
 from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import compare_views, comparison, model_cards, speed
+from wafer_core.ui import compare_views, comparison, model_cards, speed, words
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -73,6 +74,66 @@ def test_the_answer_says_what_chance_leaves_open(visit: Visit, answered: str):
     assert "66.7 %" in answer
     assert "no significant difference" in answer
     assert "not ruled out" in answer
+
+
+def test_a_share_that_is_the_same_is_not_told_as_equal(visit: Visit, store: Workspace, small_lot: Lot, answer):
+    lot = labelled(small_lot)
+    for name in ("teacher", "student"):
+        answer(lot, store.model(name), TEACHER)
+    said = texts(visit("compare", set=store.add_lot(lot), students="student"))
+    assert "the teacher 83.3 %: the same share, though a loss of up to" in said
+    assert "as many" not in said
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(9.67, "9.7"), (10.0, "10"), (99.94, "99.9"), (99.96, "100"), (117.4, "117"), (2.04, "2")]
+)
+def test_how_many_times_smaller_is_told_to_a_tenth(factor: float, said: str):
+    assert words.times(factor) == said
+
+
+def test_a_pattern_that_no_wafer_carries_is_told_beside_the_f1_it_counts_nowhere_in(
+    visit: Visit, store: Workspace, small_lot: Lot, answer
+):
+    lot = labelled(small_lot)
+    answer(lot, store.model("teacher"), TRUTH)
+    answer(lot, store.model("student"), [*TRUTH[:4], "Donut+Loc", "Random"])
+    page = visit("compare", set=store.add_lot(lot), students="student")
+    assert table(page)["student"]["Exact match"].startswith("66.7")
+    assert table(page)["student"]["F1"].startswith("1.000  \n")
+    assert "2\u00a0left\u00a0out" in table(page)["student"]["F1"]
+    assert table(page)["teacher"]["F1"] == "1.000"
+    assert "is what none carries: student names Donut on 1 wafer and Random on 1 wafer." in texts(page)
+
+
+def test_the_bars_as_a_table_have_words_for_heads_and_dashes_for_nothing(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student")
+    frame = next(frame.value for frame in page.dataframe if "Pattern" in frame.value.columns)
+    assert list(frame.columns) == [
+        *("Model", "Pattern", "F1", "F1, 95 %", "Precision", "Precision, 95 %", "Recall", "Recall, 95 %"),
+        *("Wafers that carry it", "Wafers it is named on"),
+    ]
+    rows = frame.set_index(["Model", "Pattern"])
+    assert rows.loc[("student", "Scratch")].tolist()[-4:] == ["0.000", "0.000 to 0.658", 2, 0]
+    assert rows.loc[("student", "Donut")].tolist() == ["–"] * 6 + [0, 0]
+
+
+def test_agreement_as_a_table_has_words_for_heads(visit: Visit, store: Workspace, small_lot: Lot, answer):
+    for name, sets in (("teacher", TEACHER), ("student", STUDENT)):
+        answer(small_lot, store.model(name), sets)
+    page = visit("compare", set=store.add_lot(small_lot), students="student")
+    frame = next(frame.value for frame in page.dataframe if "Pattern" in frame.value.columns)
+    assert list(frame.columns) == ["Model", "Pattern", "Both name it", "Only the teacher", "Only this model"]
+    assert frame.set_index("Pattern").loc["Scratch"].tolist() == ["student", 0, 2, 0]
+
+
+def test_one_wafer_is_no_wafers():
+    ground = comparison.Ground("id", "single", 1, labelled=False, benchmark=False)
+    assert ground.label == "single · 1 wafer · no labels"
+
+
+def test_an_interval_that_ends_at_all_of_it_takes_no_room_for_a_decimal(visit: Visit, answered: str):
+    assert compare_views._with_interval(Rate(1.0, 0.8157, 1.0, 17)).endswith("[81.6–100]]")
 
 
 def test_without_labels_there_is_agreement_under_that_name_only(
@@ -182,6 +243,9 @@ def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: s
     assert frame.loc[("student", "bytes"), "value"] == store.model("student").entry.bytes
     assert ("teacher", "agreement with the teacher") not in frame.index
     assert set(frame["set id"]) == {answered}
+    lines = compare_views.figures(compared).to_csv(index=False).splitlines()
+    assert [line.split(",")[-1] for line in lines if ",exact match," in line] == ["6", "6"]
+    assert lines[-1].endswith(f"bytes,{store.model('student').entry.bytes},,,")
 
 
 @pytest.mark.parametrize(

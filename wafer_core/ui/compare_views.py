@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from wafer_core.charts.figures import Marks, Point, accuracy_against_size, series
-from wafer_core.compare import Rate
+from wafer_core.compare import Accuracy, PatternAccuracy, Rate
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui import model_cards, state
@@ -24,7 +24,7 @@ from wafer_core.ui.comparison import (
 )
 from wafer_core.ui.opinions import problems, states, watch
 from wafer_core.ui.speed import measure
-from wafer_core.ui.words import human_bytes, human_count, percent, probability, shortened
+from wafer_core.ui.words import count, human_bytes, human_count, percent, plain, probability, shortened, times
 
 PLAIN = {"displayModeBar": False}
 LABEL_LETTERS = 54
@@ -120,13 +120,16 @@ def _sentences(comparison: Comparison, student: Standing) -> Iterator[str]:
     teacher, against, alike = comparison.teacher, student.against, student.alike
     if alike is None:
         return
-    times = teacher.model.entry.bytes / student.model.entry.bytes
-    size = f"is {times:.0f} times smaller on disk" if times >= 2 else f"takes {human_bytes(student.model.entry.bytes)}"
+    smaller = teacher.model.entry.bytes / student.model.entry.bytes
+    takes = f"takes {human_bytes(student.model.entry.bytes)}"
+    size = f"is {times(smaller)} times smaller on disk" if smaller >= 2 else takes
     if against is None or student.reached is None or teacher.reached is None:
-        yield f"**{student.name}** {size} and answers as the teacher does on {alike.same:,} of {alike.n:,} wafers"
+        yield f"**{student.name}** {size} and answers as the teacher does on"
+        yield f"{alike.same:,} of {count(alike.n, 'wafer')}"
         yield f"({percent(alike.share.value)}). These wafers carry no labels, so nothing here says who is right."
         return
-    yield f"**{student.name}** {size}. It names {percent(student.reached.exact.value)} of {against.n:,} wafers exactly,"
+    yield f"**{student.name}** {size}."
+    yield f"It names {percent(student.reached.exact.value)} of {count(against.n, 'wafer')} exactly,"
     yield f"the teacher {percent(teacher.reached.exact.value)}:"
     yield difference(student)
 
@@ -136,7 +139,9 @@ def difference(student: Standing) -> str:
     if student.against is None:
         return ""
     loss, upper = student.against.loss, student.against.upper
-    apart = f"{abs(100 * loss.value):.1f} points {'fewer' if loss.value > 0 else 'more'}" if loss.value else "as many"
+    if not loss.value:
+        return f"the same share, though a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
+    apart = f"{abs(100 * loss.value):.1f} points {'fewer' if loss.value > 0 else 'more'}"
     if loss.low <= 0 <= loss.high:
         return f"{apart}, no significant difference; a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
     low, high = sorted((abs(100 * loss.low), abs(100 * loss.high)))
@@ -156,7 +161,7 @@ def size_chart(comparison: Comparison, drawn: Marks) -> None:
             rate.value,
             rate.low,
             rate.high,
-            f"{rate.n:,} wafers · {comparison.ground.title}",
+            f"{count(rate.n, 'wafer')} · {comparison.ground.title}",
         )
         for one in comparison.all
         if (rate := _headline(one, labelled)) is not None and rate.known
@@ -200,6 +205,7 @@ def table(comparison: Comparison) -> None:
     st.table(
         pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Accuracy, agreement and cost of every model"
     )
+    _left_out_of_f1(comparison)
     _speed_button(comparison)
 
 
@@ -208,7 +214,7 @@ def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
     row = {"Model": _whole(one.name)}
     if comparison.ground.labelled:
         row["Exact match"] = _with_interval(one.reached.exact) if one.reached else waiting
-        row["F1"] = f"{one.reached.macro_f1.value:.3f}" if one.reached and one.reached.macro_f1.known else "–"
+        row["F1"] = _f1(one.reached) if one.reached and one.reached.macro_f1.known else "–"
     row["Agrees with teacher"] = _with_interval(one.alike.share) if one.alike else waiting
     if one is comparison.teacher:
         row["Agrees with teacher"] = "–"
@@ -221,10 +227,44 @@ def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
     return row
 
 
+def _f1(reached: Accuracy) -> str:
+    """Return the mean F1, and how often a pattern was named that no wafer carries, which counts in no F1."""
+    value, beyond = f"{reached.macro_f1.value:.3f}", sum(entry.called for entry in _carried_by_none(reached))
+    return _two_lines(value, f"{beyond:,} left out") if beyond else value
+
+
+def _carried_by_none(reached: Accuracy) -> list[PatternAccuracy]:
+    """Return the patterns that were named although no wafer of the set carries them."""
+    return [entry for entry in reached.patterns if entry.called and not entry.support]
+
+
+def _named_on(entry: PatternAccuracy) -> str:
+    return f"{entry.pattern} on {count(entry.called, 'wafer')}"
+
+
+def _left_out_of_f1(comparison: Comparison) -> None:
+    """Say which patterns models named that no wafer carries: a wrong name that costs exact match alone."""
+    named = [
+        f"{plain(one.name)} names {' and '.join(_named_on(entry) for entry in found)}"
+        for one in comparison.all
+        if one.reached and (found := _carried_by_none(one.reached))
+    ]
+    if named:
+        st.caption(
+            "F1 is the mean over the patterns that wafers here carry. Left out of it, though wrong in the exact "
+            f"match, is what none carries: {'; '.join(named)}."
+        )
+
+
 def _with_interval(rate: Rate) -> str:
     if not rate.known:
         return "–"
-    return _two_lines(percent(rate.value), f"{100 * rate.low:.1f} to {100 * rate.high:.1f}")
+    return _two_lines(percent(rate.value), f"{_bound(rate.low)}–{_bound(rate.high)}")
+
+
+def _bound(share: float) -> str:
+    """Return an end of an interval, all of it without a decimal, because the column is narrow."""
+    return f"{100 * share:.1f}" if share < 1 else "100"
 
 
 def _points(loss: Rate) -> str:
@@ -255,9 +295,9 @@ def _how(comparison: Comparison) -> None:
     with st.popover("How measured"):
         if ground.labelled:
             st.markdown(
-                f"**Accuracy** (exact match, F1): against the labels of {ground.title}, {ground.wafers:,} wafers. "
-                "Exact match counts a wafer when every pattern is named and none is added. F1 is the mean over the "
-                "patterns found on it."
+                f"**Accuracy** (exact match, F1): against the labels of {ground.title}, "
+                f"{count(ground.wafers, 'wafer')}. Exact match counts a wafer when every pattern is named and none is "
+                "added. F1 is the mean over the patterns that wafers carry."
             )
         st.markdown(
             "**Agreement**: how often a student names the same set of patterns as the teacher, over all wafers, or "
@@ -281,8 +321,7 @@ def _speed_button(comparison: Comparison) -> None:
         icon=":material/speed:",
         # A redraw for what was just read would break the timing off.
         disabled=not comparison.complete,
-        help="Times every model above on one core, one wafer at a time, once they have read the wafers. "
-        "Whatever else the machine does counts in.",
+        help="Times every model above on one core, one wafer at a time, once they have read the wafers.",
     ):
         return
     problems: list[str] = []
@@ -357,4 +396,5 @@ def figures(comparison: Comparison) -> pd.DataFrame:
         if one.speed:
             cost["milliseconds a wafer"] = one.speed.milliseconds  # type: ignore[assignment]
         rows += [{**about, "metric": name, "value": value} for name, value in cost.items()]
-    return pd.DataFrame(rows)
+    # As objects whole numbers stay whole beside shares and gaps.
+    return pd.DataFrame(rows, dtype=object)

@@ -29,6 +29,7 @@ from wafer_core.patterns import PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.opinions import Opinion, opinion
 from wafer_core.ui.speed import Speed
+from wafer_core.ui.words import count
 from wafer_core.workspace import JobRow
 
 MOST = 6
@@ -60,7 +61,7 @@ class Ground:
             return f"Shipped benchmark: {self.title}"
         if self.guard:
             return self.title
-        return f"{self.title} · {self.wafers:,} wafers · {'labelled' if self.labelled else 'no labels'}"
+        return f"{self.title} · {count(self.wafers, 'wafer')} · {'labelled' if self.labelled else 'no labels'}"
 
 
 @dataclass(frozen=True, eq=False)

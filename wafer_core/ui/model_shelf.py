@@ -42,7 +42,7 @@ def draw() -> None:
             pages, key="models-page", on_change=lambda: state.put(models=str(st.session_state["models-page"]))
         )
     st.caption(
-        "Guard set: what a student lost there in exact match to the shipped one, once it has read it. "
+        "Guard set: what a student lost there in exact match to the shipped one of its size, once it has read it. "
         f"For the tool: {kit_button.INSIDE[0].lower()}{kit_button.INSIDE[1:]}"
     )
     if broken := store.broken_models():
@@ -121,11 +121,11 @@ def _origin(student: ModelFile, row: ModelRow) -> str:
 
 def _guard(student: ModelFile) -> str:
     if is_shipped(student):
-        return ":small[:gray[the measure of the others]]"
+        return ":small[:gray[the measure of students of its size]]"
     found = guarded(student)
     if found is None:
         return ":small[:gray[not read yet]]"
-    words = {"kept": "kept", "open": "not ruled out", "lost": "lost too much"}[found.judgement]
+    words = {"kept": "kept", "open": "may have lost too much", "lost": "lost too much"}[found.judgement]
     loss = f"{100 * found.against.loss.value:.2f} points".replace("-", "−")
     most = f"at most {100 * found.against.upper:.2f}".replace("-", "−")
     return f"{approval.SIGNS[found.judgement]} {words}  \n:small[:gray[lost {loss}, {most}]]"

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from wafer_core.charts.figures import Bar, Marks, score_bars
-from wafer_core.compare import PatternAccuracy, Rate
+from wafer_core.compare import Agreement, PatternAccuracy, Rate
 from wafer_core.patterns import PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.comparison import Comparison, pattern_agreement
@@ -96,13 +96,28 @@ def _absent(comparison: Comparison) -> None:
 
 
 def _pattern_frame(comparison: Comparison) -> pd.DataFrame:
-    frames = []
+    labelled = comparison.ground.labelled
+    rows: list[dict[str, str | int]] = []
     for one in comparison.all:
-        if comparison.ground.labelled and one.reached:
-            frames.append(one.reached.to_pandas().round(4).assign(model=one.name))
-        elif one.alike and not comparison.ground.labelled:
-            frames.append(one.alike.to_pandas().assign(model=one.name))
-    if not frames:
-        return pd.DataFrame()
-    joined = pd.concat(frames, ignore_index=True)
-    return joined[["model", *(column for column in joined if column != "model")]]
+        if labelled and one.reached:
+            rows += [{"Model": one.name, **_scores(entry)} for entry in one.reached.patterns]
+        elif one.alike and not labelled:
+            rows += [{"Model": one.name, **counts} for counts in _counts(one.alike)]
+    return pd.DataFrame(rows)
+
+
+def _scores(entry: PatternAccuracy) -> dict[str, str | int]:
+    told: dict[str, str | int] = {"Pattern": entry.pattern}
+    for score, name in SCORES.items():
+        rate, head = _score(entry, score), name[0].upper() + name[1:]
+        told[head] = f"{rate.value:.3f}" if rate.known else "–"
+        told[f"{head}, 95 %"] = f"{rate.low:.3f} to {rate.high:.3f}" if rate.known else "–"
+    return {**told, "Wafers that carry it": entry.support, "Wafers it is named on": entry.called}
+
+
+def _counts(alike: Agreement) -> list[dict[str, str | int]]:
+    sides = zip(PATTERNS, alike.both, alike.teacher_only, alike.student_only, strict=True)
+    return [
+        {"Pattern": name, "Both name it": both, "Only the teacher": ours, "Only this model": theirs}
+        for name, both, ours, theirs in sides
+    ]

@@ -118,8 +118,9 @@ def _table(found: Sequence[Side]) -> pd.DataFrame:
 def _rows(side: Side) -> Iterator[dict[str, str]]:
     shipped = side.changes[0] if side.changes else None
     last = f"New against {side.compared.students[0].name}"
+    wafers = count(side.ground.wafers, "wafer")
     yield {
-        "": f"**{_called(side.ground)}**  \n:small[:gray[{side.ground.wafers:,} wafers · answers as the teacher]]",
+        "": f"**{_called(side.ground)}**  \n:small[:gray[{wafers} · answers as the teacher]]",
         **{head: _cell(one.alike.share) if one.alike else _waiting(one) for head, one in _columns(side)},
         last: _step(shipped.fidelity, side.ground) if shipped else "",
     }
@@ -208,7 +209,7 @@ def _speed_button(found: Sequence[Side], reading: bool) -> None:
         disabled=reading,
         help="They are timed once every model has read the wafers."
         if reading
-        else "Times these students on one core, one wafer at a time. Whatever else the machine does counts in.",
+        else "Times these students on one core, one wafer at a time.",
     ):
         return
     said = []

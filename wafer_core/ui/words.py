@@ -34,6 +34,11 @@ def human_bytes(size: int) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+def times(factor: float) -> str:
+    """Return how many times: `9.7`, `10` where it is whole, `120` where a tenth would be noise."""
+    return f"{factor:.0f}" if factor >= 99.95 else f"{factor:.1f}".removesuffix(".0")
+
+
 def probability(p: float) -> str:
     """Return a probability of chance: `0.457`, and `< 0.001` where three digits would say that there is none."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
