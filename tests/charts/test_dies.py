@@ -96,14 +96,14 @@ def test_states_have_the_colours_of_the_theme_and_no_die_has_none(wafer: Wafer, 
 
 def test_the_key_counts_dies(wafer: Wafer) -> None:
     assert [name for name, _ in die_map(wafer)["key"]] == ["pass 2", "fail 1", "not tested 1"]
-    assert [name for name, _ in die_map(wafer, "bin")["key"]] == ["pass (bin 1) 2", "bin 7 1", "not tested 1"]
+    assert [name for name, _ in die_map(wafer, "bin")["key"]] == ["pass (bin 1): 2", "bin 7: 1", "not tested: 1"]
 
 
 @pytest.mark.parametrize(
     ("by", "key"),
     [
         ("state", ["pass 1", "fail 2", "not tested 1"]),
-        ("bin", ["pass (bin 1) 1", "bin 7 1", "not tested 1", "flipped to fail 1"]),
+        ("bin", ["pass (bin 1): 1", "bin 7: 1", "not tested: 1", "flipped to fail: 1"]),
     ],
 )
 def test_the_key_counts_what_flips_make_of_dies(wafer: Wafer, by: str, key: list[str]) -> None:
@@ -113,8 +113,8 @@ def test_the_key_counts_what_flips_make_of_dies(wafer: Wafer, by: str, key: list
 
 def test_a_die_made_to_pass_has_the_colour_of_passing_ones_in_the_key(wafer: Wafer) -> None:
     key = dict(flipped_key(wafer, flipped(wafer, [4]), "bin"))
-    assert list(key) == ["pass (bin 1) 2", "not tested 1", "flipped to pass 1"]
-    assert key["flipped to pass 1"] == (LIGHT.passing, DARK.passing)
+    assert list(key) == ["pass (bin 1): 2", "not tested: 1", "flipped to pass: 1"]
+    assert key["flipped to pass: 1"] == (LIGHT.passing, DARK.passing)
 
 
 def test_bins_beyond_the_colours_share_one() -> None:
@@ -123,7 +123,7 @@ def test_bins_beyond_the_colours_share_one() -> None:
     drawn = die_map(wafer, "bin")
     names = [name for name, _ in drawn["key"]]
     assert len(names) == 9
-    assert names[-1] == "28 other bins 28"
+    assert names[-1] == "28 other bins: 28"
     assert len(set(colours(drawn["layers"][0], stage(wafer)).ravel())) == 9
 
 

@@ -144,7 +144,7 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     app = visit(lot=lot_id, view="table")
     assert not app.exception
     table = next(frame.value for frame in app.dataframe if "teacher" in frame.value)
-    assert table["teacher"].tolist() == TEACHER
+    assert table["teacher"].tolist() == ["Center", "Normal", "Scratch", "Center + Scratch", "Loc", "Normal"]
     assert table["student"].tolist() == STUDENT
     assert table["agreement"].tolist() == ["agree", "agree", "differ", "differ", "agree", "agree"]
     assert table["map"].str.startswith("data:image/png;base64,").all()
@@ -159,7 +159,7 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     [
         ([], 80),
         ([None, "Loc"], 80),
-        (["Normal", "Donut+Edge-Loc"], 102),
+        (["Normal", "Donut + Edge-Loc"], 114),
         (["Center + Edge-Ring + Loc + Scratch", "Normal"], 190),
     ],
 )
@@ -178,6 +178,21 @@ def test_what_is_missing_is_queued_the_student_first(
     assert {job.payload["model"] for job in jobs} == {"student", "teacher"}
     assert urgent[0].payload["model"] == "student"
     assert jobs[0].first == (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_before_anything_is_read_nothing_is_counted(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    said = texts(visit(lot=lot_id))
+    assert said.count("No wafer is read yet.") == 2
+    assert "by the teacher" not in said
+    assert "so far" not in said
+    answer(small_lot, store.model("approved"), STUDENT)
+    said = texts(visit(lot=lot_id))
+    assert "Wafers called Normal: 3 by the student." in said
+    assert "No wafer is read by both yet." in said
 
 
 def test_a_lot_that_is_not_here_gets_a_sentence(visit: Visit) -> None:

@@ -237,7 +237,7 @@ def test_the_wafers_behind_a_map_are_links_and_a_filter(visit: Visit, explained:
     app.run()
     assert not app.exception
     links = behind(app)
-    assert [link.label for link in links] == ["03 · Scratch", r"04 · Center\+Scratch"]
+    assert [link.label for link in links] == ["03 · Scratch", r"04 · Center \+ Scratch"]
     assert "wafer=L1%2F04" in links[1].query_string
     assert "pattern=Scratch" in links[1].query_string
     app.button(key="filter-Scratch").click().run()

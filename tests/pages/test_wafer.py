@@ -363,6 +363,7 @@ def test_a_picture_is_asked_for_once(visit: Visit, drawn: Drawn, lot_id: str) ->
     save = drawn(app)["overlays"]["save"]
     assert save["file"] == f"L1-01-{DEFAULT}.png"
     assert "L1/01" in save["title"]
+    assert save["line"].endswith(" · teacher · student")
     assert "save" not in drawn(app.run())["overlays"]
 
 
@@ -413,13 +414,16 @@ def test_bins_are_a_colour_of_their_own_and_labels_are_told(
 ) -> None:
     states = disc_states(12, 12, 0.3)
     bins = np.where(states == NO_DIE, -1, states).astype(np.int32)
-    lot = Lot("binned", (Wafer("L1", "01", Frame(12, 12), states, bins=bins, labels=flags(["Donut"]), notch="left"),))
+    lot = Lot(
+        "binned",
+        (Wafer("L1", "01", Frame(12, 12), states, bins=bins, labels=flags(["Center", "Donut"]), notch="left"),),
+    )
     for name in ("teacher", "approved"):
         answer(lot, store.model(name), ["Normal"])
     app = visit("wafer", lot=store.add_lot(lot), colour="bin")
     assert not app.exception
     assert app.segmented_control(key="address-colour").value == "bin"
-    assert "labelled Donut in its file" in texts(app)
+    assert "labelled Center + Donut in its file" in texts(app)
     assert "notch left" in texts(app)
 
 
@@ -433,3 +437,9 @@ def test_the_csv_of_overlays_has_a_row_a_die(small_lot: Lot) -> None:
     first = table.iloc[0]
     assert wafer.states[first.y, first.x] != NO_DIE
     assert first["teacher Center"] == dies[first.y, first.x] == -first["student Center"]
+
+
+def test_a_die_without_influence_is_zero_in_the_csv(small_lot: Lot) -> None:
+    wafer = small_lot.wafers[2]
+    table = die_table(wafer, {"teacher": {0: np.full(wafer.states.shape, -0.0, np.float32)}})
+    assert "-0" not in table.to_csv(columns=["teacher Center"])

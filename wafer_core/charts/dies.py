@@ -302,7 +302,8 @@ def _bin_codes(wafer: Wafer, now: Wafer) -> tuple[NDArray[Any], list[tuple[str, 
 
     def entry(name: str, here: NDArray[np.bool_], shades: Shades) -> None:
         if here.any():
-            key.append((f"{name} {np.count_nonzero(here):,}", shades))
+            # A colon, as "bin 9 38" could be bin 938.
+            key.append((f"{name}: {np.count_nonzero(here):,}", shades))
             codes[here] = len(key)
 
     passing, failing = wafer.states == PASS, wafer.states == FAIL

@@ -25,6 +25,7 @@ from wafer_core.ui.words import UNLIKE, count, percent, plain
 from wafer_core.verdicts_csv import verdicts_csv
 
 MAP_WIDTH = 190
+NOTHING_READ = "No wafer is read yet."
 NAMED = 8
 """Wafers a card names before it only counts them."""
 MEANING = (
@@ -99,6 +100,7 @@ def evidence(hand: state.Hand, said: Opinions) -> None:
 
 def _contents(said: Opinions) -> None:
     counts: dict[Role, dict[str, int]] = {"teacher": said.teacher.counts, "student": said.student.counts}
+    reading = [one.model.role for one in (said.teacher, said.student) if one.present.any()]
     seen = [name for name in PATTERNS if any(by_role[name] for by_role in counts.values())]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**What is in it**", width="content")
@@ -106,7 +108,9 @@ def _contents(said: Opinions) -> None:
         with st.popover("Figures", type="tertiary"):
             st.table(contents(counts), hide_index=True, alt="Wafers showing each pattern, by model")
             st.caption("Wafers on which each model names the pattern; a wafer may show several.")
-    if not seen:
+    if not reading:
+        st.caption(NOTHING_READ)
+    elif not seen:
         waiting = not said.complete
         st.caption("No pattern found so far." if waiting else "Neither model names a pattern on any wafer.")
     else:
@@ -121,8 +125,9 @@ def _contents(said: Opinions) -> None:
         if picked is not None:
             state.put(pattern=picked, page=None)
             st.rerun()
-    normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items())
-    st.caption(f"Wafers called {NORMAL}: {normal}.")
+    if reading:
+        normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items() if role in reading)
+        st.caption(f"Wafers called {NORMAL}: {normal}.")
 
 
 def contents(counts: Mapping[Role, Mapping[str, int]]) -> pd.DataFrame:
@@ -199,13 +204,17 @@ def _agreement(said: Opinions) -> None:
             for one in (said.teacher, said.student):
                 excluded = int(one.verdicts.excluded.any(axis=1).sum())
                 st.markdown(f"{one.model.role.capitalize()}: a pattern left out on {count(excluded, 'wafer')}.")
+    if not any(one.present.any() for one in said.both):
+        st.caption(NOTHING_READ)
+        return
     if compared.any():
         agreed = int((compared & ~differ).sum())
         st.metric("Models agree on", f"{agreed:,} of {int(compared.sum()):,}")
     so_far = "" if said.complete else " so far"
     if said.can_flag:
         _wafers(said, UNLIKE, said.unlike, "unlike", f"No wafer{so_far}.")
-    _wafers(said, "Disagree", differ, "differ", f"Nowhere{so_far}.")
+    nowhere = f"Nowhere{so_far}." if compared.any() or said.complete else "No wafer is read by both yet."
+    _wafers(said, "Disagree", differ, "differ", nowhere)
     _wafers(said, "Unsure", said.unsure, "unsure", f"Neither model is near its limit{so_far}.")
     if said.unscorable.any():
         st.caption(f"{count(int(said.unscorable.sum()), 'wafer')} without a tested die; nothing to recognise there.")

@@ -28,7 +28,7 @@ class Opinion:
         model: whose opinion it is.
         verdicts: one row a wafer; NaN margins where there is none.
         present: bool (wafers,), whether the store has an answer, be it that a wafer cannot be scored.
-        titles: patterns as text; empty where there is no verdict.
+        titles: patterns as the screen spells them, `Center + Scratch`; empty where there is no verdict.
     """
 
     model: ModelFile
@@ -122,7 +122,12 @@ def opinions(hand: state.Hand) -> Opinions:
 def opinion(model: ModelFile, lot: Lot) -> Opinion:
     """Return what the store holds of one model on a lot."""
     verdicts, present = stored_verdicts(model, [wafer.map_hash for wafer in lot])
-    return Opinion(model, verdicts, present, verdict_titles(verdicts))
+    return Opinion(model, verdicts, present, spaced(verdict_titles(verdicts)))
+
+
+def spaced(titles: Sequence[str]) -> list[str]:
+    """Return sets of patterns as the screen spells them, `Center + Scratch`, of what files hold, `Center+Scratch`."""
+    return [title.replace("+", " + ") for title in titles]
 
 
 def stored_verdicts(model: ModelFile, maps: Sequence[str]) -> tuple[Verdicts, NDArray[np.bool_]]:

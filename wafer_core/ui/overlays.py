@@ -217,7 +217,7 @@ def _wish(question: Question) -> Save | None:
     told = [
         f"{wafer.dies:,} dies",
         f"yield {percent(wafer.yield_fraction)}",
-        *(f"{model.role}: {model.label}" for model in models),
+        *(model.label if model.label.startswith(model.role) else f"{model.role}: {model.label}" for model in models),
     ]
     title = f"Wafer {wafer.name} · {TITLES[question.method]}"
     return Save(token=token, file=f"{_file(question)}.png", title=title, line=" · ".join(told))
@@ -315,5 +315,6 @@ def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
         table["bin"] = wafer.bins[rows, columns]
     for role in ("teacher", "student"):
         for pattern, attribution in sorted(found.get(role, {}).items()):
-            table[f"{role} {PATTERNS[pattern]}"] = attribution[rows, columns]
+            # Adding zero makes 0 of a -0, which would be written with its sign.
+            table[f"{role} {PATTERNS[pattern]}"] = attribution[rows, columns] + 0.0
     return table

@@ -18,7 +18,7 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
-from wafer_core.ui import state
+from wafer_core.ui import opinions, state
 from wafer_core.ui.run_settings import short_name
 from wafer_core.ui.words import plain
 from wafer_core.workspace import JobRow
@@ -70,7 +70,7 @@ def _wafers(job: JobRow, teacher: ModelFile) -> None:
     wanted = _verdicts(teacher, examples["teacher"])
     before = _verdicts(teacher, examples["student"])
     now = _verdicts(teacher, look["first"]) if look else before
-    titles = [verdict_titles(each) for each in (wanted, before, now)]
+    titles = [opinions.spaced(verdict_titles(each)) for each in (wanted, before, now)]
     lot = state.load_lot(job.lot)
     for place, column in enumerate(st.columns(max(len(examples["wafers"]), 4))[: len(examples["wafers"])]):
         said, came, says = (each[place] for each in titles)

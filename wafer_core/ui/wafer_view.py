@@ -14,7 +14,7 @@ from wafer_core.charts.dies import die_map, stage
 from wafer_core.decode import Verdicts
 from wafer_core.errors import UnknownWafer
 from wafer_core.lot import Wafer
-from wafer_core.patterns import NORMAL, PATTERNS, names, title
+from wafer_core.patterns import PATTERNS, names, title
 from wafer_core.ui import check, gallery, opinions, state
 from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.components.bars import bars
@@ -84,7 +84,7 @@ def facts(wafer: Wafer) -> str:
     if wafer.notch != "unknown":
         parts.append(f"notch {wafer.notch}")
     if wafer.labels is not None:
-        parts.append(f"labelled {title(wafer.labels)} in its file")
+        parts.append(f"labelled {_title(wafer.labels)} in its file")
     return " · ".join(parts)
 
 
@@ -182,10 +182,10 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
     if now.flagged[row]:
         head.markdown(f":blue-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
     doubt = " :orange-badge[unsure]" if now.unsure[row] else ""
-    head.subheader((" + ".join(names(detected)) or NORMAL) + doubt, anchor=False, help=UNSURE if doubt else None)
+    head.subheader(_title(detected) + doubt, anchor=False, help=UNSURE if doubt else None)
     if tried is not None:
         same = bool((detected == before).all())
-        head.caption("as before the flips" if same else f"before the flips: {' + '.join(names(before)) or NORMAL}")
+        head.caption("as before the flips" if same else f"before the flips: {_title(before)}")
     bars(
         probability_bars(
             now.probabilities[row],
@@ -195,10 +195,14 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
             before=None if tried is None else one.verdicts.probabilities[here],
         ),
         key=f"bars-{role}",
-        alt=f"The {role} says {title(detected)}; probability of each pattern against its threshold",
+        alt=f"The {role} says {_title(detected)}; probability of each pattern against its threshold",
         gap="1.08rem",
     )
     _small_print(now, row, probabilities(one, here, now, row))
+
+
+def _title(members: NDArray[np.bool_]) -> str:
+    return opinions.spaced([title(members)])[0]
 
 
 def _unlike(now: Verdicts, row: int, role: str) -> str:

@@ -26,7 +26,7 @@ const blank = (id) => {
 const say = (card, role, verdict) => {
   const line = card.querySelector(".says." + role);
   line.className = "says " + role + (verdict === null ? " waiting" : verdict === "Normal" ? " normal" : "");
-  line.lastChild.textContent = verdict === null ? "\u2026" : verdict.split("+").join(" + ");
+  line.lastChild.textContent = verdict ?? "\u2026";
 };
 
 const fill = (card, wafer, theme) => {
