@@ -19,19 +19,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from measurements.explained import Explained, print_agreements, print_goals, print_patterns, print_pooled
 from measurements.timing import say
 from wafer_core.benchmark import shipped_sets
 from wafer_core.explain import METHODS, TITLES, methods_for
 from wafer_core.models.folder import resolve
-from wafer_core.patterns import PATTERNS
 from wafer_core.recognise import Recognizer, load_recognizer
 from wafer_core.training.data import Part, resized_maps
 from wafer_core.trust.exam import CHECKED, Exam, examine, methods_named
 from wafer_core.trust.record import OVERLAYS, SIMULATED, MadeSet, Record, Time, keep, quotable
-from wafer_core.trust.regions import Constructed, real_overlays, simulated_mixes
+from wafer_core.trust.regions import Constructed, Sources, real_overlays, simulated_mixes, single_patterns
 
 
 def main() -> None:
@@ -81,16 +79,13 @@ def _command(options: argparse.Namespace) -> str:
     return f"python -m measurements.explanations {' '.join(words)} --out FILE.json"
 
 
-def _sources(data: Path | None, part: Part) -> dict[int, list[NDArray[np.uint8]]]:
-    """Return real wafers of one pattern each, by its column."""
+def _sources(data: Path | None, part: Part) -> Sources:
+    """Return real wafers of one pattern each, of the shipped benchmark or of a part of WM-811K."""
     if data is not None:
         maps = resized_maps(data, part)
-        found = list(zip(maps.states, maps.labels, strict=True))
-    else:
-        singles = next(each for each in shipped_sets() if each.name == "singles")
-        found = [(wafer.states, labels) for wafer, labels in zip(singles.lot, singles.labels, strict=True)]
-    alone = [(states, labels) for states, labels in found if labels.sum() == 1]
-    return {k: chosen for k in range(len(PATTERNS)) if (chosen := [states for states, labels in alone if labels[k]])}
+        return single_patterns(maps.states, maps.labels)
+    singles = next(each for each in shipped_sets() if each.name == "singles")
+    return single_patterns((wafer.states for wafer in singles.lot), singles.labels)
 
 
 def _made(name: str, options: argparse.Namespace) -> list[Constructed]:

@@ -6,7 +6,7 @@ import pytest
 from wafer_core.lot import FAIL, NO_DIE, PASS
 from wafer_core.patterns import PATTERNS, index
 from wafer_core.synthesis.neighbours import clustered_fails
-from wafer_core.trust.regions import SIDE, real_overlays, simulated_mixes
+from wafer_core.trust.regions import SIDE, real_overlays, simulated_mixes, single_patterns
 
 CENTER, DONUT, EDGE_RING, LOC = map(index, ("Center", "Donut", "Edge-Ring", "Loc"))
 
@@ -118,3 +118,13 @@ def test_a_die_is_never_made_to_fail_where_there_is_none():
     states[:4] = NO_DIE
     made = real_overlays({CENTER: [states], EDGE_RING: [ring(6, 8)]}, 1, seed=0)[0]
     assert (made.wafer.states[made.brought.any(axis=0)] == FAIL).all()
+
+
+def test_only_wafers_of_one_pattern_make_overlays():
+    states = [block(i, i + 3) for i in range(4)]
+    labels = np.zeros((4, len(PATTERNS)), dtype=bool)
+    labels[0, LOC] = labels[2, CENTER] = labels[3, CENTER] = labels[3, DONUT] = True
+    found = single_patterns(states, labels)
+    assert list(found) == [CENTER, LOC]
+    assert [len(wafers) for wafers in found.values()] == [1, 1]
+    assert found[LOC][0] is states[0]

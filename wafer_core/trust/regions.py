@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -28,6 +28,9 @@ SIDE = 64
 
 MIXED_SETS = ALLOWED_SETS["38"][ALLOWED_SETS["38"].sum(axis=1) > 1]
 """The label sets of MixedWM38 with two patterns or more, bool (sets, 8)."""
+
+Sources = Mapping[int, Sequence[NDArray[np.uint8]]]
+"""Die states of wafers by the column of `PATTERNS` that each carries alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +73,28 @@ def simulated_mixes(count: int, seed: int) -> list[Constructed]:
     return [_simulated_mix(random, number) for number in range(count)]
 
 
-def real_overlays(sources: Mapping[int, Sequence[NDArray[np.uint8]]], count: int, seed: int) -> list[Constructed]:
+def single_patterns(states: Iterable[NDArray[np.uint8]], labels: Iterable[NDArray[np.bool_]]) -> Sources:
+    """Return real wafers that carry one pattern each, by its column; wafers of none or of several are left out.
+
+    Args:
+        states: uint8 (rows, columns) die states of each wafer, of any grid.
+        labels: bool (8,) of each.
+    """
+    found: dict[int, list[NDArray[np.uint8]]] = {}
+    for wafer, named in zip(states, labels, strict=True):
+        if named.sum() == 1:
+            found.setdefault(int(named.argmax()), []).append(wafer)
+    return dict(sorted(found.items()))
+
+
+def real_overlays(sources: Sources, count: int, seed: int) -> list[Constructed]:
     """Lay real wafers over each other two by two, every pair of patterns that can stand together in turn.
 
     A region is the failing dies that its source alone brought, without those that have fewer than
     two failing neighbours there.
 
     Args:
-        sources: die states, uint8 (rows, columns) of any grid, of wafers that carry one pattern each,
-            by its column of `PATTERNS`.
+        sources: wafers that carry one pattern each, see `single_patterns`.
         count: how many overlays.
         seed: of what is drawn.
 
@@ -98,9 +114,7 @@ def _simulated_mix(random: Generator, number: int) -> Constructed:
     return Constructed(_wafer("simulated", number, drawn.states), drawn.regions, drawn.regions, shared)
 
 
-def _real_overlay(
-    sources: Mapping[int, Sequence[NDArray[np.uint8]]], pair: tuple[int, int], random: Generator, number: int
-) -> Constructed:
+def _real_overlay(sources: Sources, pair: tuple[int, int], random: Generator, number: int) -> Constructed:
     maps = [turned(sources[k][int(random.integers(len(sources[k])))], random) for k in pair]
     # Whether a die stands alone is seen on its wafer's own grid, before that is stretched.
     clusters = [regridded(clustered_fails(states), SIDE, SIDE) for states in maps]
