@@ -13,11 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
 from wafer_core.explain import DEFAULT
+from wafer_core.explain.stacking import stack_evidence
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import FAIL, Lot
 from wafer_core.patterns import PATTERNS
 from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
+from wafer_core.ui.stack_cards import share_table
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -269,3 +271,19 @@ def test_what_went_wrong_is_said_and_can_be_tried_again(visit: Visit, store: Wor
     assert "too little memory" in app.error[0].value
     app.button(key="explain-lot").click().run()
     assert len(store.jobs("explain_lot")) == 2
+
+
+def test_the_csv_of_stacks_has_a_row_a_die_of_every_grid(visit: Visit, explained: str, small_lot: Lot) -> None:
+    assert [one.proto.label for one in visit(lot=explained).get("download_button")].count("CSV") == 1
+    wafers = [small_lot.wafers[i] for i in (0, 1, 2)]
+    found = [(i, column, np.ones(wafers[i].states.shape, np.float32)) for i, column in ((0, 0), (1, 3), (2, 6))]
+    stacks = {PATTERNS[column]: stacked for column, (stacked,) in stack_evidence(wafers, found).items()}
+    table = share_table(stacks)
+    assert list(table) == ["grid", "x", "y", "Center", "Edge-Ring", "Scratch"]
+    sizes = table.groupby("grid", sort=False).size().to_dict()
+    assert sizes == {"20 x 20": stacks["Center"].there.sum(), "22 x 14": wafers[2].dies}
+    np.testing.assert_allclose(table[["Center", "Edge-Ring", "Scratch"]].sum(), 1.0)
+    # A pattern says nothing on a grid that its map is not of.
+    assert table.loc[table["grid"] == "22 x 14", ["Center", "Edge-Ring"]].isna().all(axis=None)
+    row = table[table["Scratch"] > 0].iloc[0]
+    assert wafers[2].states[row["y"], row["x"]] == FAIL

@@ -16,7 +16,7 @@ from wafer_core.explain.stacking import EvidenceStack, stack_evidence
 from wafer_core.lot import Frame, Lot
 from wafer_core.ui import evidence, state
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.stack_cards import Stacked, card
+from wafer_core.ui.stack_cards import Stacked, card, share_table
 from wafer_core.ui.words import count, duration
 from wafer_core.workspace import JobRow
 
@@ -248,10 +248,26 @@ def _cards(view: View) -> None:
         for stacked in shown:
             with st.container(gap="xsmall"):
                 card(view.hand.lot, stacked)
-    st.caption(
-        f"Each map: the mean over its wafers of what speaks for the pattern on failing dies, each wafer's evidence "
-        f"taken as one whole. {TITLES[view.method]} of the {view.one.model.role}. "
-        f"{evidence.unscored([view.one.model], view.method)}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"Each map: the mean over its wafers of what speaks for the pattern on failing dies, each wafer's evidence "
+            f"taken as one whole. {TITLES[view.method]} of the {view.one.model.role}. "
+            f"{evidence.unscored([view.one.model], view.method)}",
+            width="stretch",
+        )
+        _download(view, {each.name: each.stack for each in shown if each.stack is not None})
+
+
+def _download(view: View, shown: Mapping[str, EvidenceStack]) -> None:
+    st.download_button(
+        "CSV",
+        data=lambda: share_table(shown).to_csv(index=False).encode(),
+        file_name=f"{view.hand.lot.title}-{view.one.model.role}-{view.method}.csv".replace("/", "-"),
+        mime="text/csv",
+        key="save-stacks",
+        icon=":material/download:",
+        on_click="ignore",
+        help="Every die of the maps shown here with its grid, coordinates and each pattern's share of the evidence.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -125,6 +125,21 @@ def in_words(stacked: Stacked) -> str:
         return f"{told}: on no failing die"
     x, y, share, _ = strongest[0]
     return f"{told}; the strongest die is {x}, {y} with {percent(share, 2)}"
+
+
+def share_table(stacks: Mapping[str, EvidenceStack]) -> pd.DataFrame:
+    """Return one row a die: its grid, its file's coordinates, and the share of the evidence for each pattern it holds.
+
+    A share, 0 to 1, is missing where no wafer of the pattern's stack has the die. Grids come one after the other.
+    """
+    tables = []
+    for frame in dict.fromkeys(stack.frame for stack in stacks.values()):
+        here = {name: stack for name, stack in stacks.items() if stack.frame == frame}
+        rows, columns = np.nonzero(np.any([stack.there for stack in here.values()], axis=0))
+        x, y = frame.coordinates(rows, columns)
+        shares = {name: np.where(stack.there, stack.share, np.nan)[rows, columns] for name, stack in here.items()}
+        tables.append(pd.DataFrame({"grid": f"{frame.columns} x {frame.rows}", "x": x, "y": y, **shares}))
+    return pd.concat(tables, ignore_index=True)[["grid", "x", "y", *stacks]]
 
 
 def strongest(stack: EvidenceStack) -> pd.DataFrame:
