@@ -9,10 +9,12 @@ from wafer_core.ui import sidebar, state
 ASSETS = Path(__file__).parent / "assets"
 SIDEBAR_WIDTH = 248
 
-st.set_page_config("WaferDistill", ASSETS / "icon.png", layout="wide", initial_sidebar_state=SIDEBAR_WIDTH)
+page = state.navigation()
+st.set_page_config(
+    f"{page.title} · WaferDistill", ASSETS / "icon.png", layout="wide", initial_sidebar_state=SIDEBAR_WIDTH
+)
 st.logo(ASSETS / "logo.png", icon_image=ASSETS / "icon.png", size="large")
 
-page = state.navigation()
 with st.sidebar:
     sidebar.draw()
 page.run()

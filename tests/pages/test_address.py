@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from wafer_core.lot import Lot
@@ -89,6 +91,26 @@ def test_what_a_preset_turned_is_not_turned_back_by_a_browser_that_lags(visit: V
     app.selectbox(key="address-seed").set_value("3").run()
     assert not app.exception
     assert said(app) == {"size": "tiny", "time": "30", "seed": "3"}
+
+
+@pytest.mark.parametrize("page", ["lot", "wafer", "compare"])
+def test_what_was_chosen_of_a_run_is_kept_while_other_pages_are_looked_at(
+    visit: Visit, lots: list[str], page: str
+) -> None:
+    chosen = {"size": "tiny", "time": "120", "run": "7"}
+    app = visit(page, lot=lots[0], **chosen)
+    links = {element.proto.label: parse_qs(element.proto.query_string) for element in app.get("page_link")}
+    assert {name: value for name, [value] in links["Distill"].items() if name in chosen} == chosen
+
+
+@pytest.mark.parametrize(
+    ("page", "title"), [("lot", "Lot"), ("wafer", "Wafer"), ("compare", "Compare"), ("distill", "Distill")]
+)
+def test_a_tab_says_which_page_it_shows(visit: Visit, monkeypatch: pytest.MonkeyPatch, page: str, title: str) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(st, "set_page_config", lambda title, *given, **options: called.append(title))
+    visit(page)
+    assert called == [f"{title} · WaferDistill"]
 
 
 def test_the_back_button_is_no_hurry(visit: Visit, lots: list[str]) -> None:
