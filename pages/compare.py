@@ -8,10 +8,9 @@ from wafer_core.ui.comparison import compare
 hand = state.in_hand()
 
 st.title("Teacher and students", anchor=False)
-left, right = st.columns([2, 3])
-with left:
+# Beside each other only where the longest names have room.
+with st.grid(2, min_column_width=420):
     ground = compare_views.choose_ground(hand.lot_id)
-with right:
     students = compare_views.choose_students(hand.teacher, hand.student)
 
 compared = compare(ground, hand.teacher, students)

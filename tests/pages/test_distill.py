@@ -82,6 +82,14 @@ def test_the_lot_chosen_on_the_page_is_the_lot_in_hand(visit: Visit, store: Work
     assert address(page, "lot") == lot_id
 
 
+def test_a_long_title_in_the_list_of_lots_is_cut_with_dots_and_keeps_its_wafers(
+    visit: Visit, store: Workspace, small_lot: Lot
+):
+    long = store.add_lot(replace(small_lot, title="Simulated mixed lot, 38 label sets (no real wafers)"))
+    options = visit("distill", lot=long).selectbox(key="distill-lot").options
+    assert "Simulated mixed lot, 38 label… · 6 wafers" in options
+
+
 def test_a_waiting_run_is_found_without_its_address_and_can_be_cancelled(visit: Visit, store: Workspace, lot_id: str):
     run = submit(store, lot_id)
     page = visit("distill", lot=lot_id)

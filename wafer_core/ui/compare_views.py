@@ -281,7 +281,8 @@ def _two_lines(first: str, second: str) -> str:
 
 
 def _unbroken(text: str) -> str:
-    return text.replace(" ", "\u00a0")
+    # A browser breaks lines behind a dash as well.
+    return text.replace(" ", "\u00a0").replace("–", "\u2060–\u2060")
 
 
 def _whole(name: str) -> str:

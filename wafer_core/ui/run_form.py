@@ -12,7 +12,7 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui import allowance, opinions, run_figures, run_settings, sizes, state
 from wafer_core.ui.comparison import measured_on
-from wafer_core.ui.words import count, unmarked
+from wafer_core.ui.words import count, shortened, unmarked
 from wafer_core.workspace import JobRow
 
 BUDGETS = {
@@ -38,6 +38,9 @@ class Preset:
 
 USUAL_SIZE, USUAL_TIME = "small", "60"
 """What a run is of unless the address says otherwise."""
+
+TITLE_LETTERS = 30
+"""Of a lot's title, what its list has room for beside the number of wafers."""
 
 PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
 
@@ -111,7 +114,9 @@ def _lot(hand: state.Hand) -> None:
     st.selectbox(
         "Teach a small model on",
         list(lots),
-        format_func=lambda lot_id: f"{lots[lot_id].title} · {count(lots[lot_id].wafers, 'wafer')}",
+        format_func=lambda lot_id: (
+            f"{shortened(lots[lot_id].title, TITLE_LETTERS)} · {count(lots[lot_id].wafers, 'wafer')}"
+        ),
         key="distill-lot",
         on_change=lambda: state.turn("wafer", lot=st.session_state["distill-lot"]),
         width=360,
