@@ -205,7 +205,7 @@ def test_a_wafer_behind_a_bar_says_what_is_wrong_with_it(visit: Visit, answered:
     frame = next(frame.value for frame in page.dataframe if "wafer" in frame.value.columns)
     assert list(frame["wafer"]) == ["L1/03", "L1/04"]
     assert list(frame["what"]) == ["missed", "missed"]
-    assert list(frame["labelled"]) == ["Scratch", "Center+Scratch"]
+    assert list(frame["labelled"]) == ["Scratch", "Center + Scratch"]
 
 
 def test_the_score_of_the_bars_is_in_the_address(visit: Visit, answered: str):

@@ -11,6 +11,7 @@ from wafer_core.decode import set_titles
 from wafer_core.patterns import PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.comparison import Comparison, Standing
+from wafer_core.ui.opinions import spaced
 from wafer_core.ui.words import count
 
 LISTED = 200
@@ -48,7 +49,7 @@ def _against_labels(comparison: Comparison, one: Standing, column: int) -> None:
         f"{one.name} misses {pattern} on {count(int(missed.sum()), 'wafer')} labelled with it, "
         f"and names it on {count(int(added.sum()), 'wafer')} labelled without."
     )
-    _list(comparison, one, missed | added, np.where(missed, "missed", "named wrongly"), set_titles(labels))
+    _list(comparison, one, missed | added, np.where(missed, "missed", "named wrongly"), spaced(set_titles(labels)))
 
 
 def _against_teacher(comparison: Comparison, one: Standing, column: int) -> None:

@@ -15,7 +15,7 @@ from wafer_core.patterns import title
 from wafer_core.ui import approval, comparison, state
 from wafer_core.ui.before_after import KINDS, Change, Kind, Side, ask_guard, guarded, sides
 from wafer_core.ui.comparison import Ground, Standing
-from wafer_core.ui.opinions import problems, states, watch
+from wafer_core.ui.opinions import problems, spaced, states, watch
 from wafer_core.ui.run_figures import ENOUGH
 from wafer_core.ui.speed import measure
 from wafer_core.ui.words import count, human_bytes, percent, plain, probability, shortened
@@ -305,7 +305,7 @@ def _list(side: Side, change: Change) -> None:
             f"{change.before.name} said": [change.before.said.titles[i] for i in shown],
             f"{side.new.name} says": [side.new.said.titles[i] for i in shown],
             f"{teacher.model.name} says": [teacher.titles[i] for i in shown],
-            **({"labelled": [title(wafers[i].labels) for i in shown]} if side.ground.labelled else {}),
+            **({"labelled": spaced([title(wafers[i].labels) for i in shown])} if side.ground.labelled else {}),
         }
     )
     st.dataframe(
