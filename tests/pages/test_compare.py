@@ -114,7 +114,7 @@ def test_the_bars_as_a_table_have_words_for_heads_and_dashes_for_nothing(visit: 
         *("Wafers that carry it", "Wafers it is named on"),
     ]
     rows = frame.set_index(["Model", "Pattern"])
-    assert rows.loc[("student", "Scratch")].tolist()[-4:] == ["0.000", "0.000 to 0.658", 2, 0]
+    assert rows.loc[("student", "Scratch")].tolist()[-4:] == ["0.000", "0.000–0.658", 2, 0]
     assert rows.loc[("student", "Donut")].tolist() == ["–"] * 6 + [0, 0]
 
 

@@ -111,7 +111,7 @@ def _scores(entry: PatternAccuracy) -> dict[str, str | int]:
     for score, name in SCORES.items():
         rate, head = _score(entry, score), name[0].upper() + name[1:]
         told[head] = f"{rate.value:.3f}" if rate.known else "–"
-        told[f"{head}, 95 %"] = f"{rate.low:.3f} to {rate.high:.3f}" if rate.known else "–"
+        told[f"{head}, 95 %"] = f"{rate.low:.3f}–{rate.high:.3f}" if rate.known else "–"
     return {**told, "Wafers that carry it": entry.support, "Wafers it is named on": entry.called}
 
 
