@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from measurements.inputs import scratch
 from measurements.timing import ROOT, say, timed_command, verdict
 from wafer_core.benchmark import guard_set, measure
-from wafer_core.canonical import canonical
 from wafer_core.compare import Paired, Sets, paired
 from wafer_core.compare.guard import judged
 from wafer_core.decode import decode_with
-from wafer_core.distill import held_out
 from wafer_core.distill_lot.agreement import Agreement
+from wafer_core.held_out import held_out
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile, files_of, resolve
 from wafer_core.patterns import ALLOWED_SETS
@@ -122,7 +121,7 @@ def _measured(lot: str, path: Path, budget: float, teacher: ModelFile, shipped: 
     say(f"{lot}: {budget:g} s")
     taken = timed_command("-m", "wafer_core", "distill", path, "--out", out, "--budget", f"{budget:g}")
     new = files_of(out)[0]
-    wafers = held_out_of(path, teacher.card.size)
+    wafers = held_out_of(path)
     logits = [load_recognizer(model).score(wafers).logits for model in (teacher, shipped, new)]
     answers = [decode_with(model, each).detected for model, each in zip((teacher, shipped, new), logits, strict=True)]
     changed = paired(answers[1], answers[2], answers[0])
@@ -144,11 +143,11 @@ def _measured(lot: str, path: Path, budget: float, teacher: ModelFile, shipped: 
     )
 
 
-def held_out_of(path: Path, size: int) -> list[Wafer]:
+def held_out_of(path: Path) -> list[Wafer]:
     """Return the wafers of a lot that no distillation of it learns from."""
     tested = [wafer for wafer in read_paths([path]) if wafer.scorable]
     wafers = list({wafer.map_hash: wafer for wafer in tested}.values())
-    kept = held_out(canonical(wafers, size))
+    kept = held_out(wafers)
     return [wafers[i] for i in np.flatnonzero(kept)]
 
 

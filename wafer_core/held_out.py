@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wafer_core.lot import Wafer
 
-def held_out(maps: NDArray[np.float32], share: float = 0.2) -> NDArray[np.bool_]:
-    """Return bool (n,): the maps kept from training, chosen by a hash of each map alone.
+
+def held_out(wafers: Sequence[Wafer], share: float = 0.2) -> NDArray[np.bool_]:
+    """Return bool (n,): the wafers kept from training, chosen by a hash of each one's die states alone.
 
     Equal maps fall on the same side. A lot keeps at least one map on each side where it can.
     """
-    marks = np.array([_mark(wafer) for wafer in maps])
+    # Not of canonical maps: those are sums, whose last digits differ from machine to machine.
+    marks = np.array([_mark(wafer.states) for wafer in wafers])
     kept: NDArray[np.bool_] = marks < share
-    if len(maps) > 1 and kept.all():
+    if len(marks) > 1 and kept.all():
         kept = marks < marks.max()
-    if len(maps) > 1 and not kept.any():
+    if len(marks) > 1 and not kept.any():
         kept = marks == marks.min()
-    return kept if not kept.all() else np.zeros(len(maps), dtype=bool)
+    return kept if not kept.all() else np.zeros(len(marks), dtype=bool)
 
 
-def _mark(wafer: NDArray[np.float32]) -> float:
-    digest = hashlib.sha256(np.ascontiguousarray(wafer).tobytes()).digest()
+def _mark(states: NDArray[np.uint8]) -> float:
+    digest = hashlib.sha256(repr(states.shape).encode() + np.ascontiguousarray(states).tobytes()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

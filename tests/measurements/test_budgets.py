@@ -38,7 +38,7 @@ def test_a_new_product_fails_more_where_its_tester_is_dirty():
 def test_equal_wafers_are_held_out_once(tmp_path):
     maps = np.stack(new_product(30, seed=5))
     np.savez(tmp_path / "lot.npz", maps=np.concatenate([maps, maps]))
-    found = held_out_of(tmp_path / "lot.npz", size=16)
+    found = held_out_of(tmp_path / "lot.npz")
     assert 0 < len(found) < 30
     assert len({wafer.map_hash for wafer in found}) == len(found)
 

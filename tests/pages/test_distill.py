@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -257,19 +256,14 @@ def test_a_run_goes_on_from_a_student_of_its_size_that_was_made_here(visit: Visi
 def test_as_many_wafers_are_held_out_as_is_said(visit: Visit, store: Workspace, lot_of, disc_states):
     """A hash decides, so that it is rarely a fifth."""
     lot = lot_of([disc_states(12, 12, 0.3, seed=i) for i in range(40)])
-    lot_id, size = store.add_lot(lot), store.model("teacher").card.size
-    kept = int(held_out(canonical(lot.wafers, size)).sum())
+    lot_id = store.add_lot(lot)
+    kept = int(held_out(lot.wafers).sum())
     assert kept != 8
     assert f"40 wafers, {kept} of them held out to check the student on." in texts(visit("distill", lot=lot_id))
     without = [wafer for i, wafer in enumerate(lot) if i not in (3, 5)]
-    kept = int(held_out(canonical(without, size)).sum())
+    kept = int(held_out(without).sum())
     said = texts(visit("distill", lot=lot_id, without=f"{lot_id[:6]}-3.5"))
     assert f"38 wafers, {kept} of them held out to check the student on; 2 left out." in said
-
-
-def test_of_many_wafers_about_a_fifth_is_said_to_be_held_out():
-    assert "about a fifth of them held out" in allowance._wafers(allowance.COUNTED + 1, 0, None)
-    assert held_out(np.random.default_rng(0).random((2000, 2, 4, 4), np.float32)).mean() == pytest.approx(0.2, abs=0.03)
 
 
 def test_other_lots_and_wafers_left_out_reach_the_run(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot):

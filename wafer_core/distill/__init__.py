@@ -4,7 +4,6 @@ from wafer_core.distill.lesson import Draw, Recipe, rehearsal
 from wafer_core.distill.loop import Look, Progress, distil
 from wafer_core.distill.settings import Settings
 from wafer_core.distill.sources import LotAndReplay
-from wafer_core.held_out import held_out
 
 __all__ = [
     "Draw",
@@ -14,6 +13,5 @@ __all__ = [
     "Recipe",
     "Settings",
     "distil",
-    "held_out",
     "rehearsal",
 ]

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical
-from wafer_core.distill import Settings, held_out
+from wafer_core.distill import Settings
 from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
 from wafer_core.errors import UnusableLot
+from wafer_core.held_out import held_out
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.asking import network_logits
 from wafer_core.models.networks import Network
@@ -106,14 +107,14 @@ def gather(
         raise UnusableLot("There is nothing to distil from: every wafer with a tested die was left out.")
     maps = canonical(own, size)
     pool = yield from pooled(settings, size, beside, own, maps, called)
-    names, seen = [own[i].name for i in np.flatnonzero(taken)], maps[taken]
-    kept = held_out(seen)
+    used, seen = [own[i] for i in np.flatnonzero(taken)], maps[taken]
+    kept = held_out(used)
     learned = seen[~kept]
     watched = np.flatnonzero(kept)[: int(np.clip(_WATCHED_A_SECOND * settings.budget, _FEWEST_WATCHED, _MOST_WATCHED))]
     watched_logits = yield from _asked(teacher, seen[watched])
     calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
-    named = tuple(names[i] for i in watched)
-    origins = _origins(lots, {own[i].map_hash for i in np.flatnonzero(taken)})
+    named = tuple(used[i].name for i in watched)
+    origins = _origins(lots, {wafer.map_hash for wafer in used})
     return Maps(learned, seen[watched], named, int(kept.sum()), origins, pool, watched_logits, calibration_logits)
 
 

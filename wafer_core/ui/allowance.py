@@ -10,7 +10,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core import jobs
-from wafer_core.canonical import canonical
 from wafer_core.held_out import held_out
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
@@ -25,9 +24,6 @@ FEW = 100
 
 LEARNABLE = 10
 """Wafers with a pattern from which on it is learned from the lot itself, and checked on some of them."""
-
-COUNTED = 2000
-"""Wafers up to which those that are held out are counted; of more, a fifth is as near as anybody needs."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], li
     left = run_settings.left_out(hand)
     used = _used(hand.lot, left)
     begins, pool, wafers = run_settings.start(size), run_settings.pool(), int(used.sum())
-    kept = _kept(hand.lot_id, left, hand.teacher.card.size, hand.lot, used) if wafers <= COUNTED else None
+    kept = int(held_out([hand.lot.wafers[i] for i in np.flatnonzero(used)]).sum())
     there, learned = [_enough(wafers, begins, pool), _wafers(wafers, len(left), kept)], []
     if said.complete:
         seen = _seen(said, used)
@@ -102,19 +98,11 @@ def _enough(wafers: int, begins: ModelFile | None, pool: str) -> str:
     return f"**Enough with help**: so few wafers teach little by themselves; {' and '.join(helpers)} {carry} the rest."
 
 
-def _wafers(wafers: int, left: int, kept: int | None) -> str:
+def _wafers(wafers: int, left: int, kept: int) -> str:
     without = f"; {left:,} left out" if left else ""
-    if kept is None:
-        return f"{count(wafers, 'wafer')}, about a fifth of them held out to check the student on{without}."
     if not kept:
         return f"{count(wafers, 'wafer')} to learn from{without}. None can be held out to check the student on."
     return f"{count(wafers, 'wafer')}, {kept:,} of them held out to check the student on{without}."
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _kept(lot_id: str, left: tuple[str, ...], size: int, _lot: Lot, _used: NDArray[np.bool_]) -> int:
-    """Return how many of the used wafers a run holds out, which a hash of each map decides."""
-    return int(held_out(canonical([_lot.wafers[i] for i in np.flatnonzero(_used)], size)).sum())
 
 
 def _teacher(seen: Seen) -> str:
