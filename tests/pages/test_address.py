@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
 import streamlit as st
@@ -91,16 +90,6 @@ def test_what_a_preset_turned_is_not_turned_back_by_a_browser_that_lags(visit: V
     app.selectbox(key="address-seed").set_value("3").run()
     assert not app.exception
     assert said(app) == {"size": "tiny", "time": "30", "seed": "3"}
-
-
-@pytest.mark.parametrize("page", ["lot", "wafer", "compare"])
-def test_what_was_chosen_of_a_run_is_kept_while_other_pages_are_looked_at(
-    visit: Visit, lots: list[str], page: str
-) -> None:
-    chosen = {"size": "tiny", "time": "120", "run": "7"}
-    app = visit(page, lot=lots[0], **chosen)
-    links = {element.proto.label: parse_qs(element.proto.query_string) for element in app.get("page_link")}
-    assert {name: value for name, [value] in links["Distill"].items() if name in chosen} == chosen
 
 
 @pytest.mark.parametrize(

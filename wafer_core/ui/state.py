@@ -34,7 +34,7 @@ PAGES: dict[Page, tuple[str, str, str]] = {
 }
 """Every page: its script, its title and its icon."""
 
-CARRIED = ("lot", "wafer", "teacher", "student", "method", "strength", "size", "time", "run")
+CARRIED = ("lot", "wafer", "teacher", "student", "method", "strength")
 """The parameters that go along from page to page."""
 
 FILTERS = ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgrid")
