@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from measurements.timing import say, table
-from wafer_core.compare.intervals import drawn_totals, ratio, spread
 from wafer_core.decode import decode_with
 from wafer_core.explain import DEFAULT, attribute
 from wafer_core.lot import NO_DIE
@@ -28,6 +27,9 @@ from wafer_core.recognise import Recognizer, load_recognizer
 from wafer_core.training.data import Part, resized_maps
 from wafer_core.trust.regions import Constructed, real_overlays, single_patterns
 from wafer_core.trust.scores import pointing
+from wafer_core.trust.tally import reached
+from wafer_core.trust.trial import Item
+from wafer_core.trust.trial import Part as Share
 
 DEFAULT_ROW = 2
 """Where in what is seen the default method's credit lies."""
@@ -45,12 +47,14 @@ class Asked(NamedTuple):
         regions: bool (n, rows, columns) the pattern's own dies.
         evenly: (n,) what picking one of the dies that its wafer brought reaches.
         wafers: (n,) which overlay each is of.
+        patterns: (n,) the columns of `PATTERNS`.
     """
 
     seen: NDArray[np.float32]
     regions: NDArray[np.bool_]
     evenly: NDArray[np.float64]
     wafers: NDArray[np.int64]
+    patterns: NDArray[np.int64]
 
 
 def main() -> None:
@@ -77,7 +81,7 @@ def main() -> None:
         "picking evenly among the dies its wafer brought": asked.evenly,
         "the observer": _pointed(seen_by(observer, asked.seen), asked),
     }
-    table([(name, _with_interval(hits, asked.wafers)) for name, hits in rows.items()], head=("who points", "rightly"))
+    table([(name, _with_interval(hits, asked)) for name, hits in rows.items()], head=("who points", "rightly"))
 
 
 def _overlays(data: Path, part: Part, count: int, seed: int) -> list[Constructed]:
@@ -88,7 +92,7 @@ def _overlays(data: Path, part: Part, count: int, seed: int) -> list[Constructed
 def asked_about(recognizer: Recognizer, overlays: Sequence[Constructed]) -> Asked:
     """Explain a model wherever it calls what counts, and keep what an observer may see beside the truth."""
     called = decode_with(recognizer.model, recognizer.score([made.wafer for made in overlays]).logits).detected
-    seen, regions, evenly, wafers = [], [], [], []
+    seen, regions, evenly, wafers, patterns = [], [], [], [], []
     for number, made in enumerate(overlays):
         named = np.flatnonzero(called[number]).tolist()
         if not set(named) & set(made.patterns):
@@ -100,7 +104,9 @@ def asked_about(recognizer: Recognizer, overlays: Sequence[Constructed]) -> Aske
                 regions.append(made.regions[k])
                 evenly.append(made.regions[k][made.brought[k]].mean())
                 wafers.append(number)
-    return Asked(np.array(seen, dtype=np.float32), np.array(regions), np.array(evenly), np.array(wafers))
+                patterns.append(k)
+    truth = (np.array(each) for each in (regions, evenly, wafers, patterns))
+    return Asked(np.array(seen, dtype=np.float32), *truth)
 
 
 def _own_and_others(said: Sequence[NDArray[np.float32]], i: int) -> list[NDArray[np.float32]]:
@@ -191,14 +197,11 @@ def _pointed(credit: NDArray[np.float32], asked: Asked) -> NDArray[np.float64]:
     return np.array([pointing(dies[fails], own[fails]) for dies, own, fails in rows])
 
 
-def _with_interval(hits: NDArray[np.float64], wafers: NDArray[np.int64]) -> str:
-    """Return the share of hits with a 95 % interval from drawing wafers, each with all its patterns, again."""
-    units, place = np.unique(wafers, return_inverse=True)
-    sums = np.zeros((len(units), 2))
-    np.add.at(sums, place, np.stack([hits, np.ones_like(hits)], axis=1))
-    totals, drawn = sums.sum(axis=0), drawn_totals(sums, seed=0)
-    rate = spread(ratio(totals[0], totals[1]), ratio(drawn[:, 0], drawn[:, 1]), len(units), len(units))
-    return f"{rate.value:.3f} [{rate.low:.3f} to {rate.high:.3f}; n {len(hits)}]"
+def _with_interval(hits: NDArray[np.float64], asked: Asked) -> str:
+    """Return the share of hits with the 95 % interval that explanations are reported with."""
+    rows = zip(asked.wafers.tolist(), asked.patterns.tolist(), hits.tolist(), strict=True)
+    pooled = reached([Item(wafer, k, {"pointing": Share(hit, 1.0, 0.0)}) for wafer, k, hit in rows], pairs=False)[0]
+    return f"{pooled.value:.3f} [{pooled.low:.3f} to {pooled.high:.3f}; n {len(hits)}]"
 
 
 if __name__ == "__main__":

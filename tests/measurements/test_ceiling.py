@@ -22,7 +22,7 @@ def scattered(count: int, seed: int) -> Asked:
     seen = random.random((count, 6, 8, 8), dtype=np.float32)
     seen[:, 0] = seen[:, 0] < 0.3
     own = (seen[:, 0] > 0) & (seen[:, 5] > 0.5)
-    return Asked(seen, own, np.ones(count), np.arange(count))
+    return Asked(seen, own, np.ones(count), np.arange(count), np.zeros(count, dtype=np.int64))
 
 
 def test_an_observer_learns_what_tells_a_pattern_s_own_dies():
@@ -37,10 +37,10 @@ def test_it_sees_what_the_default_method_says(recognizer, disc_states):
     overlays = real_overlays(sources, 12, seed=2)
     asked = asked_about(recognizer, overlays)
     assert len(asked.seen)
-    for seen, region, evenly, number in zip(*asked, strict=True):
+    for seen, region, evenly, number, pattern in zip(*asked, strict=True):
         made = overlays[number]
-        (pattern,) = [k for k in made.patterns if (made.regions[k] == region).all()]
-        credit = attribute(recognizer, made.wafer, DEFAULT, [pattern])[0]
+        assert [k for k in made.patterns if (made.regions[k] == region).all()] == [pattern]
+        credit = attribute(recognizer, made.wafer, DEFAULT, [int(pattern)])[0]
         assert (seen[0] > 0).tolist() == made.failing.tolist()
         assert evenly == region[made.brought[pattern]].mean() < 1
         if credit.max() > 0:

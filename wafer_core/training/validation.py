@@ -104,9 +104,7 @@ def choose_thresholds(sets: list[tuple[NDArray[np.float32], NDArray[np.bool_]]])
 def figures(
     examples: Examples, logits: NDArray[np.float32], thresholds: tuple[float, ...], decoder: str | None = None
 ) -> dict[str, float]:
-    """Return exact match, macro F1, F1 per pattern and false alarms, as far as the set has wafers for them.
-
-    False alarms are counted over normal wafers, of which there have to be `FEWEST_NORMAL`.
+    """Return what answers reach once they are decoded, see `figures_of`.
 
     Args:
         examples: the labelled set.
@@ -114,7 +112,18 @@ def figures(
         thresholds: eight probabilities.
         decoder: a key of `ALLOWED_SETS`; the set's own unless given.
     """
-    detected = decode(logits, thresholds, decoder or examples.decoder).detected
+    return figures_of(examples, decode(logits, thresholds, decoder or examples.decoder).detected)
+
+
+def figures_of(examples: Examples, detected: NDArray[np.bool_]) -> dict[str, float]:
+    """Return exact match, macro F1, F1 per pattern and false alarms, as far as the set has wafers for them.
+
+    False alarms are counted over normal wafers, of which there have to be `FEWEST_NORMAL`.
+
+    Args:
+        examples: the labelled set.
+        detected: bool (n, 8), the patterns named on its wafers.
+    """
     labels = examples.labels
     normal = ~labels.any(axis=1)
     support = labels.sum(axis=0)
