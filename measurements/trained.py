@@ -23,7 +23,7 @@ from wafer_core.training.trainer import Recipe, train
 from wafer_core.training.validation import Examples, choose_thresholds, examples
 
 SIZE = 52
-"""Rows and columns of the canonical map, the shipped teacher's."""
+"""Rows and columns of the canonical map unless another is asked for, the shipped teacher's."""
 
 Real = tuple[RealMaps, RealMaps]
 """Wafers of one grid, which overlays are made of, and wafers at their own."""
@@ -36,10 +36,17 @@ def taught_on(data: Path) -> Real:
     return resized_maps(data, "train"), native_maps(data, "train")
 
 
-def trained(recipe: Recipe, real: Real, checkpoint: Path) -> Network:
-    """Train a network on labelled wafers, or take up where its checkpoint ends."""
+def trained(recipe: Recipe, real: Real, checkpoint: Path, size: int = SIZE) -> Network:
+    """Train a network on labelled wafers, or take up where its checkpoint ends.
+
+    Args:
+        recipe: how to train.
+        real: the wafers.
+        checkpoint: the file of its state.
+        size: rows and columns of the canonical map.
+    """
     device = pick_device()
-    pool = Pool(stream(Mixture(*real, SIZE, recipe.seed), 1), 24_000, device)
+    pool = Pool(stream(Mixture(*real, size, recipe.seed), 1), 24_000, device)
 
     def report(step: int, loss: float, seconds: float) -> None:
         if step % 250 == 0:
@@ -48,10 +55,10 @@ def trained(recipe: Recipe, real: Real, checkpoint: Path) -> Network:
     return train(recipe, pool, device, report=report, checkpoint=checkpoint)
 
 
-def validation_sets(data: Path) -> dict[str, Examples]:
-    """Return the labelled sets of the validation part by name."""
+def validation_sets(data: Path, size: int = SIZE) -> dict[str, Examples]:
+    """Return the labelled sets of the validation part by name, as canonical maps of that size."""
     say("Building the sets")
-    return {one.name: one for one in examples(data, "validation", SIZE)}
+    return {one.name: one for one in examples(data, "validation", size)}
 
 
 def reached(network: Network, sets: Mapping[str, Examples]) -> Figures:

@@ -37,6 +37,9 @@ from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
 
+SIX = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
+"""What a model names on the six wafers of `small_lot`."""
+
 
 @pytest.fixture(autouse=True)
 def no_benchmark(nobody_works: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,15 +181,14 @@ def test_the_rarer_settings_stand_in_the_address_and_reach_the_run(visit: Visit,
     assert set(settings) <= {field.name for field in fields(Settings)} | {"pool_lots"}
 
 
-def test_the_page_asks_the_teacher_and_says_what_the_lot_allows(
+def test_the_page_asks_both_models_and_says_what_the_lot_allows(
     visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer
 ):
     said = texts(visit("distill", lot=lot_id))
     assert "6 wafers, 1 of them held out" in said
     assert "The teacher still reads the lot" in said
-    assert [job.payload["model"] for job in store.jobs("score")] == ["teacher"]
-    sets = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
-    answer(small_lot, store.model("teacher"), sets, unlike=[2])
+    assert {job.payload["model"] for job in store.jobs("score")} == {"teacher", "student"}
+    answer(small_lot, store.model("teacher"), SIX, unlike=[2])
     said = texts(visit("distill", lot=lot_id))
     assert "Unlike anything the teacher was taught on: 1 of 6; its answers there are guesses" in said
     assert "The teacher sees Center on 2, Scratch on 1, no pattern on 3; it is unsure of 0 of 6." in said
@@ -206,6 +208,35 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
     assert "No wafer is unlike what the teacher was taught on." in said
     assert "The teacher sees Center on 1, no pattern on 3" in said
     assert "nothing keeps it from forgetting them" in said
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (["Center", "Donut", "Scratch", "Normal", "Loc", "Normal"], "names what the teacher does on 4 of 6 already"),
+        (SIX, "Nothing that its answers would show: student names what the teacher does on all 6 already"),
+        (None, None),
+    ],
+)
+def test_what_the_student_it_starts_from_says_like_the_teacher_already_is_not_to_be_gained(
+    visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer, begins: list[str] | None, said: str | None
+):
+    answer(small_lot, store.model("teacher"), SIX)
+    if begins is not None:
+        answer(small_lot, store.model("student"), begins)
+    page = visit("distill", lot=lot_id)
+    if said is None:
+        assert "names what the teacher does" not in texts(page)
+        assert "student" in [job.payload["model"] for job in store.jobs("score")]
+    else:
+        assert said in texts(page)
+        assert store.jobs("score") == []
+
+
+def test_random_weights_have_everything_to_gain(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer):
+    answer(small_lot, store.model("teacher"), SIX)
+    answer(small_lot, store.model("student"), SIX)
+    assert "names what the teacher does" not in texts(visit("distill", lot=lot_id, start="random"))
 
 
 @pytest.mark.parametrize(

@@ -44,20 +44,29 @@ class Seen:
 
 
 def draw(hand: state.Hand, size: str) -> None:
-    """Draw the sentences, asking the teacher for what it has not said of the lot yet."""
+    """Draw the sentences, asking teacher and starting student for what they have not said of the lot yet."""
+    begins = run_settings.start(size)
     said = opinions.opinion(hand.teacher, hand.lot)
-    there, learned = sentences(hand, said, size)
+    begun = opinions.opinion(begins, hand.lot) if begins else None
+    there, learned = sentences(hand, said, begun, size)
     for column, title, lines in zip(
         st.columns(2), ("What the lot allows", "What a student learns of it"), (there, learned), strict=True
     ):
         column.markdown(f"**{title}**")
         column.caption("\n".join(f"- {line}" for line in lines))
-    if not said.complete:
-        _await(hand, said)
+    if waiting := [one for one in (said, begun) if one and not one.complete]:
+        _await(hand, waiting)
 
 
-def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], list[str]]:
-    """Return what there is to say of the lot, and of what a student of that size can and cannot learn of it."""
+def sentences(hand: state.Hand, said: Opinion, begun: Opinion | None, size: str) -> tuple[list[str], list[str]]:
+    """Return what there is to say of the lot, and of what a student of that size can and cannot learn of it.
+
+    Args:
+        hand: the lot in hand.
+        said: what the teacher says of it, as far as it has.
+        begun: what the student says that a run starts from; None for random weights.
+        size: the student's size.
+    """
     left = run_settings.left_out(hand)
     used = _used(hand.lot, left)
     begins, pool, wafers = run_settings.start(size), run_settings.pool(), int(used.sum())
@@ -67,6 +76,8 @@ def sentences(hand: state.Hand, said: Opinion, size: str) -> tuple[list[str], li
         seen = _seen(said, used)
         there.append(_teacher(seen))
         there += [] if seen.unlike is None else [_unlike(seen.unlike, seen.wafers)]
+        if begun and begun.complete and wafers:
+            learned.append(_headroom(begun.model.name, _alike(said, begun, used), wafers))
         learned += _patterns(seen, pool)
     else:
         there.append("The teacher still reads the lot; what it sees in it is told here then.")
@@ -118,6 +129,16 @@ def _unlike(unlike: int, wafers: int) -> str:
     return f"Unlike anything the teacher was taught on: {share(unlike, wafers)}; {guesses}."
 
 
+def _headroom(name: str, alike: int, wafers: int) -> str:
+    """Say on how many wafers the student as it comes answers like the teacher already, and what is left to gain."""
+    if alike == wafers:
+        return f"Nothing that its answers would show: {name} names what the teacher does on all {wafers:,} already."
+    return (
+        f"At most what is missing: {name}, from which it starts, names what the teacher does on "
+        f"{share(alike, wafers)} already."
+    )
+
+
 def _patterns(seen: Seen, pool: str) -> list[str]:
     """Say what a student learns of the lot itself, what it sees too little of, and what is not there at all."""
     there = {name: number for name, number in seen.counts.items() if name != NORMAL}
@@ -156,14 +177,19 @@ def _seen(said: Opinion, used: NDArray[np.bool_]) -> Seen:
     return Seen({name: number for name, number in counts.items() if number}, unsure, int(used.sum()), unlike)
 
 
-def _await(hand: state.Hand, said: Opinion) -> None:
-    """Ask the teacher for the rest of the lot, and redraw the page once it has come."""
+def _alike(said: Opinion, begun: Opinion, used: NDArray[np.bool_]) -> int:
+    apart = (said.verdicts.detected != begun.verdicts.detected).any(axis=1)
+    return int((used & ~apart).sum())
+
+
+def _await(hand: state.Hand, missing: Sequence[Opinion]) -> None:
+    """Ask models for the rest of the lot, and redraw the page as soon as one of them has read it all."""
     store, maps = state.workspace(), [wafer.map_hash for wafer in hand.lot]
-    asked = store.job(jobs.submit_score(store, hand.lot_id, hand.teacher))
+    ids = [jobs.submit_score(store, hand.lot_id, one.model) for one in missing]
     jobs.ensure_worker(store)
-    waiting = [asked] if asked else []
-    opinions.problems(waiting)
+    asked = [job for job in map(store.job, ids) if job is not None]
+    opinions.problems(asked)
     opinions.watch(
-        lambda: (bool(store.scored(hand.teacher.sha256, maps).all()), opinions.states(waiting)),
-        drawn=(said.complete, [job.state for job in waiting]),
+        lambda: ([bool(store.scored(one.model.sha256, maps).all()) for one in missing], opinions.states(asked)),
+        drawn=([one.complete for one in missing], [job.state for job in asked]),
     )
