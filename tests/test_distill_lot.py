@@ -297,6 +297,48 @@ def test_no_wafer_of_the_lot_is_in_a_pool_held_out_or_left_out(lot_of, disc_stat
 
 
 @pytest.mark.usefixtures("few_replayed")
+def test_a_pool_tells_shipped_maps_from_those_of_other_lots(small_lot, lot_of, disc_states, teacher):
+    other = lot_of([disc_states(16, 16, 0.05 * i, i) for i in range(12)], lot="L2", title="other")
+    found = gathered([small_lot], teacher, settings(pool="both"), [other])
+    own = rows(canonical(other.wafers, 16))
+    assert rows(found.pool.maps[~found.pool.shipped]) == own
+    assert found.pool.shipped.sum() == 8
+    assert not rows(found.pool.maps[found.pool.shipped]) & own
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+@pytest.mark.parametrize(
+    ("start", "kind", "remembered"),
+    [
+        ("taught by this teacher", "shipped", 8),
+        ("taught by this teacher", "both", 8),
+        ("taught by this teacher", "lots", 0),
+        ("taught by this teacher", "none", 0),
+        ("taught by another", "shipped", 0),
+        (None, "shipped", 0),
+    ],
+)
+def test_what_this_teacher_taught_before_is_remembered_where_shipped_maps_show_it(
+    ready, small_lot, lot_of, disc_states, teacher, tmp_path, monkeypatch, start, kind, remembered
+):
+    folder = shutil.copytree(ready[0], tmp_path / "start") if start else None
+    if start == "taught by another":
+        card = json.loads((folder / "card.json").read_text())
+        card["made_from"]["teacher_sha256"] = "0" * 64
+        (folder / "card.json").write_text(json.dumps(card))
+    recalled, distil = [], run.distil
+
+    def watched(*given, recall, **options):
+        recalled.append(0 if recall is None else len(recall.maps))
+        return distil(*given, recall=recall, **options)
+
+    monkeypatch.setattr(run, "distil", watched)
+    beside = [lot_of([disc_states(16, 16, 0.3, 9)], lot="L2", title="other")] if kind in ("lots", "both") else []
+    distilled(small_lot, teacher, tmp_path / "out", settings(start=folder, pool=kind, steps=1), beside=beside)
+    assert recalled == [remembered]
+
+
+@pytest.mark.usefixtures("few_replayed")
 def test_of_many_wafers_of_other_lots_some_are_drawn(small_lot, lot_of, disc_states, teacher, monkeypatch):
     monkeypatch.setattr(pool, "MOST_OF_LOTS", 3)
     other = lot_of([disc_states(16, 16, 0.1 * i, 50 + i) for i in range(6)], lot="L2")
@@ -385,6 +427,7 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     assert Card.read(out).made_from["start_sha256"] == files_of(ready[0])[0].sha256
     record = json.loads((out / "run.json").read_text())
     assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
+    assert record["remembered"] == 8
     before, after = record["agreement"]["before"], record["agreement"]["after"]
     assert before["wafers"] == after["wafers"] == record["held_out"]
     assert 0 < after["logit_difference"] != before["logit_difference"]

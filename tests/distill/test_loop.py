@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from wafer_core.distill import LotAndReplay, Progress, Recipe, distil, loop, rehearsal
+from wafer_core.distill import LotAndReplay, Progress, Recipe, Replay, distil, loop, rehearsal
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import build
 
@@ -254,6 +254,25 @@ def test_an_anchored_student_is_looked_at_as_it_leaves(maps):
     with torch.no_grad():
         left = student(maps[40:])
     assert np.allclose(told[-1].look.first, left[: loop.SHOWN], atol=0.006)
+
+
+def test_what_is_recalled_is_answered_as_before(maps):
+    """Rising slopes are learned from the teacher; falling ones too, or as the student answered them when it came."""
+    slopes = (maps[:, 1, :, 8:].mean(dim=(1, 2)) - maps[:, 1, :, :8].mean(dim=(1, 2))).argsort()
+    falling, rising = maps[slopes[:20]], maps[slopes[-20:]]
+    recipe, came = Recipe(steps=60, batch=16, rate=5e-3, settled=True, overlays=0.0, noise=0.0), network(1)
+    teacher, moved = network(0, spread=20.0), {}
+    for name, draw, recall in (
+        ("taught", LotAndReplay(rising, falling), None),
+        ("recalled", LotAndReplay(rising, maps[:0]), Replay(falling)),
+    ):
+        student = network(1)
+        for _ in distil(teacher, student, draw, recipe, maps[40:], HALF, recall=recall):
+            pass
+        with torch.no_grad():
+            moved[name] = [float((student(part) - came(part)).abs().mean()) for part in (rising, falling)]
+    assert moved["recalled"][0] > 0.5 * moved["taught"][0]
+    assert moved["recalled"][1] < 0.6 * moved["taught"][1]
 
 
 def test_a_long_run_keeps_a_thousand_points():

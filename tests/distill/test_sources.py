@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wafer_core.distill import LotAndReplay
+from wafer_core.distill import LotAndReplay, Replay
 
 
 def random(seed=0):
@@ -40,7 +40,13 @@ def test_views_are_turns_of_what_was_given():
     assert {view.contiguous().numpy().tobytes() for view in views} == turns
 
 
-def test_the_same_seed_draws_the_same():
-    source = LotAndReplay(torch.rand(5, 2, 4, 4), torch.rand(6, 2, 4, 4))
+def test_a_replay_draws_each_of_its_maps():
+    assert set(drawn(Replay(numbered(100, 5)), 60).tolist()) == {100.0, 101.0, 102.0, 103.0, 104.0}
+
+
+@pytest.mark.parametrize(
+    "source", [LotAndReplay(torch.rand(5, 2, 4, 4), torch.rand(6, 2, 4, 4)), Replay(torch.rand(5, 2, 4, 4))]
+)
+def test_the_same_seed_draws_the_same(source):
     assert torch.equal(source(16, random(2)), source(16, random(2)))
     assert not torch.equal(source(16, random(2)), source(16, random(3)))

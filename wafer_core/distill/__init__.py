@@ -3,7 +3,7 @@
 from wafer_core.distill.lesson import Draw, Recipe, rehearsal
 from wafer_core.distill.loop import Look, Progress, distil
 from wafer_core.distill.settings import Settings
-from wafer_core.distill.sources import LotAndReplay
+from wafer_core.distill.sources import LotAndReplay, Replay
 
 __all__ = [
     "Draw",
@@ -11,6 +11,7 @@ __all__ = [
     "LotAndReplay",
     "Progress",
     "Recipe",
+    "Replay",
     "Settings",
     "distil",
     "rehearsal",

@@ -70,10 +70,14 @@ class Lesson:
         student: the network that learns, in place.
         draw: where views come from.
         recipe: how to train.
+        recall: where half of the views come from that the student is to answer as it did when it came, so
+            that it forgets nothing (Li and Hoiem 2016, arXiv 1606.09282); None for a student that knows nothing.
     """
 
-    def __init__(self, teacher: Network, student: Network, draw: Draw, recipe: Recipe) -> None:
-        self.teacher, self.student, self.draw, self.recipe = teacher, student, draw, recipe
+    def __init__(
+        self, teacher: Network, student: Network, draw: Draw, recipe: Recipe, recall: Draw | None = None
+    ) -> None:
+        self.teacher, self.student, self.draw, self.recipe, self.recall = teacher, student, draw, recipe, recall
         self.step = 0
         self.device = next(student.parameters()).device
         self.random = torch.Generator().manual_seed(recipe.seed)
@@ -115,12 +119,23 @@ class Lesson:
 
     @torch.no_grad()
     def _new_views(self, count: int) -> tuple[Tensor, Tensor]:
-        recipe = self.recipe
-        drawn = self.draw(count, self.random).to(self.device)
+        recipe, recalled = self.recipe, count // 2 if self.recall else 0
+        drawn = self.draw(count - recalled, self.random)
+        if self.recall and recalled:
+            drawn = torch.cat([drawn, self.recall(recalled, self.random)])
+        drawn = drawn.to(self.device)
         maps = noisier(overlaid(drawn, self.random, recipe.overlays), self.random, recipe.noise)
-        maps = maps.contiguous(memory_format=torch.channels_last)
         with lower_precision(self.device):
-            return maps, self.teacher.evidence(maps)
+            return maps, self._answers(maps, recalled)
+
+    def _answers(self, maps: Tensor, recalled: int) -> Tensor:
+        """Return the evidence to learn on maps: the teacher's, on the last `recalled` the student's as it came."""
+        asked = maps[: len(maps) - recalled].contiguous(memory_format=torch.channels_last)
+        evidence = self.teacher.evidence(asked)
+        if not recalled:
+            return evidence
+        known = maps[-recalled:].contiguous(memory_format=self._layout)
+        return torch.cat([evidence, self._came.evidence(known)])
 
     def taught(self) -> Network:
         """Return the student as it would leave now: its averaged weights, anchored to those it came with."""
@@ -153,9 +168,11 @@ class Lesson:
             self._optimiser.state[parameter] = {name: _laid_out_as(parameter, each) for name, each in state.items()}
 
 
-def rehearsal(teacher: Network, student: Network, draw: Draw, recipe: Recipe) -> Iterator[float]:
-    """Give the seconds of one step after another, endlessly; they leave no trace in the student."""
-    lesson = Lesson(teacher, copy.deepcopy(student), draw, recipe)
+def rehearsal(
+    teacher: Network, student: Network, draw: Draw, recipe: Recipe, recall: Draw | None = None
+) -> Iterator[float]:
+    """Give the seconds of one step of a `Lesson` after another, endlessly; they leave no trace in the student."""
+    lesson = Lesson(teacher, copy.deepcopy(student), draw, recipe, recall)
     while True:
         began = monotonic()
         lesson.step = 0

@@ -92,6 +92,7 @@ def distil(
     held_out: Tensor,
     cuts: Tensor,
     *,
+    recall: Draw | None = None,
     answers: Tensor | None = None,
     checkpoint: Path | None = None,
     asked: str = "",
@@ -107,6 +108,7 @@ def distil(
         recipe: how to train.
         held_out: canonical maps (n, 2, S, S) that `draw` never gives, for the agreement shown.
         cuts: the teacher's thresholds as logits (8,), for the same.
+        recall: where half of the views come from that the student keeps its own answers to, see `Lesson`.
         answers: bool (n, 8), what the teacher says of `held_out`; it is asked unless they are given.
         checkpoint: a file that the run's state is saved to now and then, at its end, and when it is left
             in the middle. A run that finds it first tells the kept points of what was done, then goes on.
@@ -117,7 +119,7 @@ def distil(
         UsageError: the checkpoint is one of another recipe, or of a run asked for otherwise.
     """
     same = {"recipe": repr(recipe), "asked": asked}
-    lesson = Lesson(teacher, student, draw, recipe)
+    lesson = Lesson(teacher, student, draw, recipe, recall)
     cuts = cuts.to(lesson.device)
     answers = _logits(teacher, held_out, lesson.device) > cuts if answers is None else answers.to(lesson.device)
     earlier = [] if checkpoint is None else _resume(lesson, checkpoint, same)

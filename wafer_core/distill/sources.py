@@ -8,6 +8,17 @@ from torch import Tensor
 from wafer_core.synthesis.batches import turned
 
 
+class Replay:
+    """Draws from maps float32 (n, 2, S, S), n at least 1, in random flips and rotations."""
+
+    def __init__(self, maps: Tensor) -> None:
+        self.maps = maps
+
+    def __call__(self, count: int, random: torch.Generator) -> Tensor:
+        """Return maps (count, 2, S, S)."""
+        return turned(_rows(self.maps, count, random), random)
+
+
 class LotAndReplay:
     """Draws half of each batch from a lot and half from a replay pool, so that nothing is forgotten.
 

@@ -41,9 +41,16 @@ Called = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Canonical maps to replay, float32 (n, 2, S, S), and where they come from, as a card says it."""
+    """What is learned beside a lot.
+
+    Args:
+        maps: canonical maps to replay, float32 (n, 2, S, S).
+        shipped: bool (n,), those drawn as shipped students learned them; the others are of the engineer's own lots.
+        data: where they come from, as a card says it.
+    """
 
     maps: NDArray[np.float32]
+    shipped: NDArray[np.bool_]
     data: tuple[dict[str, Any], ...] = ()
 
 
@@ -96,12 +103,14 @@ def pooled(
         if not len(parts[-1].maps):
             raise UsageError("The other lots have no tested wafer that is not in the lot itself; choose others.")
     if not parts:
-        return Pool(np.empty((0, CHANNELS, size, size), np.float32))
+        return Pool(np.empty((0, CHANNELS, size, size), np.float32), np.empty(0, np.bool_))
     # The maps of one part are not copied: there are megabytes of them.
     maps = np.concatenate([part.maps for part in parts]) if len(parts) > 1 else parts[0].maps
+    shipped = np.concatenate([part.shipped for part in parts])
     # Thresholds are matched on the first of them, so all kinds have to be among those.
-    np.random.default_rng(settings.seed).shuffle(maps)
-    return Pool(maps, tuple(each for part in parts for each in part.data))
+    for each in (maps, shipped):
+        np.random.default_rng(settings.seed).shuffle(each)
+    return Pool(maps, shipped, tuple(each for part in parts for each in part.data))
 
 
 def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Called) -> Generator[str, None, Pool]:
@@ -124,7 +133,7 @@ def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Cal
         origin(lot, len(free)),
         {"name": REPLAYED_NAME, "labels": False, "maps": len(replayed)},
     )
-    return Pool(replayed, data)
+    return Pool(replayed, np.ones(len(replayed), np.bool_), data)
 
 
 def _of_lots(
@@ -145,7 +154,8 @@ def _of_lots(
             break
     counts = np.bincount(np.concatenate(origins)[:most], minlength=len(lots))
     data = tuple(origin(lot, int(count)) for lot, count in zip(lots, counts, strict=True) if count)
-    return Pool(np.concatenate(kept)[:most], data)
+    maps = np.concatenate(kept)[:most]
+    return Pool(maps, np.zeros(len(maps), np.bool_), data)
 
 
 def _others(beside: Sequence[Lot], seed: int, own: set[str]) -> list[tuple[int, Wafer]]:

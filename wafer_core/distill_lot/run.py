@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
-from wafer_core.distill import LotAndReplay, Progress, Recipe, Settings, distil, rehearsal
+from wafer_core.distill import LotAndReplay, Progress, Recipe, Replay, Settings, distil, rehearsal
 from wafer_core.distill.loop import SHOWN
 from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.maps import Maps
@@ -92,7 +93,7 @@ class Run:
         if self.settings.steps is not None:
             return Plan(self.settings.steps, prepared=self.spent())
         steps, writing = [], []
-        trial = rehearsal(self.teaching, self.student, self._source(), self._recipe(Plan(1)))
+        trial = rehearsal(self.teaching, self.student, self._source(), self._recipe(Plan(1)), self._recall())
         for seconds in islice(trial, _COLD + _REHEARSED):
             steps.append(seconds)
             yield "measure a step"
@@ -119,6 +120,7 @@ class Run:
             self._recipe(plan),
             torch.from_numpy(self.maps.watched),
             torch.from_numpy(cuts),
+            recall=self._recall(),
             answers=torch.from_numpy(self.maps.watched_logits > cuts),
             checkpoint=checkpoint,
             enough=plan.spent_by,
@@ -164,7 +166,25 @@ class Run:
         return Agreement.between(wanted, self.maps.watched_logits, found, logits)
 
     def _source(self) -> LotAndReplay:
-        return LotAndReplay(torch.from_numpy(self.maps.learned), torch.from_numpy(self.maps.pool.maps))
+        """Return where the views come from that the teacher answers."""
+        beside = _only(self.maps.pool.maps, ~self._remembered)
+        return LotAndReplay(torch.from_numpy(self.maps.learned), torch.from_numpy(beside))
+
+    def _recall(self) -> Replay | None:
+        """Return where the views come from that the student answers as it did when it came, if any."""
+        remembered = self._remembered
+        return Replay(torch.from_numpy(_only(self.maps.pool.maps, remembered))) if remembered.any() else None
+
+    @cached_property
+    def _remembered(self) -> NDArray[np.bool_]:
+        """bool (n,): maps of the pool that the student is to answer as it did.
+
+        Few of what it learned from ship, and from those few it would learn to answer as the teacher does on them
+        and worse on others. What another teacher taught it is no reason to keep its answers.
+        """
+        taught_by = self.start.card.made_from.get("teacher_sha256") if self.start else None
+        shipped = self.maps.pool.shipped
+        return shipped if taught_by == self.teacher.sha256 else np.zeros_like(shipped)
 
     def _recipe(self, plan: Plan) -> Recipe:
         recipe = FRESH if self.start is None else GOING_ON
@@ -211,6 +231,7 @@ class Run:
             "wafers": len(self.maps.learned) + self.maps.held_out,
             "held_out": self.maps.held_out,
             "pool": list(self.maps.pool.data),
+            "remembered": int(self._remembered.sum()),
             "plan": plan.to_json(),
             "steps": self._steps(),
             "ended_early": self._steps() < plan.steps,
@@ -229,6 +250,11 @@ def _seconds_a_wafer(folder: Path, lots: Sequence[Lot]) -> float:
     recognizer.score(wafers, batch=1)  # the first wafers find nothing in the caches
     taken = timed(recognizer.score([wafer]) for wafer in wafers)
     return median(each.wall for each in islice(taken, len(wafers)))
+
+
+def _only(maps: NDArray[np.float32], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
+    # There are megabytes of them: all of them are not copied.
+    return maps if wanted.all() else maps[wanted]
 
 
 def _rows(logits: NDArray[np.float32]) -> Rows:
