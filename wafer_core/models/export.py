@@ -30,7 +30,7 @@ def export_onnx(network: Network, size: int, path: Path) -> None:
     """
     logits, embedding = OUTPUTS
     drawing = Drawing()
-    features = drawing.body(_folded(network).body, INPUT)
+    features = drawing.body(folded(network).body, INPUT)
     drawing.node("ReduceMean", [features, drawing.tensor([2, 3])], embedding, keepdims=0)
     head = [drawing.tensor(network.head.weight), drawing.tensor(network.head.bias)]
     drawing.node("Gemm", [embedding, *head], logits, transB=1)
@@ -82,17 +82,17 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {INPUT: batch}
 
 
-def _folded(network: Network) -> Network:
-    """Return a copy whose batch normalisations have moved into the convolutions before them."""
-    folded = copy.deepcopy(network).cpu().eval()
-    for pair in list(folded.modules()):
+def folded(network: Network) -> Network:
+    """Return a copy on the processor whose batch normalisations have moved into the convolutions before them."""
+    copied = copy.deepcopy(network).cpu().eval()
+    for pair in list(copied.modules()):
         if not isinstance(pair, nn.Sequential) or len(pair) != 2:
             continue
         convolution, normalisation = pair
         if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
             pair[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, normalisation)
             pair[1] = nn.Identity()
-    return folded
+    return copied
 
 
 def _numbered(graph: onnx.ModelProto) -> onnx.ModelProto:
