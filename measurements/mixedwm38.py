@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, maps: MixedMaps) -> None:
     teacher = _taught(options, split)
     student = _distilled(options, split, teacher)
     size = teacher.card.size
-    test = Examples("MixedWM38", _canonical(split["test"], size), split["test"].labels, DECODER)
+    test = Examples("MixedWM38", _canonical(split["test"], size), split["test"].labels, DECODER, source="")
     shipped = [resolve(name) for name in ("teacher", "student", "student-int8")]
     table = measure([teacher, *student, *shipped], {test.name: test}, "test")
     print_table(table)

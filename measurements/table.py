@@ -1,6 +1,7 @@
 """One table of what every model reaches and asks, on real, re-gridded and constructed wafers, measured in this run.
 
 python -m measurements.table --data DATA [--part validation|test] [--models NAME ...] [--rivals DIR] [--out FILE.json]
+    [--into-cards]
 
 DATA holds `wm811k/`; where it holds `mixedwm38/reference_38.npz` too, a row counts those 38 development
 maps. They are no test: the simulator was tuned by looking at them. Figures come with 95 % intervals,
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from measurements.evaluation import measure, measure_rivals, print_rivals, print_table, record
+from measurements.reaches import keep_in_cards
 from measurements.timing import say
 from rivals.shelf import TRAINED, trained
 from wafer_core.canonical import canonical_states
@@ -35,11 +37,15 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, default=20_000, help="how many simulated wafers")
     parser.add_argument("--rivals", type=Path, default=TRAINED, help="the folder of trained rivals")
     parser.add_argument("--out", type=Path, help="a JSON file with every number")
+    parser.add_argument("--into-cards", action="store_true", help="put the figures into the models' cards")
     options = parser.parse_args()
     models = [resolve(name) for name in options.models] if options.models else list(shipped_models())
     sets = _sets(options.data, options.part, models[0].card.size, options.simulated)
     table = measure(models, sets, options.part)
     print_table(table)
+    if options.into_cards:
+        simulated = f" --simulated {options.simulated}"
+        keep_in_cards(table, f"python -m measurements.table --data DATA --part {options.part}{simulated}")
     rivalled = measure_rivals(trained(options.rivals), sets)
     print_rivals(rivalled, models[0].sha256)
     if options.out:
@@ -54,7 +60,7 @@ def _sets(data: Path, part: Part, size: int, simulated: int) -> dict[str, Exampl
         with np.load(reference, allow_pickle=False) as file:
             states, labels = np.where(file["arr_0"] == 3, 2, file["arr_0"]), file["arr_1"].astype(bool)
         maps = canonical_states(states.astype(np.uint8), size).astype(np.float16)
-        found.append(Examples("38 development maps", maps, labels, "38"))
+        found.append(Examples("38 development maps", maps, labels, "38", source="MixedWM38"))
     return {one.name: one for one in found}
 
 

@@ -53,7 +53,7 @@ DOCUMENT = {
         "steps": 100,
         "command": "python -m wafer_core distil",
     },
-    "figures": [FIGURE, {**FIGURE, "low": None, "high": None}],
+    "figures": [FIGURE, {**FIGURE, "low": None, "high": None}, {**FIGURE, "reach": 0.97, "reached": False}],
 }
 
 NOVELTY = {
@@ -196,6 +196,8 @@ WEIGHTS = ["files", "student.safetensors"]
         (["figures", 0, "value"], float("nan"), "finite number"),
         (["figures", 0, "low"], None, "'low'"),
         (["figures", 0, "n"], 0, "'n'"),
+        (["figures", 2, "reach"], "0.97", "'reach'"),
+        (["figures", 2, "reached"], None, "'reached'"),
         (["figures"], [7], "must be an object"),
         (["novelty"], 3, "in novelty, it must be an object"),
     ],

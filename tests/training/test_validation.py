@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,7 +86,7 @@ def test_figures_follow_the_decoder():
 
 
 def test_a_card_hears_where_its_figures_come_from():
-    sets = [set_of([[]] * 20 + [["Loc"]]), set_of([["Loc"], []], "simulated", "38")]
+    sets = [set_of([[]] * 20 + [["Loc"]]), replace(set_of([["Loc"], []], "simulated", "38"), source="")]
     logits = {one.name: np.where(one.labels, 9.0, -9.0).astype(np.float32) for one in sets}
     found = validation_figures("t.safetensors", sets, logits, (0.5,) * 8, "command")
     assert {(one.set, one.metric, one.n) for one in found} == {

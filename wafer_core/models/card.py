@@ -78,7 +78,8 @@ class Novelty:
 class Figure:
     """One measured figure of one file: on which set, with which interval, by which command.
 
-    `low` and `high` bound the 95 % interval and are both None where there is none; `n` counts wafers.
+    `low` and `high` bound the 95 % interval and are both None where there is none; `n` counts wafers. `reach` is what
+    was meant and `reached` whether it was; both are None where nothing was.
     """
 
     file: str
@@ -91,6 +92,8 @@ class Figure:
     high: float | None
     n: int
     command: str
+    reach: float | None = None
+    reached: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ class Card:
             "unsure_below": self.unsure_below,
             "files": {name: asdict(entry) for name, entry in self.files.items()},
             "made_from": self.made_from,
-            "figures": [asdict(figure) for figure in self.figures],
+            "figures": [_told(figure) for figure in self.figures],
         }
         return document if self.novelty is None else {**document, "novelty": asdict(self.novelty)}
 
@@ -300,6 +303,12 @@ def _novelty(fields: Fields, files: Mapping[str, FileEntry]) -> Novelty:
     return novelty
 
 
+def _told(figure: Figure) -> dict[str, Any]:
+    """Return a figure as a card holds it: what was meant stands there where something was."""
+    told = asdict(figure)
+    return told if figure.reach is not None else {k: v for k, v in told.items() if k not in ("reach", "reached")}
+
+
 def _figure(fields: Fields, files: Mapping[str, FileEntry]) -> Figure:
     interval = fields.has("low") or fields.has("high")
     figure = Figure(
@@ -313,6 +322,8 @@ def _figure(fields: Fields, files: Mapping[str, FileEntry]) -> Figure:
         high=fields.number("high") if interval else None,
         n=fields.integer("n", 1, 1 << 40),
         command=fields.text("command", r"(?s).{0,2000}"),
+        reach=fields.number("reach") if fields.has("reach") else None,
+        reached=fields.boolean("reached") if fields.has("reach") else None,
     )
     if figure.low is not None and figure.high is not None and not figure.low <= figure.value <= figure.high:
         raise fields.broken(f"{figure.value} is not within its interval from {figure.low} to {figure.high}")

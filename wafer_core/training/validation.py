@@ -30,7 +30,7 @@ FEWEST_NORMAL = 20
 class Examples:
     """A labelled set as a network sees it: maps float16 (n, 2, S, S), labels bool (n, 8).
 
-    `groups` are the wafers' fab lots where the set knows them.
+    `groups` are the wafers' fab lots where the set knows them, `source` whose wafers they are.
     """
 
     name: str
@@ -38,11 +38,12 @@ class Examples:
     labels: NDArray[np.bool_]
     decoder: str
     groups: tuple[str, ...] | None = None
+    source: str = "WM-811K"
 
     @property
     def title(self) -> str:
-        """What a card calls the set: simulated wafers are nobody's data."""
-        return self.name if self.name == "simulated" else f"WM-811K {self.name}"
+        """What a card calls the set."""
+        return f"{self.source} {self.name}".lstrip()
 
     @property
     def sha256(self) -> str:
@@ -63,7 +64,7 @@ def examples(data: Path, part: Part, size: int, overlays: int = 2000, simulated:
         replace(_examples("native", native.states, native.labels, size), groups=native.groups),
         _examples("normals re-gridded", *_regridded_normals(resized, native, random), size),
         _examples("overlays", [wafer.states for wafer in laid], np.array([wafer.labels for wafer in laid]), size),
-        _examples("simulated", mixed, labels, size, "38"),
+        replace(_examples("simulated", mixed, labels, size, "38"), source=""),
     ]
 
 

@@ -82,10 +82,19 @@ def _figure(figure: Figure) -> dict[str, str]:
         "metric": figure.metric,
         "value": percent(figure.value),
         "95 % interval": interval,
+        "meant": ""
+        if figure.reach is None
+        else f"{percent(figure.reach)}: {'reached' if figure.reached else 'missed'}",
         "wafers": f"{figure.n:,}",
         "set": f"{figure.set} ({figure.split})",
         "command": figure.command,
     }
+
+
+def _meant(figure: Figure) -> str:
+    if figure.reach is None:
+        return ""
+    return f"{percent(figure.reach)}, {'reached' if figure.reached else 'missed'}"
 
 
 def download(model: ModelFile, key: str, quiet: bool = False) -> None:
