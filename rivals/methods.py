@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
-from wafer_core.distill import distil
+from wafer_core.distill import USUAL, DistillationLoss, distil
 from wafer_core.distill_shipped import BASIS, draws_from
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Chunk, Pool
@@ -32,10 +32,11 @@ Learns = Literal["labels", "hard decisions", "soft answers", "features"]
 
 @dataclass(frozen=True)
 class Method:
-    """A network and what it learns from: true labels, the teacher's decisions or its soft answers."""
+    """A network, what it learns from (true labels, the teacher's decisions or its soft answers), and by which loss."""
 
     network: Callable[[], Network]
     learns: Learns
+    loss: DistillationLoss = USUAL
 
     @property
     def reads_labels(self) -> bool:
@@ -84,9 +85,11 @@ METHODS: dict[str, Method] = {
     "student-labels": Method(_student, "labels"),
     "student-hard": Method(_student, "hard decisions"),
     "student-soft": Method(_student, "soft answers"),
+    "student-soft-without-maps": Method(_student, "soft answers", DistillationLoss(maps=0.0)),
+    "student-soft-without-logits": Method(_student, "soft answers", DistillationLoss(logits=0.0)),
     **{f"{name}-soft": Method(network, "soft answers") for name, network in RIVALS.items()},
 }
-"""Rivals on labels; the student's architecture on labels, on hard decisions and as shipped; rivals distilled."""
+"""Rivals on labels; the student's architecture on labels, hard decisions, as shipped and on less; rivals distilled."""
 
 
 def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
@@ -96,7 +99,7 @@ def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
         return _regression(setting)
     network = method.network()
     if method.learns == "soft answers":
-        return _distilled(network, setting, checkpoint)
+        return _distilled(network, method.loss, setting, checkpoint)
     chunks = _labelled(setting) if method.learns == "labels" else _decided(setting)
     recipe = Training(steps=setting.steps, batch=BASIS.batch, rate=BASIS.rate, seed=setting.seed)
     pool = Pool(chunks, setting.pool, setting.device)
@@ -128,10 +131,10 @@ def _decided(setting: Setting) -> Iterator[Chunk]:
         yield maps, decided.clone()
 
 
-def _distilled(network: Network, setting: Setting, checkpoint: Path) -> Network:
+def _distilled(network: Network, loss: DistillationLoss, setting: Setting, checkpoint: Path) -> Network:
     pool = Pool(_unlabelled(setting), setting.pool, setting.device)
     network = network.to(setting.device)
-    recipe = replace(BASIS, steps=setting.steps, seed=setting.seed)
+    recipe = replace(BASIS, steps=setting.steps, seed=setting.seed, loss=loss)
     nothing = torch.zeros(1, 2, setting.size, setting.size)
     draws = draws_from(pool)
     for progress in distil(setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint):

@@ -1,4 +1,5 @@
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from rivals import __main__ as command
 from rivals.methods import METHODS
 from rivals.shelf import TRAINED, trained
+from wafer_core.models.folder import resolve
 from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
 
@@ -61,6 +63,19 @@ def test_what_was_not_finished_is_not_there(fake_data, teacher, tmp_path):
     assert trained(tmp_path)["student-soft"] == []
 
 
+@pytest.mark.parametrize(("method", "part"), [("without-maps", "maps"), ("without-logits", "logits")])
+def test_an_ablation_lacks_one_part_of_the_loss(method, part):
+    assert METHODS[f"student-soft-{method}"].loss == replace(METHODS["student-soft"].loss, **{part: 0.0})
+
+
+def test_what_lies_trained_here_was_made_beside_the_teacher_that_ships():
+    teacher = resolve("teacher")
+    made = [rival.made for rivals in trained(TRAINED).values() for rival in rivals]
+    assert {(one.teacher_sha256, one.decoder, one.size) for one in made} == {
+        (teacher.sha256, teacher.card.decoder, teacher.card.size)
+    }
+
+
 def test_what_lies_trained_here_saw_the_same_number_of_steps_and_two_seeds():
     found = {method: rivals for method, rivals in trained(TRAINED).items() if rivals}
     assert {"student-labels", "student-hard", "student-soft"} < set(found)
@@ -71,4 +86,4 @@ def test_what_lies_trained_here_saw_the_same_number_of_steps_and_two_seeds():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_what_learns_from_labels_reads_them(method):
-    assert METHODS[method].reads_labels == (not method.endswith(("-soft", "-hard")))
+    assert METHODS[method].reads_labels == ("-soft" not in method and not method.endswith("-hard"))

@@ -10,7 +10,7 @@ from time import monotonic
 import torch
 from torch import Tensor, nn
 
-from wafer_core.distill.loss import DistillationLoss
+from wafer_core.distill.loss import USUAL, DistillationLoss
 from wafer_core.distill.memory import Memory
 from wafer_core.models.learning import blend, fastest_layout, laid_out, lower_precision, schedule
 from wafer_core.models.networks import Network
@@ -44,6 +44,7 @@ class Recipe:
             before is thrown back for hundreds of steps when they begin to follow its batches.
         looks: at how many steps, on average, a view is looked at before it is forgotten. More than one
             saves the teacher's time, but a run that is taken up again then starts with new views in mind.
+        loss: what of the teacher's answers the student is asked to match.
     """
 
     steps: int
@@ -58,6 +59,7 @@ class Recipe:
     seed: int = 0
     settled: bool = False
     looks: int = 1
+    loss: DistillationLoss = USUAL
 
 
 class Lesson:
@@ -87,7 +89,6 @@ class Lesson:
         self._came = copy.deepcopy(student).eval()
         self._average = copy.deepcopy(self._came)
         self._optimiser = torch.optim.AdamW(student.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-        self._loss = DistillationLoss()
         self._memory = Memory(MEMORY * recipe.batch) if recipe.looks > 1 else None
 
     def advance(self) -> float:
@@ -99,7 +100,7 @@ class Lesson:
         maps = maps.contiguous(memory_format=self._layout)
         student.train(not recipe.settled)
         with lower_precision(self.device):
-            loss = self._loss(wanted, student.evidence(maps))
+            loss = recipe.loss(wanted, student.evidence(maps))
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
