@@ -1,6 +1,6 @@
-"""What a student gains on a lot, and loses elsewhere, at several budgets.
+"""What a student gains on a lot, and loses elsewhere, at several budgets, or after so many steps whatever they take.
 
-python -m measurements.budgets [--data DATA] [--budgets SECONDS ...] --out FILE.json
+python -m measurements.budgets [--data DATA] [--budgets SECONDS ... | --steps N ...] --out FILE.json
 
 Three lots: a bundled real one, maps of another fab (`--data`, which holds `mixedwm38/`), and simulated wafers of a
 product whose grid and noise the simulator never drew for a shipped model. The shipped student and the new one are both
@@ -49,7 +49,7 @@ class Row:
         lot: which lot.
         student: sha256 of the shipped student that the run started from.
         teacher: sha256 of the teacher.
-        budget: seconds allowed.
+        budget: seconds allowed; None where the steps were given.
         seconds: from the process's start to its end.
         steps: that training took.
         before: the shipped student's agreement with the teacher, over all held-out wafers.
@@ -64,7 +64,7 @@ class Row:
     lot: str
     student: str
     teacher: str
-    budget: float
+    budget: float | None
     seconds: float
     steps: int
     before: dict[str, float]
@@ -75,22 +75,29 @@ class Row:
     guard_upper: float
     guard: str
 
+    @property
+    def limit(self) -> tuple[str, float]:
+        """What ended the run, as the command line has it."""
+        return ("--steps", self.steps) if self.budget is None else ("--budget", self.budget)
+
 
 def main() -> None:
     """Distil every lot within every budget, keep each row and print them all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder with mixedwm38/unlabelled_lot.npz")
     parser.add_argument("--budgets", type=float, nargs="+", default=[30.0, 120.0, 600.0], metavar="SECONDS")
+    parser.add_argument("--steps", type=int, nargs="+", metavar="N", help="in the place of budgets, on a busy machine")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file of every row")
     options = parser.parse_args()
     teacher, shipped = resolve("teacher"), resolve("student")
     rows = [Row(**row) for row in json.loads(options.out.read_text())] if options.out.exists() else []
+    limits = [("--steps", each) for each in options.steps or ()] or [("--budget", each) for each in options.budgets]
     with scratch() as folder:
-        for budget in options.budgets:
+        for limit, most in limits:
             for lot, path in _lots(folder, options.data).items():
-                wanted = (lot, shipped.sha256, teacher.sha256, budget)
-                if wanted not in [(row.lot, row.student, row.teacher, row.budget) for row in rows]:
-                    rows.append(_measured(lot, path, budget, teacher, shipped, folder / f"{lot[:4]}-{budget:g}"))
+                wanted = (lot, shipped.sha256, teacher.sha256, limit, most)
+                if wanted not in [(row.lot, row.student, row.teacher, *row.limit) for row in rows]:
+                    rows.append(_measured(lot, path, (limit, most), teacher, shipped, folder / f"{lot[:4]}-{most:g}"))
                     options.out.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     print_rows([row for row in rows if (row.student, row.teacher) == (shipped.sha256, teacher.sha256)])
 
@@ -117,9 +124,10 @@ def new_product(count: int, seed: int) -> list[NDArray[np.uint8]]:
     return wafers
 
 
-def _measured(lot: str, path: Path, budget: float, teacher: ModelFile, shipped: ModelFile, out: Path) -> Row:
-    say(f"{lot}: {budget:g} s")
-    taken = timed_command("-m", "wafer_core", "distill", path, "--out", out, "--budget", f"{budget:g}")
+def _measured(lot: str, path: Path, limit: tuple[str, float], teacher: ModelFile, shipped: ModelFile, out: Path) -> Row:
+    option, most = limit
+    say(f"{lot}: {option} {most:g}")
+    taken = timed_command("-m", "wafer_core", "distill", path, "--out", out, option, f"{most:g}")
     new = files_of(out)[0]
     wafers = held_out_of(path)
     logits = [load_recognizer(model).score(wafers).logits for model in (teacher, shipped, new)]
@@ -130,7 +138,7 @@ def _measured(lot: str, path: Path, budget: float, teacher: ModelFile, shipped: 
         lot=lot,
         student=shipped.sha256,
         teacher=teacher.sha256,
-        budget=budget,
+        budget=most if option == "--budget" else None,
         seconds=round(taken.wall, 1),
         steps=json.loads((out / "run.json").read_text())["steps"],
         before=Agreement.between(answers[0], logits[0], answers[1], logits[1]).to_json(),
@@ -176,11 +184,11 @@ def print_rows(rows: Sequence[Row]) -> None:
         "| only before, only after | logit difference | guard set, points lost |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    for row in sorted(rows, key=lambda row: (row.lot, row.budget)):
+    for row in sorted(rows, key=lambda row: (row.lot, row.limit)):
         before, after = row.before, row.after
         cells = [
             row.lot,
-            f"{row.budget:g} s",
+            "" if row.budget is None else f"{row.budget:g} s",
             f"{row.seconds:.0f} s",
             f"{row.steps:,}",
             f"{before['exact']} → {after['exact']} of {after['wafers']}",
@@ -190,7 +198,9 @@ def print_rows(rows: Sequence[Row]) -> None:
             f"{100 * row.guard_loss:.2f}, at most {100 * row.guard_upper:.2f}: {row.guard}",
         ]
         print("| " + " | ".join(cells) + " |")
-    verdict("no run took longer than its budget.", all(row.seconds <= row.budget for row in rows))
+    budgeted = [row for row in rows if row.budget is not None]
+    if budgeted:
+        verdict("no run took longer than its budget.", all(row.seconds <= (row.budget or 0) for row in budgeted))
     verdict("no lot ends below the shipped student.", all(row.only_after >= row.only_before for row in rows))
     verdict("no run loses more than half a point on the guard set.", all(row.guard_loss <= 0.005 for row in rows))
 

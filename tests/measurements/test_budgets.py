@@ -43,8 +43,11 @@ def test_equal_wafers_are_held_out_once(tmp_path):
     assert len({wafer.map_hash for wafer in found}) == len(found)
 
 
-def test_a_row_outlives_its_file():
-    assert Row(**json.loads(json.dumps(asdict(ROW)))) == ROW
+@pytest.mark.parametrize(("budget", "limit"), [(30.0, ("--budget", 30.0)), (None, ("--steps", 120))])
+def test_a_row_outlives_its_file(budget, limit):
+    row = replace(ROW, budget=budget)
+    assert Row(**json.loads(json.dumps(asdict(row)))) == row
+    assert row.limit == limit
 
 
 @pytest.mark.parametrize(
