@@ -127,8 +127,16 @@ def test_wilson_of_nothing_is_unknown():
 
 @pytest.mark.parametrize(
     ("table", "low", "high"),
-    # Newcombe, Statistics in Medicine 17 (1998) 2635-2650, table III, method 10.
-    [((36, 12, 2, 0), 0.0569, 0.3404), ((54, 0, 0, 0), -0.0664, 0.0664)],
+    # Newcombe, Statistics in Medicine 17 (1998) 2635-2650, table III, method 10; then where both are mostly right
+    # and hardly ever part, below and beyond what the method takes off for continuity.
+    [
+        ((36, 12, 2, 0), 0.0569, 0.3404),
+        ((54, 0, 0, 0), -0.0664, 0.0664),
+        ((97, 1, 1, 1), -0.0487, 0.0487),
+        ((90, 6, 2, 2), -0.0226, 0.1088),
+        ((40, 5, 3, 12), -0.0653, 0.1321),
+        ((50, 8, 3, 1), -0.0314, 0.1958),
+    ],
 )
 def test_newcombe_is_the_published_interval(table, low, high):
     found = newcombe(*table)

@@ -38,6 +38,15 @@ def test_a_step_is_far_where_nothing_varies_and_near_where_all_does(reference: R
     assert reference.distances(reference.centre[None])[0] == 0
 
 
+def test_a_direction_nobody_ever_left_says_little() -> None:
+    """Along directions that vary it is still some way, however sure it is that others never do."""
+    embedding = np.zeros((500, 40), np.float32)
+    embedding[:, :4] = drawn(500)[:, :4]
+    reference = reference_of(embedding)
+    along, dead = reference.distances(reference.centre + np.eye(40, dtype=np.float32)[[0, 30]])
+    assert 0.01 * dead < along < dead
+
+
 def test_the_limit_leaves_the_share_of_ordinary_ones_it_promises(reference: Reference) -> None:
     limit = limit_of(reference.distances(drawn(5000, seed=2)))
     novelty = reference.novelty(drawn(20_000, seed=3), limit)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from wafer_core.distill import LotAndReplay, Progress, Recipe, Replay, distil, loop, rehearsal
+from wafer_core.distill.lesson import Lesson
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import build
 
@@ -254,6 +255,14 @@ def test_an_anchored_student_is_looked_at_as_it_leaves(maps):
     with torch.no_grad():
         left = student(maps[40:])
     assert np.allclose(told[-1].look.first, left[: loop.SHOWN], atol=0.006)
+
+
+def test_no_step_follows_a_gradient_longer_than_one(maps):
+    student = network(1, spread=50.0)
+    lesson = Lesson(network(0, spread=20.0), student, Replay(maps), Recipe(steps=5, batch=16, settled=True))
+    lesson.advance()
+    gradients = torch.cat([each.grad.flatten() for each in student.parameters() if each.grad is not None])
+    assert gradients.norm().item() == pytest.approx(1.0, abs=1e-3)
 
 
 def test_what_is_recalled_is_answered_as_before(maps):

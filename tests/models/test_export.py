@@ -69,6 +69,21 @@ def test_int8_stays_close_and_is_int8(exported):
     assert exported.small.stat().st_size < exported.graph.stat().st_size
 
 
+def test_one_map_that_reaches_far_coarsens_no_others(exported, tmp_path):
+    usual = np.concatenate([maps(16, seed) ** (1 + seed % 4) for seed in range(8)])
+    far = usual.copy()
+    far[0] *= 40
+
+    def off(calibration):
+        quantise(exported.graph, tmp_path / "a.onnx", calibration)
+        asked = maps(64, seed=9)
+        said = GraphSession((tmp_path / "a.onnx").read_bytes(), "a.onnx", threads=1).run(asked)[0]
+        return np.abs(said - network_logits(exported.network, asked)).mean()
+
+    # The extremes of four batches are averaged, so the far map counts for a quarter.
+    assert off(far) < 14 * off(usual)
+
+
 def test_graphs_carry_nothing_but_the_model(exported):
     for path in (exported.graph, exported.small):
         model = onnx.load(path)

@@ -6,7 +6,7 @@ from torch import nn
 
 from wafer_core.errors import UsageError
 from wafer_core.synthesis.pool import Pool
-from wafer_core.training.trainer import Recipe, train
+from wafer_core.training.trainer import Recipe, _loss, train
 
 CPU = torch.device("cpu")
 TASK = Recipe(architecture="residual-16-1-1", steps=60, batch=32, rate=5e-3)
@@ -120,6 +120,25 @@ def test_guides_are_believed_by_half(guides, chance):
     network = train(Recipe(architecture="residual-16-1-1", steps=80, batch=16, rate=1e-2), pool_of(), CPU, guides)
     logits, _ = logits_of(network)
     assert logits[:, 7].sigmoid().mean() == pytest.approx(chance, abs=0.15)
+
+
+class Certain(nn.Module):
+    """Answers right, and as surely as it is told to."""
+
+    def __init__(self, logit):
+        super().__init__()
+        self.logit = logit
+
+    def evidence(self, maps):
+        return torch.full((len(maps), 8, 2, 2), float(self.logit))
+
+
+@pytest.mark.parametrize(("smoothing", "best"), [(0.05, 3), (0.01, 5)])
+def test_labels_are_believed_less_than_wholly(smoothing, best):
+    maps, labels = torch.zeros(4, 2, 8, 8), torch.ones(4, 8)
+    recipe = replace(TASK, smoothing=smoothing)
+    losses = {logit: float(_loss(Certain(logit), maps, labels, [], [], recipe, CPU)) for logit in range(-9, 10)}
+    assert min(losses, key=losses.__getitem__) == best
 
 
 def test_a_network_learns_where_its_evidence_belongs():

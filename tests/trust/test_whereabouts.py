@@ -58,9 +58,10 @@ def test_what_surrounds_the_centre_stands_on_no_side(failing):
     assert found.radius == pytest.approx(places()[0][failing].mean())
 
 
-def test_three_quarters_of_a_ring_stand_on_no_side_and_half_a_ring_does():
+def test_three_quarters_of_a_ring_stand_on_no_side_and_less_than_two_thirds_do():
     radius, clock = places()
     assert whole((radius > 0.8) & (clock < 9)).clock is None
+    assert whole((radius > 0.8) & (clock < 7.4)).clock == 4
     assert whole((radius > 0.8) & (clock < 6)).clock == 3
 
 
