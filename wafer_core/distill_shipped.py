@@ -35,7 +35,7 @@ BASIS = Recipe(steps=8000, batch=64, rate=3e-3, evaluate=100, overlays=0.1, nois
 """The recipe but for what the command line sets."""
 
 CALIBRATION = 1000
-"""Maps on which the ranges of int8 activations are measured; what more of them gained stands in `docs/models.md`."""
+"""Maps on which the ranges of int8 activations are measured; what more of them gained stands in `docs/recipes.md`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
