@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from measurements.timing import table, verdict
-from wafer_core.explain import methods_for
+from wafer_core.explain import TITLES, methods_for
 from wafer_core.trust.exam import Answered, Exam, agreement
 from wafer_core.trust.sanity import passed
 from wafer_core.trust.tally import BETTER, Reached, reached
@@ -29,10 +29,19 @@ COLUMNS = {
 }
 """Scores and their heads in the table."""
 
+DEAR = ("deletion, untested", "insertion, untested", "max-sensitivity", "randomised weights")
+"""The scores that cost too much to be taken on every wafer."""
+
 GOALS: dict[str, dict[str, float]] = {
     "simulated mixes": {"pointing": 0.95, "own/other": 15.0, "removal": 0.5},
     "real overlays": {"pointing": 0.90, "own/other": 15.0, "removal": 0.5},
 }
+NOTHING_THERE = "no evidence on the other"
+"""What stands for own/other where the other pattern's dies hold none, so that it cannot be divided by."""
+
+MOST_TOLD = 1000
+"""Own/other is told up to here."""
+
 ALIKE = 0.8
 """The rank correlation that teacher and student should reach."""
 
@@ -74,11 +83,12 @@ class Explained:
 
     def with_teacher(self, exam: Exam, method: str) -> list[Reached]:
         """Return how alike a student's and a teacher's explanations by one method are, if that was measured."""
-        teachers = {exam.model.name for exam in self.exams if exam.model.role == "teacher"}
+        # The first one: a teacher's int8 file is compared with it like a student.
+        teacher = next((each.model.name for each in self.exams if each.model.role == "teacher"), None)
         return [
             each.reached
             for each in self.agreements
-            if each.model in teachers
+            if each.model == teacher
             and (each.set, each.other_model, each.other_method, each.method)
             == (exam.set, exam.model.name, method, method)
         ]
@@ -99,16 +109,21 @@ def _agreements(exams: Sequence[Exam]) -> Iterator[Agreement]:
 
 
 def print_pooled(explained: Explained) -> None:
-    """Print every method's pooled figures, each with its chance level in brackets."""
+    """Print every method's pooled figures, each with its chance level in brackets.
+
+    The heads of dear scores say on how many wafers they were taken.
+    """
     for name in dict.fromkeys(exam.set for exam in explained.exams):
-        rows = []
+        rows, taken_on = [], dict.fromkeys(DEAR, 0)
         for exam, method, answered in explained.answered():
             if exam.set == name:
                 found = {each.score: each for each in explained.figures[exam, method] if each.pattern is None}
                 cells = [_beside_chance(found[score]) if score in found else "" for score in COLUMNS]
                 rows.append((f"{exam.model.name} {method}", *cells, answered.typical_milliseconds))
+                taken_on |= {score: max(taken_on[score], found[score].n) for score in DEAR if score in found}
+        heads = [f"{head} (n {taken_on[score]})" if taken_on.get(score) else head for score, head in COLUMNS.items()]
         print(f"\n{name}, all patterns; in brackets what chance reaches")
-        table(rows, head=("model and method", *COLUMNS.values(), "ms"))
+        table(rows, head=("model and method", *heads, "ms"))
 
 
 def print_patterns(explained: Explained) -> None:
@@ -131,6 +146,25 @@ def print_patterns(explained: Explained) -> None:
         ]
         print(f"\n{exam.model.name}, {method}, {exam.set}")
         table(rows, head=("pattern", *scores))
+
+
+def print_pairs(explained: Explained) -> None:
+    """Print the default method's figures of each pattern beside each other one, in Markdown, as the docs hold them."""
+    for exam in explained.exams:
+        method = methods_for(exam.model)[0]
+        figures = explained.figures.get((exam, method), ())
+        pairs = {(each.pattern, each.other, each.score): each for each in figures if each.other is not None}
+        if not pairs:
+            continue
+        print(f"\n`{exam.model.name}`, {TITLES[method]}, {exam.set}:\n")
+        print("| pattern beside another | patterns scored | pointing [chance] | own/other |\n|---|---|---|---|")
+        for pattern, other in dict.fromkeys((pattern, other) for pattern, other, _ in pairs):
+            pointing, kept_apart = pairs[pattern, other, "pointing"], pairs.get((pattern, other, "own/other"))
+            print(
+                f"| {pattern} beside {other} | {pointing.n} "
+                f"| {pointing.value:.2f} ({pointing.low:.2f} to {pointing.high:.2f}) [{pointing.chance:.2f}] "
+                f"| {_times_as_dense(kept_apart) if kept_apart else NOTHING_THERE} |"
+            )
 
 
 def print_agreements(explained: Explained) -> None:
@@ -173,6 +207,15 @@ def print_goals(explained: Explained) -> None:
 
 def _beside_chance(each: Reached) -> str:
     return f"{each.value:.3g} ({each.chance:.2g})"
+
+
+def _times_as_dense(each: Reached) -> str:
+    """Return own/other with its interval; where the other's dies hold next to nothing, no more digits mean anything."""
+    value, low, high = (
+        f"over {MOST_TOLD:,}" if one > MOST_TOLD else f"{one:.0f}" if one >= 10 else f"{one:.1f}"
+        for one in (each.value, each.low, each.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def _with_interval(each: Reached) -> str:

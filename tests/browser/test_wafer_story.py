@@ -66,17 +66,23 @@ def test_a_wafer_is_opened_explained_and_left_for_its_neighbours(open_page, sett
     expect(page.get_by_role("heading", name="Wafer 02")).to_be_visible()
 
 
-def test_an_onnx_student_is_explained_by_occlusion(open_page, shelve, tmp_path):
+def test_an_onnx_student_is_explained_by_occlusion_without_being_asked(open_page, settle, shelve, tmp_path):
     lot = shelve(die_list(tmp_path / "o.csv", "O1", {"01": wafer(CENTRE, size=20)}))
     page = open_page(f"/wafer?lot={lot}&wafer=O1%2F01")
     choose(page, "Student", "student-int8")
     expect_address(page, student="student-int8")
-    expect(
-        page.get_by_text(f"{TITLES[DEFAULT]} needs gradients, which an ONNX file does not give").first
-    ).to_be_visible()
     expect(overlay(page, "teacher", "Center")).to_be_visible()
-    pick(page, "Method", "Occlusion")
     expect(overlay(page, "student", "Center")).to_be_visible()
+    expect(page.get_by_text("Student by Occlusion, as an ONNX file gives no gradients")).to_be_visible()
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=False).click()
+    assert download.value.suggested_filename == f"O1-01-{DEFAULT}-occlusion.csv"
+    columns = set(pd.read_csv(download.value.path()))
+    assert {f"teacher Center by {TITLES[DEFAULT]}", "student Center by Occlusion"} <= columns
+    pick(page, "Method", "Occlusion")
+    expect(page.get_by_text("Student by Occlusion")).to_have_count(0)
+    expect(overlay(page, "teacher", "Center")).to_be_visible()
 
 
 def test_a_die_says_what_it_is_on_every_map(open_page, shelve, tmp_path):
@@ -176,7 +182,8 @@ def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tm
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=False).click()
     table = pd.read_csv(download.value.path())
-    assert {"die", "x", "y", "state", "bin", "teacher Center", "student Center"} <= set(table)
+    told = {f"{role} Center by {TITLES[DEFAULT]}" for role in ("teacher", "student")}
+    assert {"die", "x", "y", "state", "bin", *told} <= set(table)
     assert len(table) == np.count_nonzero(states)
 
     with page.expect_download() as download:

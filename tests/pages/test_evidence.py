@@ -20,7 +20,7 @@ def kept(made=SIMULATED, pattern="Scratch", low=0.9, value=0.93, method=METHOD):
 
 def record(*figures):
     sets = tuple(MadeSet(name, "a" * 64, 500, 0) for name in (SIMULATED, OVERLAYS))
-    return Record("command", sets, (), figures)
+    return Record("command", sets, figures)
 
 
 def lines(facts):

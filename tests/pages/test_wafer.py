@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
 from wafer_core.decode import logit
-from wafer_core.explain import DEFAULT, GRADIENT_METHODS
+from wafer_core.explain import DEFAULT, GRADIENT_METHODS, TITLES
 from wafer_core.lot import FAIL, NO_DIE, Frame, Lot, Wafer
 from wafer_core.patterns import PATTERNS, flags
 from wafer_core.recognise import Scores
@@ -142,7 +142,7 @@ def test_a_scored_method_is_quoted_beside_chance(
     tiny = store.model("tiny-untrained")
     reached = Reached("pointing", "Center", None, 0.5, 0.4, 0.6, 0.52, 480)
     made = MadeSet(SIMULATED, "a" * 64, 500, 0)
-    Record("command", (made,), (), (Kept(tiny.sha256, DEFAULT, SIMULATED, reached),)).write(folder)
+    Record("command", (made,), (Kept(tiny.sha256, DEFAULT, SIMULATED, reached),)).write(folder)
     for name in ("tiny-untrained", "approved"):
         answer(small_lot, store.model(name), TEACHER)
     explain(store, small_lot.wafers[0], DEFAULT, "Center", models=("tiny-untrained", "approved"))
@@ -318,12 +318,69 @@ def test_steps_follow_the_filters_of_the_lot(visit: Visit, lot_id: str) -> None:
     assert address(app, "wafer") == "L1/04"
 
 
-@pytest.mark.parametrize("method", GRADIENT_METHODS)
-def test_an_onnx_student_is_sent_to_occlusion(visit: Visit, drawn: Drawn, lot_id: str, method: str) -> None:
-    app = visit("wafer", lot=lot_id, wafer="L1/01", student="student-int8", method=method)
+@pytest.mark.parametrize("method", [None, *GRADIENT_METHODS])
+def test_an_onnx_student_is_explained_by_occlusion_beside_the_teacher_s_method(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot, method: str | None
+) -> None:
+    chosen = method or DEFAULT
+    explain(store, small_lot.wafers[0], chosen, "Center", models=("teacher",))
+    explain(store, small_lot.wafers[0], "occlusion", "Center", models=("student-int8",))
+    asked = {} if method is None else {"method": method}
+    app = visit("wafer", lot=lot_id, wafer="L1/01", student="student-int8", **asked)
     assert not app.exception
-    maps = drawn(app)["overlays"]["groups"][0]["maps"]
-    assert "Occlusion explains it" in maps[ROLES.index("student")]["message"]
+    assert not store.jobs("explain")
+    assert app.segmented_control(key="address-method").value == chosen
+    elements = drawn(app)
+    assert all(overlays(elements).values())
+    captions = [each["caption"] for each in elements["overlays"]["groups"][0]["maps"]]
+    assert [caption.partition(" · ")[2] for caption in captions] == [TITLES[chosen], "Occlusion"]
+    known = Record.read(store.model("student-int8").folder)
+    quoted = known.figure(store.model("student-int8").sha256, "occlusion", "pointing", SIMULATED, "Center")
+    assert quoted is not None
+    told = facts(elements, "Center", "student")
+    assert told["Points rightly"] == f"{100 * quoted.value:.0f} % (chance {100 * quoted.chance:.0f} %)"
+    said = texts(app)
+    assert f"Teacher by {TITLES[chosen]}: " in said
+    assert "Student by Occlusion, as an ONNX file gives no gradients: " in said
+    assert "compare where the models look, not how alike" in elements["overlays"]["scale"]["note"]
+    assert "was not measured" not in said
+
+
+def test_what_is_taken_along_says_which_method_explains_which_model(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    explain(store, small_lot.wafers[0], "occlusion", "Center", models=("student-int8",))
+    app = visit("wafer", lot=lot_id, wafer="L1/01", student="student-int8")
+    app.button(key="save-overlays").click().run()
+    save = drawn(app)["overlays"]["save"]
+    assert save["file"] == f"L1-01-{DEFAULT}-occlusion.png"
+    assert save["title"] == "Wafer L1/01 · teacher by Focused DeepLift, student by Occlusion"
+    # Where both are explained alike, nothing more is said.
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert "by Focused DeepLift" not in texts(app)
+    assert [each["caption"].count("·") for each in drawn(app)["overlays"]["groups"][0]["maps"]] == [0, 0]
+
+
+def test_only_missing_methods_of_each_model_are_asked_for(visit: Visit, store: Workspace, lot_id: str) -> None:
+    app = visit("wafer", lot=lot_id, wafer="L1/04", student="student-int8", method="deeplift")
+    assert not app.exception
+    assert {(job.payload["model"], job.payload["method"]) for job in store.jobs("explain")} == {
+        ("teacher", "deeplift"),
+        ("student-int8", "occlusion"),
+    }
+
+
+def test_two_onnx_models_leave_no_method_to_choose(
+    visit: Visit, drawn: Drawn, store: Workspace, lot_id: str, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    answer(small_lot, store.model("teacher-int8"), TEACHER)
+    explain(store, small_lot.wafers[0], "occlusion", "Center", models=("teacher-int8", "student-int8"))
+    app = visit("wafer", lot=lot_id, wafer="L1/01", teacher="teacher-int8", student="student-int8", method="deeplift")
+    assert not app.exception
+    assert all(overlays(drawn(app)).values())
+    assert "address-method" not in [control.key for control in app.segmented_control]
+    assert "by Occlusion" in texts(app)
+    assert "compare where the models look" not in drawn(app)["overlays"]["scale"]["note"]
 
 
 def test_a_method_stands_in_the_address(
@@ -430,16 +487,21 @@ def test_bins_are_a_colour_of_their_own_and_labels_are_told(
 def test_the_csv_of_overlays_has_a_row_a_die(small_lot: Lot) -> None:
     wafer = small_lot.wafers[2]
     dies = np.arange(wafer.states.size, dtype=np.float32).reshape(wafer.states.shape)
-    table = die_table(wafer, {"teacher": {6: dies, 0: dies}, "student": {0: -dies}})
-    assert list(table) == ["die", "x", "y", "state", "teacher Center", "teacher Scratch", "student Center"]
+    methods = {"teacher": "deeplift", "student": "occlusion"}
+    table = die_table(wafer, {"teacher": {6: dies, 0: dies}, "student": {0: -dies}}, methods)
+    assert list(table) == [
+        *("die", "x", "y", "state"),
+        *("teacher Center by DeepLift", "teacher Scratch by DeepLift", "student Center by Occlusion"),
+    ]
     assert len(table) == wafer.dies
     assert table["die"].tolist() == list(range(1, wafer.dies + 1))
     first = table.iloc[0]
     assert wafer.states[first.y, first.x] != NO_DIE
-    assert first["teacher Center"] == dies[first.y, first.x] == -first["student Center"]
+    assert first["teacher Center by DeepLift"] == dies[first.y, first.x] == -first["student Center by Occlusion"]
 
 
 def test_a_die_without_influence_is_zero_in_the_csv(small_lot: Lot) -> None:
     wafer = small_lot.wafers[2]
-    table = die_table(wafer, {"teacher": {0: np.full(wafer.states.shape, -0.0, np.float32)}})
-    assert "-0" not in table.to_csv(columns=["teacher Center"])
+    silent = {"teacher": {0: np.full(wafer.states.shape, -0.0, np.float32)}}
+    table = die_table(wafer, silent, {"teacher": "deeplift"})
+    assert "-0" not in table.to_csv(columns=["teacher Center by DeepLift"])

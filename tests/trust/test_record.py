@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from wafer_core.errors import BrokenModel
-from wafer_core.models.folder import files_of
-from wafer_core.trust.record import RECORD, Kept, MadeSet, Record, Time, keep, quotable
+from wafer_core.models.folder import files_of, shipped_models
+from wafer_core.trust.record import RECORD, Kept, MadeSet, Record, keep, quotable
 from wafer_core.trust.tally import Reached
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -23,7 +23,7 @@ def record(*shas, value=0.93, made=SET):
     kept = [
         Kept(sha, "deeplift", made.name, figure(pattern=each, value=value)) for sha in shas for each in (None, "Loc")
     ]
-    return Record("command", (made,), tuple(Time(sha, "deeplift", 65.0) for sha in shas), tuple(kept))
+    return Record("command", (made,), tuple(kept))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def folder(tiny_folder, tmp_path):
 def test_a_record_reads_back_as_written(tmp_path):
     record(ONE, TWO).write(tmp_path)
     found = Record.read(tmp_path)
-    assert (found.command, found.sets, found.times) == ("command", (SET,), record(ONE, TWO).times)
+    assert (found.command, found.sets) == ("command", (SET,))
     assert found.figures[0].reached.low == 0.9177
     assert len(found.figures) == 4
     assert max(map(len, (tmp_path / RECORD).read_text().splitlines())) < 300
@@ -74,7 +74,6 @@ def test_a_figure_is_found_by_weights_method_score_set_and_pattern():
         (("figures", 0, "chance"), None, "chance"),
         (("figures", 0, "low"), 0.99, "not within its interval"),
         (("figures", 0, "n"), 0, "'n'"),
-        (("times", 0, "milliseconds"), -1, "milliseconds"),
         (("sets", 0, "wafers"), 0, "wafers"),
         (("figures",), {}, "a list"),
     ],
@@ -102,7 +101,6 @@ def test_newer_figures_take_the_place_of_older_ones():
     assert joined.figure(ONE, "deeplift", "pointing", SET.name).value == 0.9
     assert joined.figure(TWO, "deeplift", "pointing", SET.name).value == 0.5
     assert joined.sets == (SET,)
-    assert sorted(each.sha256 for each in joined.times) == [ONE, TWO]
 
 
 def test_a_score_that_was_not_measured_again_stays():
@@ -121,6 +119,25 @@ def test_figures_of_other_weights_and_of_a_set_made_otherwise_go():
     joined = older.joined(record(ONE, made=other), [ONE, TWO])
     assert joined.figure(TWO, "deeplift", "pointing", SET.name) is None
     assert joined.sets == (other,)
+
+
+def test_times_in_an_older_file_are_passed_over_and_go_when_it_is_written_again(folder):
+    """How long a method took beside other work says nothing to whoever reads a page."""
+    torch = files_of(folder)[0]
+    old = record(torch.sha256, value=0.5).to_json()
+    old["times"] = [{"sha256": torch.sha256, "method": "deeplift", "milliseconds": 65.0}]
+    (folder / RECORD).write_text(json.dumps(old))
+    assert Record.read(folder).figure(torch.sha256, "deeplift", "pointing", SET.name).value == 0.5
+    keep(folder, record(torch.sha256, value=0.9))
+    assert "times" not in json.loads((folder / RECORD).read_text())
+    assert Record.read(folder).figure(torch.sha256, "deeplift", "pointing", SET.name).value == 0.9
+
+
+@pytest.mark.parametrize("model", shipped_models(), ids=lambda model: model.name)
+def test_shipped_records_are_about_weights_that_ship_and_hold_no_times(model):
+    known = Record.read(model.folder)
+    assert {each.sha256 for each in known.figures} <= {each.sha256 for each in files_of(model.folder)}
+    assert set(json.loads((model.folder / RECORD).read_text())) == {"schema", "command", "sets", "figures"}
 
 
 def test_figures_are_kept_beside_the_card_of_their_weights(folder):

@@ -59,28 +59,17 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Time:
-    """Milliseconds that a method takes on one weights file for a wafer and pattern, where it was measured."""
-
-    sha256: str
-    method: str
-    milliseconds: float
-
-
-@dataclass(frozen=True)
 class Record:
     """Everything `explanations.json` says.
 
     Args:
         command: what repeats it.
         sets: what was measured on.
-        times: how long methods take.
-        figures: what they reached.
+        figures: what methods reached.
     """
 
     command: str = ""
     sets: tuple[MadeSet, ...] = ()
-    times: tuple[Time, ...] = ()
     figures: tuple[Kept, ...] = ()
 
     @classmethod
@@ -107,6 +96,8 @@ class Record:
     def from_json(cls, document: object, where: str = RECORD) -> Record:
         """Return the record a parsed file describes, every field checked.
 
+        Files of older versions hold times as well, which nothing reads.
+
         Raises:
             BrokenModel: a field is missing or impossible; `where` begins the sentence.
         """
@@ -117,7 +108,6 @@ class Record:
         return cls(
             command=fields.text("command", r"(?s).{0,2000}"),
             sets=sets,
-            times=tuple(_time(each) for each in fields.several("times")),
             figures=tuple(_kept(each, [one.name for one in sets]) for each in fields.several("figures")),
         )
 
@@ -127,7 +117,6 @@ class Record:
             "schema": SCHEMA,
             "command": self.command,
             "sets": [asdict(each) for each in self.sets],
-            "times": [asdict(each) for each in self.times],
             "figures": [_line(each) for each in self.figures],
         }
 
@@ -154,11 +143,8 @@ class Record:
             for each in self.figures
             if each.sha256 in weights and each.set not in remade and each.what not in again
         ]
-        timed = {(each.sha256, each.method) for each in newer.times}
-        untimed = {(each.sha256, each.method) for each in figures} - timed
-        times = [each for each in self.times if (each.sha256, each.method) in untimed]
         sets = [each for each in self.sets if each not in newer.sets and each.name in {one.set for one in figures}]
-        return Record(newer.command, (*newer.sets, *sets), (*newer.times, *times), (*newer.figures, *figures))
+        return Record(newer.command, (*newer.sets, *sets), (*newer.figures, *figures))
 
     def figure(self, sha256: str, method: str, score: str, set_name: str, pattern: str | None = None) -> Reached | None:
         """Return one figure, or None where it was not measured.
@@ -185,11 +171,7 @@ def keep(folder: Path, newer: Record) -> None:
         BrokenModel: the card or the record is broken.
     """
     ours = {entry.sha256 for entry in Card.read(folder).files.values()}
-    mine = replace(
-        newer,
-        times=tuple(each for each in newer.times if each.sha256 in ours),
-        figures=tuple(each for each in newer.figures if each.sha256 in ours),
-    )
+    mine = replace(newer, figures=tuple(each for each in newer.figures if each.sha256 in ours))
     if mine.figures:
         Record.read(folder).joined(mine, ours).write(folder)
 
@@ -232,10 +214,6 @@ def _set(fields: Fields) -> MadeSet:
         fields.integer("wafers", 1, 1 << 31),
         fields.integer("seed", 0, 1 << 63),
     )
-
-
-def _time(fields: Fields) -> Time:
-    return Time(fields.sha256("sha256"), fields.choice("method", METHODS), fields.number("milliseconds", 0.0))
 
 
 def _kept(fields: Fields, sets: Sequence[str]) -> Kept:

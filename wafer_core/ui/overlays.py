@@ -14,8 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from wafer_core import jobs
 from wafer_core.charts.dies import STATE_NAMES, Scale, overlay, shared_limit, signed_scale, stage
-from wafer_core.errors import UnsupportedMethod
-from wafer_core.explain import DEFAULT, MEANINGS, METHODS, TITLES, methods_for
+from wafer_core.explain import DEFAULT, MEANINGS, TITLES, methods_for
 from wafer_core.lot import NO_DIE, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS, SUSPECTS
@@ -29,6 +28,7 @@ PART = "why"
 """The part of the page that methods and strengths redraw."""
 
 WIDTH, WIDTH_ALONE = 250, 400
+UNLIKE_METHODS = " Two methods: compare where the models look, not how alike or how strong the colours are."
 STRENGTHS = [str(strength) for strength in range(0, 101, 10)]
 
 Attributions = dict[int, NDArray[np.float32]]
@@ -41,10 +41,9 @@ class Question:
     Args:
         said: what the models say.
         here: the wafer's position.
-        method: one of `METHODS`.
+        method: the one that was chosen.
         patterns: what either model names; columns of `PATTERNS`.
         jobs: the job of each role that misses something.
-        refused: by role, the sentence where a model cannot be explained so.
     """
 
     said: Opinions
@@ -52,19 +51,28 @@ class Question:
     method: str
     patterns: tuple[int, ...]
     jobs: Mapping[str, int]
-    refused: Mapping[str, str]
 
     @property
     def wafer(self) -> Wafer:
         """The wafer to explain."""
         return self.said.lot.wafers[self.here]
 
+    @property
+    def methods(self) -> dict[str, str]:
+        """By role, teacher first, the method that explains each model: see `method_of`."""
+        return {one.model.role: method_of(one.model, self.method) for one in (self.said.teacher, self.said.student)}
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two models are explained by different methods."""
+        return len(set(self.methods.values())) > 1
+
     def found(self) -> dict[str, Attributions]:
         """Return what the store holds by now, by role."""
-        store = state.workspace()
+        store, methods = state.workspace(), self.methods
         return {
-            one.model.role: store.attributions(one.model.sha256, self.wafer.map_hash, self.method, self.patterns)
-            for one in self.said.both
+            role: store.attributions(model.sha256, self.wafer.map_hash, methods[role], self.patterns)
+            for role, model in ((one.model.role, one.model) for one in self.said.both)
         }
 
     def states(self) -> dict[str, str]:
@@ -75,8 +83,7 @@ class Question:
     def problems(self) -> dict[str, str]:
         """Return by role why nothing more will come."""
         found = {role: state.workspace().job(job) for role, job in self.jobs.items()}
-        ended = {role: job.message for role, job in found.items() if job and job.over and job.state != "done"}
-        return {**self.refused, **ended}
+        return {role: job.message for role, job in found.items() if job and job.over and job.state != "done"}
 
 
 # Asking ------------------------------------------------------------------------------------------
@@ -90,29 +97,31 @@ def ask(hand: state.Hand, said: Opinions, here: int) -> Question | None:
     patterns = tuple(i for i in range(len(PATTERNS)) if any(one.verdicts.detected[here, i] for one in said.both))
     if not patterns:
         return None
-    method = state.address("method", DEFAULT)
-    method = method if method in METHODS else DEFAULT
+    models, offered = [one.model for one in said.both], offered_methods(said)
+    method = state.address("method", offered[0])
+    method = method if method in offered else offered[0]
     queued: dict[str, int] = {}
-    refused: dict[str, str] = {}
-    for model in (one.model for one in said.both):
-        try:
-            job = _submit(hand, model, here, method, patterns)
-        except UnsupportedMethod as problem:
-            refused[model.role] = str(problem)
-        else:
-            queued.update({} if job is None else {model.role: job})
+    for model in models:
+        if (job := _submit(hand, model, here, method_of(model, method), patterns)) is not None:
+            queued[model.role] = job
     if queued:
         jobs.ensure_worker(state.workspace())
-    return Question(said, here, method, patterns, queued, refused)
+    return Question(said, here, method, patterns, queued)
+
+
+def offered_methods(said: Opinions) -> tuple[str, ...]:
+    """Return the methods that can explain one of the two models at least, the one to show first in front."""
+    return max((methods_for(one.model) for one in said.both), key=len)
+
+
+def method_of(model: ModelFile, chosen: str) -> str:
+    """Return the method that explains a model where `chosen` is asked for: the nearest thing, if that cannot."""
+    able = methods_for(model)
+    return chosen if chosen in able else able[0]
 
 
 def _submit(hand: state.Hand, model: ModelFile, here: int, method: str, patterns: Sequence[int]) -> int | None:
     """Return the job that brings what the store misses of one model, or None where it misses nothing."""
-    if method not in methods_for(model):
-        raise UnsupportedMethod(
-            f"{TITLES[method]} needs gradients, which an ONNX file does not give. "
-            "Occlusion explains it: choose that method."
-        )
     store, wafer = state.workspace(), hand.lot.wafers[here]
     if jobs.explained(store, wafer, model, method, patterns):
         return None
@@ -148,7 +157,7 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
         link=question.wafer.name,
         most=WIDTH if len(groups) > 1 else WIDTH_ALONE,
         framed=True,
-        scale=_legend(scale) if any(found.values()) else None,
+        scale=_legend(scale, question.apart) if any(found.values()) else None,
         save=save,
     )
     with row:
@@ -162,16 +171,7 @@ def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
         st.subheader("Why", anchor=False, width="content")
-        key, changed = state.bound("method", METHODS, DEFAULT, part=PART)
-        st.segmented_control(
-            "Method",
-            METHODS,
-            format_func=TITLES.__getitem__,
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
+        _methods(offered_methods(question.said))
         st.space("stretch")
         key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
         strength = st.select_slider(
@@ -184,9 +184,40 @@ def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
             label_visibility="collapsed",
         )
         _downloads(question)
-    unscored = evidence.unscored([one.model for one in question.said.both], question.method)
-    st.caption(f"{TITLES[question.method]}: {MEANINGS[question.method]}. {unscored}")
+    st.caption("  \n".join(_explained_by(question)))
     return int(strength) / 100, _wish(question), row
+
+
+def _methods(offered: Sequence[str]) -> None:
+    if len(offered) == 1:
+        st.caption(f"by {TITLES[offered[0]]}", width="content")
+        return
+    key, changed = state.bound("method", offered, DEFAULT, part=PART)
+    st.segmented_control(
+        "Method",
+        offered,
+        format_func=TITLES.__getitem__,
+        key=key,
+        on_change=changed,
+        required=True,
+        label_visibility="collapsed",
+    )
+
+
+def _explained_by(question: Question) -> list[str]:
+    """Return a line on what the method shows, or one a model where they are explained by different methods."""
+    models = [one.model for one in (question.said.teacher, question.said.student)]
+    if not question.apart:
+        method = method_of(models[0], question.method)
+        return [f"{TITLES[method]}: {MEANINGS[method]}. {evidence.unscored(models, method)}"]
+    return [_one_explained_by(model, question.method) for model in models]
+
+
+def _one_explained_by(model: ModelFile, chosen: str) -> str:
+    method = method_of(model, chosen)
+    why = "" if method == chosen else ", as an ONNX file gives no gradients"
+    told = f"{model.role.capitalize()} by {TITLES[method]}{why}: {MEANINGS[method]}."
+    return f"{told} {evidence.unscored([model], method)}".rstrip()
 
 
 def _downloads(question: Question) -> None:
@@ -199,7 +230,7 @@ def _downloads(question: Question) -> None:
     )
     st.download_button(
         "CSV",
-        data=lambda: die_table(question.wafer, question.found()).to_csv(index=False).encode(),
+        data=lambda: die_table(question.wafer, question.found(), question.methods).to_csv(index=False).encode(),
         file_name=f"{_file(question)}.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -219,12 +250,19 @@ def _wish(question: Question) -> Save | None:
         f"yield {percent(wafer.yield_fraction)}",
         *(model.label if model.label.startswith(model.role) else f"{model.role}: {model.label}" for model in models),
     ]
-    title = f"Wafer {wafer.name} · {TITLES[question.method]}"
+    title = f"Wafer {wafer.name} · {_by(question)}"
     return Save(token=token, file=f"{_file(question)}.png", title=title, line=" · ".join(told))
 
 
+def _by(question: Question) -> str:
+    """Return the method, or each model's where they differ."""
+    if not question.apart:
+        return TITLES[question.methods["teacher"]]
+    return ", ".join(f"{role} by {TITLES[method]}" for role, method in question.methods.items())
+
+
 def _file(question: Question) -> str:
-    return f"{question.wafer.name.replace('/', '-')}-{question.method}"
+    return "-".join([question.wafer.name.replace("/", "-"), *dict.fromkeys(question.methods.values())])
 
 
 def _group(
@@ -240,7 +278,9 @@ def _group(
     maps = []
     for one in (question.said.teacher, question.said.student):
         role = one.model.role
-        figure = Figure(caption=_called(one, question.here, pattern), alt="", map=None, message=problems.get(role))
+        called = _called(one, question.here, pattern)
+        caption = f"{called} · {TITLES[question.methods[role]]}" if question.apart else called
+        figure = Figure(caption=caption, alt="", map=None, message=problems.get(role))
         attribution = found[role].get(pattern)
         if attribution is not None:
             standing = stands_on(question.wafer, attribution)
@@ -263,7 +303,9 @@ def _facts(
             named = one.verdicts.detected[question.here, pattern]
             where = whereabouts(question.wafer, credit) if named else None
             awaited = states.get(role) in ("queued", "running")
-            facts[role, pattern] = evidence.facts(model, question.method, pattern, told.get(pattern), where, awaited)
+            facts[role, pattern] = evidence.facts(
+                model, question.methods[role], pattern, told.get(pattern), where, awaited
+            )
     return facts
 
 
@@ -291,7 +333,7 @@ def _in_words(attribution: NDArray[np.float32], wafer: Wafer, name: str, role: s
     return f"{role}: {speaks:,} dies speak for {name}, {against:,} against; the strongest is die {x}, {y}"
 
 
-def _legend(scale: Scale) -> ScaleBar:
+def _legend(scale: Scale, apart: bool) -> ScaleBar:
     low, high = scale["low"], scale["high"]
     return ScaleBar(
         **scale,
@@ -299,13 +341,19 @@ def _legend(scale: Scale) -> ScaleBar:
         note=(
             "One scale for all overlays, in logits a die; grey dies fail without a say. Outlined: the strongest dies, "
             f"{percent(HOLDS, 0)} of what speaks for the pattern. Hatched: what clearly speaks against it."
+            f"{UNLIKE_METHODS if apart else ''}"
         ),
     )
 
 
-def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
+def die_table(wafer: Wafer, found: Mapping[str, Attributions], methods: Mapping[str, str]) -> pd.DataFrame:
     """Return one row a die: its number along the rows from the upper left, its file's coordinates, state and bin, and
     each model's attribution a pattern.
+
+    Args:
+        wafer: whose dies.
+        found: by role, the attributions of each pattern.
+        methods: by role, how they were made, which the column's name says.
     """
     rows, columns = np.nonzero(wafer.states != NO_DIE)
     x, y = wafer.frame.coordinates(rows, columns)
@@ -316,5 +364,5 @@ def die_table(wafer: Wafer, found: Mapping[str, Attributions]) -> pd.DataFrame:
     for role in ("teacher", "student"):
         for pattern, attribution in sorted(found.get(role, {}).items()):
             # Adding zero makes 0 of a -0, which would be written with its sign.
-            table[f"{role} {PATTERNS[pattern]}"] = attribution[rows, columns] + 0.0
+            table[f"{role} {PATTERNS[pattern]} by {TITLES[methods[role]]}"] = attribution[rows, columns] + 0.0
     return table
