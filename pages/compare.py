@@ -14,7 +14,7 @@ with st.grid(2, min_column_width=420):
     students = compare_views.choose_students(hand.teacher, hand.student)
 
 compared = compare(ground, hand.teacher, students)
-marks = compare_views.marks(compared)
+marks = compare_views.marks(compared, hand.student)
 compare_views.answer(compared)
 compare_views.progress(compared)
 

@@ -8,8 +8,8 @@ hand = state.in_hand()
 said = opinions.opinions(hand)
 
 lot_view.header(hand)
-arriving = st.container()
-lot_view.evidence(hand, said)
+troubles = st.container()
+arriving = lot_view.evidence(hand, said)
 in_view = gallery.browse(said)
 lot_evidence.draw(hand, said)
 reading.told(
@@ -20,6 +20,7 @@ reading.told(
 
 # Asked for last, because only now it is known which wafers are in view.
 asked = opinions.ask(hand, said, first=[int(i) for i in in_view])
-with arriving:
+with troubles:
     opinions.problems(asked)
+with arriving:
     opinions.progress(hand, said, asked)

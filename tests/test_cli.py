@@ -171,6 +171,36 @@ def test_a_question_of_the_reader_is_answered_by_an_option(run, tmp_path):
     assert rows_of(tmp_path / "scores.csv")[0]["lot"] == "N 1"
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--pass-bins", "9"), ("bin 9", "bins 1, 7", "--pass-bins")),
+        (("--pass-bins", str(10**22)), ("Bins run from 0",)),
+        (("--pass-bins=-1,1",), ("Bins run from 0",)),
+        (("--pass-bins", "1", "--cells", "states"), ("die states", "bins")),
+        (("--cells", "states"), ("value 7", "--cells bins")),
+    ],
+)
+def test_reading_options_that_cannot_be_meant_are_refused(run, die_list, tmp_path, options, said):
+    out = tmp_path / "scores.csv"
+    assert refused(run("score", die_list, "--model", "ONNX", "--out", out, *options), *said)
+    assert not out.exists()
+
+
+def test_a_file_whose_name_is_no_text_is_scored_like_any_other(run, lot_file, tmp_path):
+    odd = lot_file.rename(tmp_path / os.fsdecode(b"A\xff.npz"))
+    out = tmp_path / os.fsdecode(b"scores\xff.csv")
+    assert run("score", odd, "--lot", os.fsdecode(b"A\xff"), "--model", "ONNX", "--out", out)[0] == 0
+    assert run("score", odd, "--model", "ONNX", "--out", out)[0] == 0
+    assert {row["lot"] for row in rows_of(out)} == {"A\ufffd"}
+
+
+def test_a_path_that_is_no_text_can_be_said(monkeypatch, capsys):
+    monkeypatch.setattr(models, "run", lambda arguments: print(os.fsdecode(b"student\xff")))
+    assert main(["models"]) == 0
+    assert capsys.readouterr().out == "student\\udcff\n"
+
+
 def test_a_broken_file_is_named_and_the_others_are_scored(run, lot_file, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not really")
     answer = run("score", tmp_path / "broken.npz", lot_file, "--model", "ONNX", "--out", tmp_path / "scores.csv")

@@ -10,19 +10,23 @@ import pytest
 from safetensors.numpy import load_file
 
 from wafer_core import distill_lot
+from wafer_core.benchmark import guard_set, shipped_sets
 from wafer_core.canonical import canonical
+from wafer_core.cli import main
 from wafer_core.decode import decode_with
 from wafer_core.distill import Progress, Settings, loop
 from wafer_core.distill_lot import CHECKPOINT, Examples, Stage, distil_lot, line, maps, plan, pool, run, slowed
 from wafer_core.distill_lot.agreement import Agreement
+from wafer_core.distill_lot.judged import judging
 from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.errors import BrokenModel, UnknownWafer, UnusableLot, UsageError
-from wafer_core.lot import Lot
+from wafer_core.kit.vectors import die_list
+from wafer_core.lot import ORIENTATIONS, Frame, Lot, Wafer
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
-from wafer_core.readers import read_paths
+from wafer_core.readers import NamedBytes, read, read_paths
 from wafer_core.recognise import load_recognizer, network_calls
 
 SHIPPED_WAFERS = read_paths([pool.REPLAY]).title
@@ -124,7 +128,7 @@ def test_the_run_is_told_step_by_step(ready, teacher):
     assert record["teacher"] == {"name": "tiny-untrained", "sha256": teacher.sha256}
     assert record["start"] is None
     assert record["agreement"]["before"] is None
-    assert (record["wafers"], record["held_out"]) == (6, told[-1].held_out)
+    assert (record["wafers"], record["held_out"], record["withheld"]) == (6, told[-1].held_out, 0)
     assert (record["plan"]["steps"], record["steps"], record["ended_early"]) == (3, 3, False)
     assert record["history"] == [progress.to_json() for progress in told]
     assert record["seconds_until_writing"] >= round(told[-1].seconds, 1)
@@ -206,6 +210,95 @@ def test_wafers_are_left_out_as_if_they_had_never_been(lot_of, disc_states, teac
         next(distil_lot([lot_of(states)], teacher, tmp_path / "run", settings(without=("8",))))
     with pytest.raises(UnusableLot, match="every wafer with a tested die was left out"):
         next(distil_lot([lot_of(states[:1])], teacher, tmp_path / "run", settings(without=("01",))))
+
+
+# Wafers that students are judged by --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """A lot of wafers that students are judged by: three of the guard set, two of the benchmark's, named anew."""
+    _, singles = shipped_sets()
+    wafers = (*guard_set().lot.wafers[:3], *singles.lot.wafers[:2])
+    return Lot("mine", tuple(replace(wafer, lot="mine", wafer=f"{i:02}") for i, wafer in enumerate(wafers)))
+
+
+def read_as_a_die_list(lot):
+    return read([NamedBytes("mine.csv", die_list(lot))])
+
+
+def in_other_coordinates(lot):
+    moved = (replace(wafer, frame=replace(wafer.frame, x=7, y=-3, y_step=-1)) for wafer in lot)
+    return replace(lot, wafers=tuple(moved))
+
+
+def within_a_wider_grid(lot):
+    wider = [np.pad(wafer.states, ((2, 1), (0, 3))) for wafer in lot]
+    return replace(
+        lot, wafers=tuple(Wafer("mine", f"{i:02}", Frame(*grid.shape), grid) for i, grid in enumerate(wider))
+    )
+
+
+def turned(lot):
+    return replace(lot, wafers=tuple(wafer.turned(way) for wafer, way in zip(lot, ORIENTATIONS[3:], strict=True)))
+
+
+@pytest.mark.usefixtures("few_replayed")
+@pytest.mark.parametrize("disguise", [replace, read_as_a_die_list, in_other_coordinates, within_a_wider_grid, turned])
+@pytest.mark.parametrize("beside", [False, True], ids=["the lot", "beside it"])
+def test_wafers_that_students_are_judged_by_are_in_no_use(small_lot, judged, teacher, disguise, beside):
+    barred = disguise(judged)
+    other = replace(small_lot, title="other", wafers=tuple(wafer.turned("transpose") for wafer in small_lot))
+    mixed = replace(barred, wafers=(*(other if beside else small_lot).wafers, *barred.wafers))
+    chosen = settings(pool="both" if beside else "shipped")
+    found = gathered([small_lot if beside else mixed], teacher, chosen, [mixed] if beside else [])
+    looked_at = rows(np.concatenate([found.learned, found.watched, found.pool.maps]))
+    assert not looked_at & rows(canonical(barred.wafers, 16))
+    assert found.withheld == 5
+    assert len(found.learned) + len(found.watched) == 6
+    assert [each["maps"] for each in found.origins] == [6]
+    assert (~found.pool.shipped).sum() == (6 if beside else 0)
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_how_many_wafers_students_are_judged_by_is_told_and_recorded(small_lot, judged, teacher, tmp_path):
+    mixed = replace(small_lot, wafers=(*small_lot.wafers, *judged.wafers))
+    told = list(distil_lot([mixed], teacher, tmp_path / "run", settings(steps=1)))
+    said = "leave out 5 wafers of the guard set or the benchmark, by which students are judged"
+    assert next(line(each) for each in told if isinstance(each, Stage)) == said
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["withheld"], record["wafers"]) == (5, 6)
+
+
+def test_a_lot_of_nothing_but_wafers_that_students_are_judged_by_is_refused(
+    small_lot, judged, untested_states, lot_of, teacher, tmp_path, capsys
+):
+    named = r"5 wafers of the guard set or the benchmark, by which students are judged\."
+    for lot, without, said in (
+        (
+            replace(judged, wafers=(*judged.wafers, *lot_of([untested_states(9, 9)]))),
+            (),
+            "only wafers with a tested die",
+        ),
+        (replace(judged, wafers=(*judged.wafers, small_lot.wafers[0])), ("L1/01",), "was left out, or is one of"),
+    ):
+        with pytest.raises(UnusableLot, match=f"{said}.* {named}"):
+            next(distil_lot([lot], teacher, tmp_path / "run", settings(without=without)))
+    with pytest.raises(UsageError, match=f"not in the lot itself but for {named[:-2]}; choose others"):
+        list(distil_lot([small_lot], teacher, tmp_path / "run", settings(pool="lots"), beside=[judged]))
+    guard = guard_set()
+    assert main(["distill", str(guard.path), "--out", str(tmp_path / "run"), "--steps", "1"]) == 2
+    assert f"are {len(guard.lot):,} wafers of the guard set or the benchmark" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_wafer_that_is_replayed_is_one_that_students_are_judged_by():
+    assert judging(read_paths([pool.REPLAY])) == set()
+    for each in (*shipped_sets(), guard_set()):
+        assert len(judging(each.lot)) == len(each.lot)
+
+
+# Cards and pools ---------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("few_replayed")
@@ -550,9 +643,15 @@ def test_a_machine_that_slows_down_ends_early_and_leaves_as_much_more_for_writin
     told = (Progress(step, fitted.steps, step * pace, 0.1, 0, 0) for step in range(1, 1000))
     last = next(each.step for each in told if fitted.spent_by(each))
     assert last < fitted.steps
-    assert (
-        (last - 1) * pace + slowness * fitted.writing_seconds <= 50.0 < last * pace + slowness * fitted.writing_seconds
-    )
+    left = 50.0 - last * pace
+    assert 0.75 * slowness * fitted.writing_seconds - pace < left < slowness * fitted.writing_seconds
+
+
+def test_a_hiccup_in_the_first_step_ends_nothing():
+    fitted = Plan.fitted(budget=30.0, prepared=8.0, step=0.04, look=0.0, writing=Taken(3.9, 3.9))
+    assert fitted.writing_seconds > 13
+    assert not fitted.spent_by(Progress(1, fitted.steps, 1.5, 0.1, 0, 0))
+    assert fitted.spent_by(Progress(20, fitted.steps, 8.0, 0.1, 0, 0))
 
 
 def test_a_number_of_steps_has_no_budget():

@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from wafer_core.decode import decode
@@ -44,3 +46,27 @@ def test_novelty_and_flag_follow_the_margin(
     assert [row[-2:] for row in rows] == [["0.25", "no"], ["1.0", "no"], ["1.5", "yes"], ["", ""], ["", ""]]
     assert rows[2][10] == "Normal"
     assert verdicts.flagged.tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ('=HYPERLINK("http://example.org")', '\'=HYPERLINK("http://example.org")'),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-1-cmd", "'-1-cmd"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1+1", "'\t=1+1"),
+        ("-3", "-3"),
+        ("+7", "+7"),
+        ("A-1", "A-1"),
+        ("", ""),
+    ],
+)
+def test_no_spreadsheet_runs_an_id_as_a_formula(
+    name: str, written: str, disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot]
+) -> None:
+    wafer = replace(lot_of([disc_states(9, 9, seed=0)]).wafers[0], lot=name, wafer=name)
+    verdicts = decode(np.full((1, 8), -3.0, dtype=np.float32), [0.5] * 8, "38")
+    _, row = csv.reader(io.StringIO(verdicts_csv(Lot("A", (wafer,)), verdicts)))
+    assert row[:2] == [written, written]
+    assert float(row[12]) == verdicts.margin[0]

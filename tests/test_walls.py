@@ -1,7 +1,8 @@
-"""The three walls that bear load: floors, no streamlit below ui, and distillation that cannot see a label."""
+"""The walls that bear load: floors, no streamlit below ui, distillation that cannot see a label, a product alone."""
 
 import ast
 import hashlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -97,6 +98,26 @@ def test_the_rooms_of_a_floor_form_no_circle(floor):
         TopologicalSorter(uses).prepare()
     except CycleError as error:
         pytest.fail(f"these rooms import each other in a circle: {error.args[1]}")
+
+
+def test_the_readme_lists_the_floors_as_they_are():
+    listed = (ROOT / "README.md").read_text().partition("## How it is built")[2].split("```")[1]
+    told = [
+        {
+            name.strip("/")
+            for names in re.findall(rf"^{PACKAGE}/(.+?)(?:  .*)?$", floor, re.M)
+            for name in names.split(", ")
+        }
+        for floor in re.split(r"^-+$", listed, flags=re.M)
+    ]
+    assert told[::-1] == [set(floor) - {"__main__"} for floor in FLOORS]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_product_stands_without_what_measures_it(module):
+    """What measures it, and what it is held against, may use the product; never the other way round."""
+    beside = {"measurements", "rivals", "scripts", "tests"}
+    assert not [name for name in imports(module) if name.split(".")[0] in beside]
 
 
 @pytest.mark.parametrize("module", sorted(name for name in MODULES if room(name) != "ui"))

@@ -4,6 +4,7 @@ import io
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 
 from wafer_core.errors import ReadingQuestion, UnreadableFile, UsageError
-from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.lot import Lot, Note, ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
 from wafer_core.workspace import Workspace, lots
+from wafer_core.workspace.files import FileStore
 from wafer_core.workspace.results import KEYS_A_QUERY, REMEMBERED
 
 MODEL, OTHER = "aa" * 32, "bb" * 32
@@ -100,6 +102,19 @@ def test_a_full_disk_is_said_to_be_one(workspace):
     assert workspace.database.rows("SELECT * FROM scores") == []
 
 
+def test_a_transaction_that_cannot_be_committed_keeps_no_later_one_from_writing(workspace):
+    def write() -> None:
+        with workspace.database.transaction() as connection:
+            connection.execute("PRAGMA defer_foreign_keys = ON")
+            connection.execute("INSERT INTO upload_files VALUES ('of no upload', 0, 'a.csv', '')")
+
+    workspace.database.row("PRAGMA foreign_keys = ON")
+    with pytest.raises(sqlite3.IntegrityError):
+        write()
+    assert workspace.database.rows("SELECT * FROM upload_files") == []
+    put_job(workspace)
+
+
 @pytest.mark.parametrize("version", [3, 4, 5])
 def test_what_an_older_focused_deeplift_said_is_asked_again(version):
     first = Workspace()
@@ -151,20 +166,51 @@ def test_the_same_upload_twice_is_one_lot(workspace, disc_states):
     assert len(workspace.lots()) == 1
 
 
-@pytest.mark.parametrize(
-    ("data", "problem"), [(BINS, ReadingQuestion), (b"PK\x03\x04 not really a zip", UnreadableFile)]
-)
-def test_bytes_stay_when_reading_asks_or_fails(workspace, data, problem):
-    given = NamedBytes("a.csv" if data is BINS else "a.npz", data)
-    with pytest.raises(problem):
-        workspace.read_upload([given])
+TORN = NamedBytes("a.npz", b"PK\x03\x04 not really a zip")
+
+
+def files_of(workspace: Workspace) -> set[str]:
+    return {path.name for path in workspace.files.root.rglob("*") if path.is_file()}
+
+
+def test_bytes_stay_when_reading_asks(workspace):
+    given = NamedBytes("a.csv", BINS)
     upload = workspace.add_files([given])
+    with pytest.raises(ReadingQuestion):
+        workspace.read_files(upload)
     workspace.close()
     again = Workspace(workspace.root)
     assert again.upload_files(upload) == (given,)
     assert again.upload(upload).names == (given.name,)
     assert again.lots() == []
     again.close()
+
+
+def test_what_nobody_can_read_is_not_kept(workspace, disc_states):
+    kept = workspace.read_upload([TORN, npz(disc_states)])
+    before = files_of(workspace)
+    upload = workspace.add_files([NamedBytes("b.npz", TORN.data), NamedBytes("c.csv", b"no,lot\n")])
+    with pytest.raises(UnreadableFile):
+        workspace.read_files(upload)
+    assert workspace.upload(upload) is None
+    # The torn file came with another upload too, of which a lot was read.
+    assert files_of(workspace) == before
+    assert workspace.reread(kept, ReadingOptions(lot="A")) != kept
+
+
+def test_what_cannot_be_read_as_was_stated_stays_and_so_does_what_a_lot_was_read_from(workspace, disc_states):
+    stated = workspace.add_files([TORN])
+    with pytest.raises(UnreadableFile):
+        workspace.read_files(stated, ReadingOptions(cells="bins"))
+    assert workspace.upload_files(stated) == (TORN,)
+    lot_id = workspace.read_upload([npz(disc_states)])
+    [row] = workspace.database.rows("SELECT upload FROM lots")
+    for stored in workspace.files.root.rglob("*"):
+        if stored.is_file():
+            cut_short(stored)
+    with pytest.raises(UnreadableFile, match="the stored copy is damaged"):
+        workspace.reread(lot_id, ReadingOptions())
+    assert workspace.upload(row["upload"]) is not None
 
 
 def test_an_answered_question_makes_the_lot(workspace):
@@ -208,6 +254,89 @@ def test_a_lot_read_again_with_labels_gains_them(workspace, small_lot):
     assert workspace.lot(lot_id).labelled
     assert workspace.add_lot(small_lot) == lot_id
     assert workspace.lot(lot_id).labelled
+
+
+def labelled(lot: Lot, patterns: Sequence[int | None]) -> Lot:
+    """The lot with one pattern a wafer, or no labels where there is none."""
+    rows = [None if pattern is None else np.eye(8, dtype=bool)[pattern] for pattern in patterns]
+    return replace(lot, wafers=tuple(replace(each, labels=row) for each, row in zip(lot, rows, strict=True)))
+
+
+def labels_of(workspace: Workspace, lot_id: str) -> list[int]:
+    return [int(wafer.labels.argmax()) for wafer in workspace.lot(lot_id)]
+
+
+def test_the_labels_of_the_newest_upload_count_and_the_note_says_how_many_changed(workspace, small_lot):
+    first, second = [0, 1, 2, 3, 4, 5], [0, 1, 2, 7, 7, 7]
+
+    def opened(patterns: Sequence[int | None], name: str = "a.npz") -> str:
+        return workspace.read_upload([NamedBytes(name, write_lot(labelled(small_lot, patterns)))])
+
+    lot_id = opened(first)
+    assert (opened(second, "b.npz"), labels_of(workspace, lot_id)) == (lot_id, second)
+    lot = workspace.lot(lot_id)
+    assert [(note.kind, note.file, note.text) for note in lot.notes] == [
+        ("changed", "b.npz", "Labels of 3 wafers changed; those of this upload count now.")
+    ]
+    assert lot.lot_hash == small_lot.lot_hash
+    [row] = workspace.lots()
+    # Labels of some wafers only, or none, take nobody's place; nor do the same again.
+    for patterns in ([None, 1, 2, 3, 4, 5], [None] * 6, second):
+        opened(patterns, "c.npz")
+        assert labels_of(workspace, lot_id) == second
+    assert workspace.lot(lot_id).notes == lot.notes
+    assert workspace.lots() == [row]
+    opened([1, *second[1:]], "d.npz")
+    assert "Labels of 1 wafer changed" in workspace.lot(lot_id).notes[-1].text
+    # What was there first is opened anew, so it is the newest.
+    opened(first)
+    assert labels_of(workspace, lot_id) == first
+
+
+def test_labels_that_a_lot_had_for_some_wafers_are_told_apart_from_those_it_gains(workspace, small_lot):
+    lot_id = workspace.add_lot(labelled(small_lot, [0, 1, None, None, None, None]))
+    workspace.add_lot(labelled(small_lot, [0, 2, 3, 4, 5, 6]))
+    assert labels_of(workspace, lot_id) == [0, 2, 3, 4, 5, 6]
+    [note] = workspace.lot(lot_id).notes
+    assert note.text.startswith("Labels of 1 wafer changed")
+
+
+def test_turning_a_lot_back_that_was_read_from_an_older_upload_brings_no_older_labels(workspace, small_lot):
+    lot_id = workspace.add_lot(labelled(small_lot, [0] * 6))
+    turned = workspace.reread(lot_id, ReadingOptions(orientation="rotate-90"))
+    workspace.add_lot(labelled(small_lot, [1] * 6))
+    assert workspace.reread(turned, ReadingOptions()) == lot_id
+    assert labels_of(workspace, lot_id) == [1] * 6
+    assert workspace.reread(lot_id, ReadingOptions(orientation="rotate-90")) == turned
+    assert labels_of(workspace, turned) == [1] * 6
+
+
+def test_no_upload_changes_the_labels_that_students_are_judged_by(workspace, small_lot):
+    lot_id = workspace.add_lot(labelled(small_lot, [1] * 6))
+    assert workspace.add_lot(labelled(small_lot, [0] * 6), "sample") == lot_id
+    workspace.add_lot(labelled(small_lot, [1] * 6))
+    assert labels_of(workspace, lot_id) == [0] * 6
+    assert [row.source for row in workspace.lots()] == ["sample"]
+
+
+def test_of_two_that_bring_labels_at_once_the_one_that_came_later_counts(workspace, small_lot, monkeypatch):
+    lot_id = workspace.add_lot(labelled(small_lot, [0] * 6))
+    put, other, between = FileStore.put, Workspace(workspace.root), []
+
+    def slowly(self, data):
+        if self is workspace.files and data == write_lot(noted) and not between:
+            between.append(other.add_lot(labelled(small_lot, [2] * 6)))
+        return put(self, data)
+
+    noted = replace(
+        labelled(small_lot, [1] * 6),
+        notes=(Note("changed", "", "Labels of 6 wafers changed; those of this upload count now."),),
+    )
+    monkeypatch.setattr(FileStore, "put", slowly)
+    workspace.add_lot(labelled(small_lot, [1] * 6))
+    assert between == [lot_id]
+    assert labels_of(workspace, lot_id) == [2] * 6
+    other.close()
 
 
 def test_unknown_ids_are_sentences(workspace):
@@ -358,6 +487,15 @@ def test_the_same_job_waits_once_and_takes_over_what_is_in_view(workspace):
     assert put_job(workspace, dedupe="other") != job_id
     workspace.end_job(job_id, "done", "Well.")
     assert put_job(workspace) != job_id
+
+
+def test_what_is_unfinished_is_found_by_its_kind(workspace):
+    ids = [put_job(workspace, dedupe=name, kind="distil") for name in ("queued", "paused", "done", "cancelled")]
+    put_job(workspace)
+    workspace.request_pause(ids[1])
+    for job_id, state in zip(ids[2:], ("done", "cancelled"), strict=True):
+        workspace.end_job(job_id, state, "Over.")
+    assert workspace.unfinished("distil") == ids[:2]
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled", "lost"])

@@ -236,6 +236,54 @@ def test_an_archived_model_is_offered_nowhere_and_still_found(workspace, mine):
     assert mine in [each.name for each in workspace.models()]
 
 
+@pytest.mark.parametrize("first", ["approve", "archive"])
+def test_of_approving_and_putting_away_at_once_one_is_told(workspace, mine, monkeypatch, first):
+    row, standing = ModelShelf.model_row, ModelShelf.standing_approval
+
+    def slowly(asked):
+        def found(self, *given):
+            answer = asked(self, *given)
+            time.sleep(0.3)
+            return answer
+
+        return found
+
+    monkeypatch.setattr(ModelShelf, "model_row", slowly(row))
+    monkeypatch.setattr(ModelShelf, "standing_approval", slowly(standing))
+    other = Workspace(workspace.root)
+    ways = {
+        "approve": lambda store: store.approve(mine),
+        "archive": lambda store: store.archive_model(store.model(mine)),
+    }
+    [second] = ways.keys() - {first}
+    with ThreadPoolExecutor() as both:
+        asked = [both.submit(ways[first], workspace), both.submit(ways[second], other)]
+    other.close()
+    [problem] = [each.exception() for each in asked if each.exception()]
+    assert isinstance(problem, UsageError)
+    assert (workspace.approved() == mine) != (mine not in [model.name for model in workspace.models()])
+
+
+def test_a_file_that_vanishes_while_models_are_looked_for_is_no_matter(workspace, mine, tiny_folder, monkeypatch):
+    """As those do that are in the middle of being written, and folders that somebody removes."""
+    gone = put_student(workspace, tiny_folder, "gone-1")
+    partial = workspace.student_root / mine / ".student.onnx.partial"
+    partial.write_bytes(b"half")
+    is_file = Path.is_file
+
+    def and_then_it_is_gone(path):
+        found = is_file(path)
+        if path == partial:
+            partial.unlink(missing_ok=True)
+        elif path == gone / "card.json":
+            shutil.rmtree(gone, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(Path, "is_file", and_then_it_is_gone)
+    assert workspace.model(mine).name == mine
+    assert "gone-1" not in [model.name for model in workspace.models()]
+
+
 def test_the_approved_student_is_not_put_away(workspace, mine):
     workspace.approve(mine)
     with pytest.raises(UsageError, match="approve another first"):

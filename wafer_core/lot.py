@@ -11,7 +11,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.errors import UnknownWafer
+from wafer_core.errors import UnknownWafer, UsageError
 
 NO_DIE, PASS, FAIL, UNTESTED = 0, 1, 2, 3
 """Die states. `UNTESTED` is a die that is present and was never probed."""
@@ -31,6 +31,8 @@ ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
 """How a lot is turned after reading; rotations run clockwise as seen on the screen."""
 
 Cells = Literal["states", "bins"]
+MOST_BIN = (1 << 31) - 1
+"""Bins run from 0 to this; they are kept as int32, in which -1 stands for none."""
 
 T = TypeVar("T", bound=np.generic)
 
@@ -186,6 +188,21 @@ class ReadingOptions:
     cells: Cells | None = None
     lot: str | None = None
     orientation: Orientation = "as-read"
+
+    def check(self) -> None:
+        """Refuse what no file can be read by; readers ask before they begin, so that what was kept still loads.
+
+        Raises:
+            UsageError: the bins that pass are none, or none that can be; or the cells are stated to hold no bins.
+        """
+        if self.pass_bins is None:
+            return
+        if not self.pass_bins or not all(0 <= one <= MOST_BIN for one in self.pass_bins):
+            raise UsageError(f"Bins run from 0 to {MOST_BIN:,}; name at least one of these that passes.")
+        if self.cells == "states":
+            raise UsageError(
+                "The cells are stated to hold die states, and bins are stated to pass; state one of the two."
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import numpy as np
 
 from wafer_core.decode import Verdicts, set_titles, verdict_titles
 from wafer_core.lot import Lot
 from wafer_core.patterns import PATTERNS
+
+_FORMULA = re.compile(r"(?![+-]\d+$)[=+\-@\t\r]")
+"""How what a spreadsheet takes for a formula begins."""
 
 COLUMNS = ("lot", "wafer", *PATTERNS, "patterns", "excluded", "margin", "novelty", "flag")
 
@@ -20,6 +24,7 @@ def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
     A wafer without scores keeps its row, with everything but its name empty. Numbers are written
     as the shortest text that reads back as the same float32. `flag` is `yes` for a wafer unlike
     anything the model knows, else `no`; it and `novelty` are empty where the model cannot tell.
+    An id that a spreadsheet would run as a formula has an apostrophe before it.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -36,8 +41,16 @@ def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
     )
     for wafer, scored, probabilities, *answer in rows:
         said = [*probabilities, *answer] if scored else [""] * (len(COLUMNS) - 2)
-        table.writerow([wafer.lot, wafer.wafer, *said])
+        table.writerow([_inert(wafer.lot), _inert(wafer.wafer), *said])
     return text.getvalue()
+
+
+def _inert(name: str) -> str:
+    """Return an id, which comes out of a file that anyone may have made, so that no spreadsheet runs it.
+
+    A number with its sign is none the worse for being read as one, and stays the id that it is.
+    """
+    return f"'{name}" if _FORMULA.match(name) else name
 
 
 def _novelty(verdicts: Verdicts) -> tuple[list[str], list[str]]:

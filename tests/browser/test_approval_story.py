@@ -34,7 +34,13 @@ def test_a_student_is_approved_taken_to_the_tool_and_its_approval_taken_back(
     expect_address(page, approve=NAME)
     expect(page.get_by_text(re.compile("more than the 0.5 allowed|nobody knows yet")).first).to_be_visible()
     expect(chosen).to_have_value("approved: student")
-    page.get_by_role("button", name="Approve all the same").click()
+    asked = page.get_by_role("dialog", name=f"Approve {NAME}?")
+    asked.get_by_role("button", name="Cancel").click()
+    expect(asked).to_be_hidden()
+    line("approve").get_by_role("button").click()
+    expect(asked.get_by_text(f"From now on every page reads with {NAME}.")).to_be_visible()
+    asked.get_by_role("button", name="Approve all the same").click()
+    expect(asked).to_be_hidden()
     expect(chosen).to_have_value(f"approved: {NAME}")
 
     with page.expect_download() as handed:

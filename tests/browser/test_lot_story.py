@@ -137,6 +137,30 @@ def test_the_lot_page_answers_to_its_own_name_as_well(open_page, settle, shelve,
     expect_address(page, lot=lot, sort="yield")
 
 
+def test_the_table_is_sorted_in_place_and_a_row_is_opened_by_its_button(open_page, settle, shelve, tmp_path):
+    lot = shelve(die_list(tmp_path / "t.csv", "T8", {"01": wafer(QUIET), "02": wafer(CENTRE), "03": wafer(RING)}))
+    page = open_page(f"/?lot={lot}")
+    wait_for_verdicts(page, wafers=3)
+    pick(page, "View", "Table")
+    expect_address(page, view="table")
+    settle(page)
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    # A canvas has no elements to click, but it tells what it shows: heads and rows are 38 and 42 pixels high.
+    place = table.bounding_box()
+    page.mouse.click(place["x"] + place["width"] - 60, place["y"] + 18)
+    expect(table.locator("th").filter(has_text="↑")).to_have_text("↑ Dies")
+    settle(page)
+    expect(page.get_by_role("heading", name="T8", exact=True)).to_be_visible()
+    page.mouse.click(place["x"] + place["width"] / 3, place["y"] + 18)
+    expect(table.locator("th").filter(has_text="↑")).not_to_have_text("↑ Dies")
+    settle(page)
+    expect(page.get_by_role("heading", name="T8", exact=True)).to_be_visible()
+    last = table.locator("tbody tr").nth(2).locator("td").nth(1).text_content()
+    page.mouse.click(place["x"] + 40, place["y"] + 38 + 2.5 * 42)
+    expect(page.get_by_role("heading", name=f"Wafer {last}", exact=True)).to_be_visible()
+
+
 def test_a_bar_shows_its_wafers_and_the_links_go_on_from_there(open_page, settle, shelve, tmp_path):
     lot = shelve(mixed_npz(tmp_path / "G7.npz", [RING, CENTRE, QUIET, RING]))
     page = open_page(f"/?lot={lot}")
@@ -155,4 +179,4 @@ def test_a_bar_shows_its_wafers_and_the_links_go_on_from_there(open_page, settle
     settle(page)
     page.go_back()
     expect_address(page, pattern="Edge-Ring")
-    expect(page.get_by_role("combobox", name="Sort", exact=True)).to_have_value("By wafer")
+    expect(page.get_by_role("combobox", name="Sort", exact=True)).to_have_value("As in the file")

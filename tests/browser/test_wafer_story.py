@@ -174,7 +174,7 @@ def test_overlays_are_taken_along_as_they_are_seen(open_page, settle, shelve, tm
     page = open_page(f"/wafer?lot={lot}&wafer=E1%2F01&strength=50")
     expect(overlay(page, "teacher", "Center")).to_be_visible()
     expect(overlay(page, "student", "Center")).to_be_visible()
-    expect(page.get_by_text("overlay 50 %")).to_be_visible()
+    expect(page.get_by_role("slider", name="Overlay")).to_have_attribute("aria-valuetext", "50 %")
     page.get_by_role("slider", name="Overlay").press("ArrowRight")
     expect_address(page, strength="60")
     settle(page)

@@ -31,6 +31,19 @@ def test_a_model_keeps_its_mark_and_its_files_are_akin(theme, colours):
     assert (marks["student-int8"].symbol, marks["student-int8"].converted) == (f"{marks['student'].symbol}-open", True)
 
 
+@pytest.mark.parametrize("held", ["tiny", "student", "student-int8"])
+@pytest.mark.parametrize(("theme", "colours"), [("light", LIGHT), ("dark", DARK)])
+def test_the_student_in_hand_has_the_students_colour_wherever_it_stands(theme, colours, held):
+    marks = {mark.name: mark for mark in series(MODELS, theme, in_hand=held)}
+    assert marks[held].colour == colours.student
+    assert len({marks[name].colour for name in ("teacher", "student", "tiny")}) == 3
+
+
+def test_a_student_in_hand_that_is_not_drawn_leaves_its_colour_to_the_first():
+    marks = {mark.name: mark for mark in series(MODELS, "light", in_hand="elsewhere")}
+    assert marks["student"].colour == LIGHT.student
+
+
 def test_size_is_logarithmic_and_every_point_says_how_it_was_measured():
     figure = accuracy_against_size(POINTS, series(MODELS, "light"), "exact match", "light", "teacher")
     assert figure.layout.xaxis.type == "log"
@@ -124,8 +137,17 @@ def test_bars_carry_intervals_support_and_what_a_click_needs():
     assert list(teacher.customdata[1][:2]) == ["teacher", "Scratch"]
     assert teacher.error_y.array[1] == pytest.approx(0.1)
     assert list(figure.layout.xaxis.ticktext) == ["Center<br>120 wafers", "Scratch<br>1 wafer"]
-    assert (teacher.marker.color, student.marker.line.color) == (DARK.teacher, DARK.student)
+    assert (teacher.marker.color, set(student.marker.line.color)) == (DARK.teacher, {DARK.student})
     assert student.marker.color != DARK.student
+
+
+def test_the_chosen_bar_is_outlined_and_the_others_stay_as_they_are():
+    bars = tuple(Bar(name, pattern, 0.9, 0.8, 0.95, 9) for name in ("teacher", "tiny") for pattern in ("Center", "Loc"))
+    teacher, tiny = score_bars(bars, series(MODELS, "light"), "F1", "light", ("tiny", "Loc")).data
+    assert list(tiny.marker.line.color) == [tiny.marker.color, LIGHT.text]
+    assert set(teacher.marker.line.color) == {LIGHT.teacher}
+    assert tiny.marker.line.width[1] > tiny.marker.line.width[0]
+    assert teacher.unselected.marker.opacity == tiny.unselected.marker.opacity == 1
 
 
 @pytest.mark.parametrize("what", ["agreement", "loss"])

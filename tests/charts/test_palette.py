@@ -43,6 +43,16 @@ def test_what_is_written_in_white_on_the_primary_colour_is_read(theme: str):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["backgroundColor", "secondaryBackgroundColor"])
+def test_captions_are_read(theme: str, ground: str):
+    """Streamlit writes them in 60 % of the text's colour."""
+    own = CONFIG["theme"][theme]
+    pairs = zip(channels(own["textColor"]), channels(own[ground]), strict=True)
+    caption = "#" + "".join(f"{round(255 * (0.6 * text + 0.4 * page)):02x}" for text, page in pairs)
+    assert contrast(caption, own[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("colour", ["textColor", "linkColor"])
 def test_texts_and_links_are_read(theme: str, colour: str):
     own = CONFIG["theme"][theme]

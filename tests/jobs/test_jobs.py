@@ -19,6 +19,7 @@ from wafer_core.jobs.process import worker_lock
 from wafer_core.jobs.queue import Urgency, readable
 from wafer_core.recognise import load_recognizer
 from wafer_core.trust.altered import flipped, taken_away
+from wafer_core.workspace.database import VERSION
 
 # Score and explain -------------------------------------------------------------------------------
 
@@ -187,18 +188,34 @@ def test_settings_that_cannot_be_used_end_in_a_sentence(workspace, worker, small
 # One worker --------------------------------------------------------------------------------------
 
 
-def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_lot):
+@pytest.mark.parametrize("signed", ["0", str(VERSION), f"{VERSION} {'0' * 16}"], ids=["schema", "before", "code"])
+def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_lot, signed):
     """It outlived a server, and what it answers would be kept as this version's."""
     job_id = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
     running(workspace, job_id)
     older = jobs.worker_pid(workspace)
     # A server that comes later did not start it.
     child, _ = process._started.pop(workspace.root)
-    (workspace.root / "worker.version").write_text(f"{older} 0")
+    (workspace.root / "worker.version").write_text(f"{older} {signed}")
     eventually(lambda: jobs.worker_pid(workspace) not in (None, older), workspace)
     assert child.wait() < 0
     reached = trained(workspace, job_id)
     eventually(lambda: trained(workspace, job_id) > reached, workspace)
+
+
+def test_the_version_of_a_worker_follows_the_code_on_disk_that_it_runs(tmp_path, monkeypatch):
+    """A server that an upgrade left running would else end every worker it starts."""
+    monkeypatch.setattr(process, "PACKAGE", tmp_path)
+    for name in ("jobs/worker.py", "ui/lot_view.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("before = True")
+    before = process._signature(1)
+    (tmp_path / "ui" / "lot_view.py").write_text("before = False")
+    assert process._signature(1) == before
+    (tmp_path / "jobs" / "worker.py").write_text("before = False")
+    changed = process._signature(1)
+    (tmp_path / "jobs" / "another.py").write_text("")
+    assert len({before, changed, process._signature(1)}) == 3
 
 
 def test_a_process_that_has_the_number_of_a_dead_worker_is_left_alone(workspace, small_lot):

@@ -1,8 +1,11 @@
 """Distillations as jobs: cancelled, paused, killed, and what they leave."""
 
+import errno
 import json
+import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,10 +16,12 @@ import pytest
 from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually, kill_worker, running, trained
 
 from wafer_core import jobs
-from wafer_core.distill_lot import pool
+from wafer_core.benchmark import guard_set
+from wafer_core.distill_lot import CHECKPOINT, pool
 from wafer_core.distill_lot.plan import Plan
-from wafer_core.errors import UnusableLot
-from wafer_core.jobs import tasks
+from wafer_core.errors import UnreadableFile, UnusableLot
+from wafer_core.jobs import folders, tasks
+from wafer_core.jobs.report import Report
 from wafer_core.jobs.worker import Worker
 from wafer_core.workspace import Workspace
 from wafer_core.workspace.job_rows import ATTEMPTS
@@ -128,7 +133,11 @@ def test_a_run_that_gets_further_between_kills_is_not_given_up(workspace, big_lo
         assert workspace.begin_job(job_id)
         workspace.report(job_id, {"step": 0})
         workspace.requeue_orphans()
-    assert workspace.job(job_id).state == "lost"
+    job = workspace.job(job_id)
+    assert (job.state, job.attempts) == ("paused", 0)
+    assert job.message == (
+        "The worker stopped 5 times in the middle of this; it keeps what it has done: resume it to try once more."
+    )
 
 
 def test_a_run_learns_beside_other_lots_and_without_some_wafers(workspace, worker, big_lot, small_lot):
@@ -177,6 +186,23 @@ def test_a_rehearsal_plans_what_a_run_would_do_and_leaves_nothing(workspace, wor
     assert workspace.student_folders() == students
 
 
+def test_a_killed_rehearsal_leaves_nothing_where_nobody_clears_away(workspace, small_lot, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+
+    def left() -> set[str]:
+        return {folder.name for folder in folders.scratch(workspace).iterdir()}
+
+    jobs.submit_rehearsal(workspace, workspace.add_lot(small_lot), "tiny", TEACHER)
+    eventually(left, workspace)
+    kill_worker(workspace)
+    killed = left()
+    assert any(name.startswith("rehearsal-") for name in killed)
+    assert not [each for each in elsewhere.iterdir() if each.is_dir()]
+    eventually(lambda: not killed & left(), workspace)
+
+
 def test_a_run_goes_before_a_rehearsal(workspace, small_lot):
     lot_id = workspace.add_lot(small_lot)
     jobs.submit_rehearsal(workspace, lot_id, "tiny", TEACHER)
@@ -184,7 +210,117 @@ def test_a_run_goes_before_a_rehearsal(workspace, small_lot):
     assert workspace.most_urgent().id == run
 
 
+def test_a_lot_that_students_are_judged_by_teaches_none_whatever_it_is_called(workspace, worker):
+    guard = guard_set().lot
+    renamed = replace(guard, title="mine", wafers=tuple(replace(wafer, lot="mine") for wafer in guard.wafers[:5]))
+    run = jobs.submit_distil(workspace, workspace.add_lot(renamed), SHORT, teacher=TEACHER)
+    all_turns(worker)
+    job = workspace.job(run)
+    assert job.state == "failed"
+    assert "5 wafers of the guard set or the benchmark, by which students are judged" in job.message
+
+
+# What goes wrong ---------------------------------------------------------------------------------
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+LATE = [
+    (FULL, os.strerror(errno.ENOSPC)),
+    (sqlite3.OperationalError("database or disk is full"), "database or disk is full"),
+    (MemoryError(), "too little memory"),
+    (RuntimeError("no graph"), "RuntimeError"),
+    (UnreadableFile("lot7", "the stored copy is damaged; upload its files again."), "the stored copy is damaged"),
+]
+
+
+def raising(fault):
+    def fail(*_):
+        raise fault
+
+    return fail
+
+
+@pytest.mark.parametrize(("fault", "said"), LATE, ids=lambda each: type(each).__name__)
+def test_a_run_that_fails_in_the_middle_is_paused_and_can_be_taken_up_again(
+    workspace, worker, big_lot, monkeypatch, fault, said
+):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    while not trained(workspace, job_id):
+        worker.turn()
+    with monkeypatch.context() as patch:
+        patch.setattr(Report, "take", raising(fault))
+        worker.turn()
+    job = workspace.job(job_id)
+    assert job.state == "paused"
+    assert said in job.message
+    assert job.message.endswith("The run keeps what it has done; resume it once that is mended.")
+    assert jobs.log_lines(workspace, job_id)[-1].endswith(f"paused: {job.message}")
+    assert (tasks.run_folder(workspace, job_id) / CHECKPOINT).exists()
+    assert not worker.turn()
+    Worker(workspace).recover()
+    jobs.resume(workspace, job_id)
+    assert workspace.job(job_id).message == ""
+    all_turns(worker)
+    assert workspace.job(job_id).state == "done", workspace.job(job_id).message
+    assert "goes on from what was kept" in "".join(jobs.log_lines(workspace, job_id))
+    assert not tasks.run_folder(workspace, job_id).exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        (FULL, "paused"),
+        (sqlite3.OperationalError("database or disk is full"), "paused"),
+        (MemoryError(), "paused"),
+        (RuntimeError("no graph"), "failed"),
+        (UnusableLot("It is of no use."), "failed"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_run_that_has_nothing_to_lose_fails_unless_the_machine_is_why(
+    workspace, worker, big_lot, monkeypatch, fault, state
+):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    monkeypatch.setattr(worker.bench, "lot", raising(fault))
+    all_turns(worker)
+    assert workspace.job(job_id).state == state
+
+
+def test_a_run_that_fails_as_it_is_cancelled_is_cancelled(workspace, worker, big_lot, monkeypatch):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+
+    def cancelled_meanwhile(_):
+        workspace.request_cancel(job_id)
+        raise FULL
+
+    monkeypatch.setattr(worker.bench, "lot", cancelled_meanwhile)
+    all_turns(worker)
+    assert workspace.job(job_id).state == "cancelled"
+
+
+def test_a_log_that_cannot_be_written_keeps_no_run_from_being_paused(workspace, worker, big_lot, monkeypatch):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    while not trained(workspace, job_id):
+        worker.turn()
+    jobs.log_path(workspace, job_id).unlink()
+    jobs.log_path(workspace, job_id).mkdir()
+    workspace.request_pause(job_id)
+    worker.turn()
+    assert workspace.job(job_id).state == "paused"
+
+
 # Pausing -----------------------------------------------------------------------------------------
+
+
+def test_what_a_paused_run_kept_goes_the_moment_it_is_cancelled(workspace, worker, big_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), ENDLESS, teacher=TEACHER)
+    while not trained(workspace, job_id):
+        worker.turn()
+    workspace.request_pause(job_id)
+    worker.turn()
+    assert (tasks.run_folder(workspace, job_id) / CHECKPOINT).exists()
+    jobs.cancel(workspace, job_id)
+    assert workspace.job(job_id).state == "cancelled"
+    assert not tasks.run_folder(workspace, job_id).exists()
 
 
 def test_a_run_is_paused_and_resumed_and_makes_the_student_it_would_have_made(workspace, big_lot):
@@ -275,6 +411,7 @@ def test_cancelling_what_a_dead_worker_left_ends_it(workspace, big_lot):
     kill_worker(workspace)
     jobs.cancel(workspace, job_id)
     assert workspace.job(job_id).state == "cancelled"
+    assert not tasks.run_folder(workspace, job_id).exists()
 
 
 def test_a_run_survives_the_server_that_started_it(workspace, big_lot):
@@ -307,7 +444,7 @@ def test_a_new_worker_clears_away_what_runs_that_are_over_left(workspace, worker
     for job_id in (waiting, waiting + 1):
         tasks.run_folder(workspace, job_id).mkdir(parents=True)
     worker.recover()
-    assert [folder.name for folder in tasks.runs_root(workspace).iterdir()] == [str(waiting)]
+    assert [folder.name for folder in folders.runs_root(workspace).iterdir()] == [str(waiting)]
 
 
 def test_labels_change_nothing_in_the_student(workspace, worker, big_lot):

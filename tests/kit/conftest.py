@@ -33,12 +33,18 @@ def tiny_kit(tiny_folder: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def knowing_kit(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The kit of that model after it learned to tell wafers unlike anything known."""
+def knowing_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That model after it learned to tell wafers unlike anything known."""
     folder = Path(shutil.copytree(tiny_folder, tmp_path_factory.mktemp("knowing") / "tiny-untrained"))
     maps = np.random.default_rng(0).random((300, 2, 16, 16)).astype(np.float32)
     assert fit_novelty(folder, maps[:150], maps[150:]) is not None
-    return kit(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def knowing_kit(knowing_folder: Path) -> bytes:
+    """The kit of the model that knows what it was taught on."""
+    return kit(knowing_folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from wafer_core.errors import BrokenModel
-from wafer_core.kit import kit
+from wafer_core.kit import kit, runner
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of
 
@@ -62,6 +62,23 @@ def test_a_model_without_both_graphs_has_no_kit(tiny_folder, tmp_path, file, mis
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(BrokenModel, match=f"its {missing} is missing"):
         kit(folder)
+
+
+@pytest.mark.parametrize("left", [["tiny-untrained.int8.onnx"], ["tiny-untrained.safetensors"], []])
+def test_a_card_without_a_limit_for_each_file_hands_on_those_it_has(knowing_folder, tmp_path, left):
+    folder = shutil.copytree(knowing_folder, tmp_path / "tiny-untrained")
+    card = json.loads((folder / "card.json").read_text())
+    limits = card["novelty"]["limits"]
+    card["novelty"]["limits"] = {name: limits[name] for name in left}
+    (folder / "card.json").write_text(json.dumps(card))
+    with zipfile.ZipFile(io.BytesIO(kit(folder))) as opened:
+        opened.extractall(tmp_path / "out")
+    unpacked = tmp_path / "out" / "tiny-untrained"
+    assert set(Card.read(unpacked).novelty.limits) == set(left) - {"tiny-untrained.safetensors"}
+    assert [runner.load(unpacked, kind).known is not None for kind in ("int8", "fp32")] == [
+        "int8" in "".join(left),
+        False,
+    ]
 
 
 def test_a_model_that_contradicts_its_card_has_no_kit(tiny_folder, tmp_path):

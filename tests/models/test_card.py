@@ -1,5 +1,8 @@
+import base64
 import copy
 import json
+import tracemalloc
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -108,6 +111,28 @@ def test_a_card_names_the_groups_and_parts_it_was_made_from():
     card = Card.from_json(DOCUMENT)
     assert card.training_groups() == {"m1", "lot7"}
     assert card.training_parts() == {"train"}
+
+
+def of_many_groups(data_sets):
+    """A card whose every data set has four million groups, in a few hundred letters."""
+    every = base64.b64encode(zlib.compress(b"\xff" * (1 << 19), 9)).decode()
+    data = {**DOCUMENT["made_from"]["data"][0], "groups": {"m": every}}
+    return changed(["made_from", "data"], [data] * data_sets)
+
+
+def test_reading_a_card_names_none_of_its_groups():
+    document = of_many_groups(2)
+    tracemalloc.start()
+    try:
+        Card.from_json(document)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_groups_of_all_data_sets_together_are_no_more_than_a_card_may_hold():
+    with pytest.raises(BrokenModel, match=r"in made_from\.data\[4\]\.groups, its lists of groups unfold to more"):
+        Card.from_json(of_many_groups(5))
 
 
 def test_a_card_that_could_not_be_read_is_not_written(tmp_path):

@@ -8,9 +8,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from wafer_core import jobs
 from wafer_core.lot import Lot
 from wafer_core.patterns import flags
-from wafer_core.ui import state
+from wafer_core.ui import run_settings, state
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -141,9 +142,44 @@ def test_from_an_address_of_no_model_the_default_can_be_chosen(visit: Visit, lot
     assert role not in app.query_params
 
 
-def test_runs_are_listed_from_the_first_where_the_address_names_no_page(visit: Visit) -> None:
-    for asked in ("\u00b2", "9" * 5000, "-1"):
-        assert not visit("distill", runs=asked).exception
+NONSENSE = ("9" * 5000, "0" * 5000, "\u00b2", "-1", "1e3", "..", "\u0664")
+
+
+@pytest.mark.parametrize("asked", NONSENSE, ids=lambda asked: asked[:6])
+@pytest.mark.parametrize(
+    ("page", "parameter"),
+    [("lot", "page"), ("compare", "models"), ("distill", "runs"), ("distill", "beside-runs"), ("distill", "without")],
+)
+def test_an_address_of_any_number_is_drawn(
+    visit: Visit, store: Workspace, small_lot: Lot, page: str, parameter: str, asked: str
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    run = jobs.submit_distil(store, lot_id, {"size": "tiny", "budget": 60.0, "seed": 0}, "teacher")
+    store.report(run, {"step": 20, "steps": 20, "seconds": 9.0, "loss": 0.5, "agreed": 1, "held_out": 4})
+    value = f"{lot_id[: run_settings.HEAD]}-{asked}" if parameter == "without" else asked
+    app = visit(page, lot=lot_id, **{parameter: value})
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("17", 17),
+        ("999999999", 999_999_999),
+        ("9999999999", None),
+        ("9" * 5000, None),
+        ("-1", None),
+        ("1.0", None),
+        (" 1", None),
+        ("\u00b2", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_numbers_of_the_address_are_whole_and_short(text: str | None, number: int | None) -> None:
+    assert state.whole(text) == number
 
 
 def test_labels_that_come_with_a_second_upload_are_seen(store: Workspace, small_lot: Lot) -> None:

@@ -1,4 +1,4 @@
-"""Approving a student on the pages: the result card, the second question, taking back, and the shelf of models."""
+"""Approving a student on the pages: the result card, the question that counts, taking back, the shelf of models."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from wafer_core.lot import Lot
 from wafer_core.models.card import Novelty
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import approval, comparison, kit_button
+from wafer_core.ui import comparison, judgement, kit_button
 from wafer_core.ui.before_after import Guarded
 from wafer_core.workspace import ProgressPoint, Workspace
 
@@ -158,7 +158,7 @@ def test_changed_wafers_are_listed_where_they_changed(visit: Visit, run: int, co
     read("small-tiny-1", lost=1, sets=NEW)
     page = visit("distill", run=str(run))
     frame = next(frame.value for frame in page.dataframe if "wafer" in frame.value.columns)
-    assert list(frame["wafer"]) == ["L1/03", "L1/06"]
+    assert list(frame["wafer"]) == ["03", "06"]
     assert list(frame["student said"]) == ["Scratch", "Normal"]
     assert list(frame["small-tiny-1 says"]) == ["Normal", "Scratch"]
     page = visit("distill", run=str(run), changed="guard")
@@ -190,11 +190,14 @@ def test_a_student_that_has_read_everything_waits_for_its_teacher(visit: Visit, 
 # Approving ---------------------------------------------------------------------------------------
 
 
-def test_a_student_that_kept_what_it_had_to_is_approved_at_once_and_taken_back(
+def test_a_student_that_kept_what_it_had_to_is_approved_once_that_is_confirmed_and_taken_back(
     visit: Visit, store: Workspace, run: int, compared, read
 ):
     read("small-tiny-1")
     page = click(visit("distill", run=str(run)), "approve-small-tiny-1")
+    assert store.approved() == "student"
+    assert page.button(key="approve-sure").label == "Approve"
+    click(page, "approve-sure")
     assert store.approved() == "small-tiny-1"
     page = visit("distill", run=str(run))
     assert "approved: small-tiny-1" in page.selectbox(key="address-student").options
@@ -209,8 +212,39 @@ def test_a_student_that_kept_what_it_had_to_is_approved_at_once_and_taken_back(
     assert store.approvals()[0].withdrawn is not None
 
 
+def test_the_question_says_what_every_page_reads_with_and_how_many_answers_change(
+    visit: Visit, store: Workspace, run: int, compared, read, tiny_folder
+):
+    read("small-tiny-1", lost=1)
+    asked = visit("distill", run=str(run), approve="small-tiny-1")
+    assert "From now on every page reads with **small-tiny-1**." in texts(asked)
+    assert "On the guard set its answers differ on 1 of 400 wafers from those of student." in texts(asked)
+    # Whoever is approved is the one whose answers stand on the pages now.
+    put_student(store, tiny_folder, "older-1")
+    read("older-1", lost=4)
+    store.approve("older-1")
+    said = texts(visit("distill", run=str(run), approve="small-tiny-1"))
+    assert "its answers differ on 3 of 400 wafers from those of older-1." in said
+
+
+def test_the_question_asks_for_the_answers_it_compares(shelf, store: Workspace):
+    said = texts(shelf(approve="student-tiny"))
+    assert "still being counted on how many of 400 wafers its answers differ from those of student." in said
+    guard = comparison.guard_ground().lot_id
+    asked = {job.payload["model"] for job in store.jobs("score") if job.lot == guard}
+    assert asked == {"student-tiny", "student"}
+
+
+def test_cancelling_leaves_everything_as_it_was(visit: Visit, store: Workspace, run: int, compared, read):
+    read("small-tiny-1")
+    page = click(visit("distill", run=str(run), approve="small-tiny-1"), "approve-not")
+    assert "approve" not in page.query_params
+    assert "approve-sure" not in keys(page)
+    assert store.approvals() == []
+
+
 @pytest.mark.parametrize(("lost", "lost_int8"), [(3, 0), (0, 3)])
-def test_a_student_that_lost_more_is_asked_about_twice(
+def test_a_student_that_lost_more_is_approved_against_a_warning(
     visit: Visit, store: Workspace, run: int, compared, read, lost: int, lost_int8: int
 ):
     read("small-tiny-1", lost, lost_int8)
@@ -227,7 +261,9 @@ def test_a_student_that_lost_more_is_asked_about_twice(
     assert "approve" not in page.query_params
 
 
-def test_a_student_nobody_has_tried_on_the_guard_set_is_asked_about_twice(visit: Visit, store: Workspace, run: int):
+def test_a_student_nobody_has_tried_on_the_guard_set_is_approved_against_a_warning(
+    visit: Visit, store: Workspace, run: int
+):
     page = click(visit("distill", run=str(run)), "approve-small-tiny-1")
     assert "still being read" in texts(page)
     assert store.approved() == "student"
@@ -235,7 +271,7 @@ def test_a_student_nobody_has_tried_on_the_guard_set_is_asked_about_twice(visit:
     assert store.approvals()[0].figures == {"guard": None, "grounds": []}
 
 
-def test_a_student_that_is_worse_on_its_own_lot_is_asked_about_twice(
+def test_a_student_that_is_worse_on_its_own_lot_is_approved_against_a_warning(
     visit: Visit, store: Workspace, run: int, compared, read
 ):
     read("small-tiny-1", sets=NEW)
@@ -260,8 +296,19 @@ def test_a_student_that_is_worse_on_its_own_lot_is_asked_about_twice(
 def test_the_guard_says_what_was_lost_and_what_is_not_ruled_out(store: Workspace, loss: float, upper: float, said: str):
     student = store.model("student")
     one = Guarded(student, student, Paired(2000, 8, 8, Rate(loss, loss - 0.01, loss + 0.01, 2000), upper, 1.0))
-    assert said in approval.guard_sentence(one)
-    assert "equal" not in approval.guard_sentence(one)
+    assert said in judgement.guard_sentence(one)
+    assert "equal" not in judgement.guard_sentence(one)
+
+
+@pytest.mark.parametrize(
+    ("loss", "upper", "said"),
+    [(-0.001, 0.002, "kept"), (0.004, 0.009, "may have lost too much"), (0.006, 0.012, "lost too much")],
+)
+def test_list_and_sentence_call_a_judgement_alike(store: Workspace, loss: float, upper: float, said: str):
+    student = store.model("student")
+    one = Guarded(student, student, Paired(2000, 8, 8, Rate(loss, loss - 0.01, loss + 0.01, 2000), upper, 1.0))
+    assert f" {said}  \n" in judgement.line(one)
+    assert judgement.guard_sentence(one).startswith(f"{said.capitalize()}: on the guard set")
 
 
 def test_no_student_learns_from_what_students_are_judged_by(visit: Visit, store: Workspace):
@@ -314,6 +361,28 @@ def test_the_shelf_lists_students_and_says_which_is_approved(shelf, store: Works
     assert "runner of one Python file" in said
 
 
+def test_the_shelf_says_why_a_student_nobody_approved_counts_as_approved(shelf, store: Workspace, run: int):
+    said = texts(shelf())
+    assert "**student** :green-badge[approved by default] :gray-badge[shipped]" in said
+    assert "the reference for its size" in said
+    assert "what runs the student on a machine without WaferDistill" in said
+    store.approve("student")
+    assert "**student** :green-badge[approved] :gray-badge[shipped]" in texts(shelf())
+
+
+def test_names_of_models_are_shown_letter_by_letter(shelf, visit: Visit, store: Workspace, run: int, compared, read):
+    store.rename_model(store.model("small-tiny-1"), "new__bold__")
+    read("new__bold__")
+    quoted = "new\\_\\_bold\\_\\_"
+    assert f"**{quoted}**" in texts(shelf())
+    assert f"reads with **{quoted}**" in texts(shelf(approve="small-tiny-1"))
+    store.approve("new__bold__")
+    assert f"approved: {quoted}" in texts(shelf())
+    page = click(shelf(), "archive-small-tiny-1")
+    assert quoted in texts(page)
+    assert "__bold__" not in texts(page)
+
+
 def test_a_student_that_cannot_be_used_is_named_and_hides_nothing(
     visit: Visit, store: Workspace, lot_id: str, tiny_folder: Path, compared, read
 ):
@@ -351,7 +420,7 @@ def test_the_shipped_student_is_approved_again_but_not_edited(shelf, store: Work
     store.approve("small-tiny-1")
     page = shelf()
     assert {"save-student", "archive-student"}.isdisjoint(keys(page))
-    click(page, "approve-student")
+    click(click(page, "approve-student"), "approve-sure")
     assert store.approved() == "student"
 
 

@@ -1,18 +1,28 @@
 """Flipped dies as text: what is written reads back, steps are undone, and nothing but tested dies is flipped."""
 
+import tracemalloc
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Wafer
-from wafer_core.ui.attempt import MOST_LETTERS, Attempt, named_dies
+from wafer_core.ui.attempt import MOST_DIES, MOST_LETTERS, Attempt, named_dies
 
 
 def wafer(rows=30, columns=50, seed=0):
     states = np.random.default_rng(seed).choice([PASS, PASS, FAIL], size=(rows, columns)).astype(np.uint8)
     states[0, :4] = NO_DIE, UNTESTED, PASS, FAIL
     return Wafer("L", "01", Frame(rows, columns), states)
+
+
+@cache
+def large():
+    """A wafer of half a million dies, all tested."""
+    return Wafer("L", "01", Frame(700, 700), np.full((700, 700), PASS, dtype=np.uint8))
 
 
 @given(st.lists(st.lists(st.integers(2, 1499), min_size=1, max_size=40), max_size=6))
@@ -61,10 +71,37 @@ def test_no_more_is_read_than_an_address_may_hold():
     assert Attempt.read(f"{head}{'~2-zzzz' * 300}", wafer()) is None
 
 
+def test_a_step_that_names_a_wafer_over_and_over_takes_no_more_than_one_that_names_it_once():
+    head = Attempt(large()).text
+    once, often = f"{head}~0-zzzz", f"{head}~0-zzzz{'.0-zzzz' * 279}"
+    tracemalloc.start()
+    try:
+        assert Attempt.read(often, large()) == Attempt.read(once, large())
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_wafer_named_in_every_step_is_more_than_an_address_may_hold():
+    head, size = Attempt(large()).text, large().states.size
+    most = MOST_DIES // size
+    tracemalloc.start()
+    try:
+        assert Attempt.read(f"{head}{'~0-zzzz' * 280}", large()) is None
+        assert tracemalloc.get_traced_memory()[1] < 192 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(Attempt.read(f"{head}{'~0-zzzz' * most}", large()).steps) == most
+    made = Attempt(large(), (tuple(range(size)),) * most)
+    assert made.fits
+    assert not replace(made, steps=made.steps + made.steps[:1]).fits
+
+
 def test_what_cannot_be_read_is_passed_over():
     head = Attempt(wafer()).text
     assert Attempt.read(f"{head}~!!.2s.-~zzzzzz-zzzzzz~5-", wafer()).steps == ((100,),)
     assert len(Attempt.read(f"{head}~2-zzzzzz", wafer()).dies) == 1498
+    assert Attempt.read(f"{head}~5.2-3.4-2.2.0-3", wafer()).steps == ((2, 3, 4, 5),)
 
 
 def test_scattered_dies_of_a_whole_wafer_do_not_fit_into_an_address():

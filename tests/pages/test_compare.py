@@ -1,7 +1,9 @@
 """The Compare page: grounds and models in the address, accuracy and agreement apart, the wafers behind a bar."""
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
 from wafer_core.benchmark import BenchmarkSet
+from wafer_core.charts import palette
 from wafer_core.compare import Rate
 from wafer_core.errors import UnusableLot
 from wafer_core.lot import Lot
@@ -73,7 +76,43 @@ def test_the_answer_says_what_chance_leaves_open(visit: Visit, answered: str):
     answer = next(element.value for element in page.markdown if "smaller on disk" in element.value)
     assert "66.7 %" in answer
     assert "no significant difference" in answer
-    assert "not ruled out" in answer
+    # The one ends where the other does not, so each is called by its name.
+    assert "16.7 points fewer (two-sided 95 % interval " in answer
+    assert "not ruled out (one-sided 95 % bound)" in answer
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (Rate(0.004, -0.002, 0.009, 900), "0.4 points fewer (two-sided 95 % interval −0.2 to 0.9), no significant"),
+        (Rate(-0.004, -0.009, 0.002, 900), "0.4 points more (two-sided 95 % interval −0.2 to 0.9), no significant"),
+        (Rate(-0.004, -0.009, -0.002, 900), "0.4 points more (two-sided 95 % interval 0.2 to 0.9)."),
+    ],
+)
+def test_a_difference_lies_in_the_interval_told_beside_it(store: Workspace, answered: str, loss: Rate, said: str):
+    ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
+    [student] = comparison.compare(ground, store.model("teacher"), [store.model("student")]).students
+    assert student.against is not None
+    assert compare_views.difference(replace(student, against=replace(student.against, loss=loss))).startswith(said)
+
+
+@pytest.mark.parametrize("held", ["student", "student-int8", "student-tiny"])
+def test_the_student_in_hand_has_the_students_colour(store: Workspace, answered: str, held: str):
+    ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
+    students = [store.model(name) for name in ("student-tiny-int8", "student")]
+    compared = comparison.compare(ground, store.model("teacher"), students)
+    marks = {mark.name: mark.colour for mark in compare_views.marks(compared, store.model(held))}
+    own = "student" if held.removesuffix("-int8") == "student" else "student-tiny-int8"
+    colours = palette("light")
+    assert marks.pop("teacher") == colours.teacher
+    assert marks.pop(own) == colours.student
+    assert colours.student not in marks.values()
+
+
+def test_the_guard_set_is_not_cut_in_the_list_of_sets():
+    title = "Guard set: 2,251 real wafers, 260 overlays of two, 380 simulated mixes"
+    guard = comparison.Ground("id", title, 2891, labelled=True, benchmark=False, guard=True)
+    assert compare_views._called(guard) == "Guard set: 2,891 labelled wafers"
 
 
 def test_a_share_that_is_the_same_is_not_told_as_equal(visit: Visit, store: Workspace, small_lot: Lot, answer):
@@ -114,7 +153,7 @@ def test_the_bars_as_a_table_have_words_for_heads_and_dashes_for_nothing(visit: 
         *("Wafers that carry it", "Wafers it is named on"),
     ]
     rows = frame.set_index(["Model", "Pattern"])
-    assert rows.loc[("student", "Scratch")].tolist()[-4:] == ["0.000", "0.000–0.658", 2, 0]
+    assert rows.loc[("student", "Scratch")].tolist()[-4:] == ["0.000", "0.000 to 0.658", 2, 0]
     assert rows.loc[("student", "Donut")].tolist() == ["–"] * 6 + [0, 0]
 
 
@@ -133,7 +172,7 @@ def test_one_wafer_is_no_wafers():
 
 
 def test_an_interval_takes_little_room_and_is_not_broken():
-    assert compare_views._with_interval(Rate(1.0, 0.8157, 1.0, 17)).endswith("[81.6\u2060–\u2060100]]")
+    assert compare_views._with_interval(Rate(1.0, 0.8157, 1.0, 17)).endswith("[81.6\u00a0to\u00a0100]]")
 
 
 def test_without_labels_there_is_agreement_under_that_name_only(
@@ -189,6 +228,21 @@ def test_a_model_that_has_not_answered_shows_its_card(store: Workspace, shipped:
     assert comparison._on_card(replace(ground, lot_id="another"), carded) is None
 
 
+def test_a_cards_command_is_read_as_a_command(visit: Visit, store: Workspace, shipped, tiny_folder: Path):
+    """Backticks in it end no code: what follows would be drawn, and what it names fetched."""
+    made = store.student_root / "made-1"
+    shutil.copytree(tiny_folder, made)
+    document = json.loads((made / "card.json").read_text())
+    (file,) = [name for name in document["files"] if name.endswith(".safetensors")]
+    figure = Figure(file, "six", shipped[0].sha256, "test", "exact match", 0.5, 0.2, 0.8, 6, "run `![x](//e.invalid/x)")
+    (made / "card.json").write_text(json.dumps({**document, "role": "student", "figures": [asdict(figure)]}))
+    page = visit("compare", students="made-1")
+    assert not page.exception
+    assert "its accuracy is its card's: ``run `![x](//e.invalid/x)``" in texts(page)
+    told = model_cards._figure(store.model("made-1").card.figures[0])
+    assert (told["value"], told["95 % interval"]) == ("50.0 %", "20.0 to 80.0")
+
+
 @pytest.mark.parametrize(
     ("pattern", "who", "listed"),
     [("Scratch", "student", 2), ("Center", "student", 0), ("Loc", "teacher", 1)],
@@ -203,7 +257,8 @@ def test_the_wafers_behind_a_bar_are_listed(visit: Visit, answered: str, pattern
 def test_a_wafer_behind_a_bar_says_what_is_wrong_with_it(visit: Visit, answered: str):
     page = visit("compare", set=answered, students="student", bar="Scratch", who="student")
     frame = next(frame.value for frame in page.dataframe if "wafer" in frame.value.columns)
-    assert list(frame["wafer"]) == ["L1/03", "L1/04"]
+    # As on the page that a click opens: one fab lot needs no name.
+    assert list(frame["wafer"]) == ["03", "04"]
     assert list(frame["what"]) == ["missed", "missed"]
     assert list(frame["labelled"]) == ["Scratch", "Center + Scratch"]
 
@@ -251,7 +306,7 @@ def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: s
 @pytest.mark.parametrize(
     ("command", "begun"),
     [
-        ("train-student --start student-85500 --steps 5000", r" on from student\-85500"),
+        ("train-student --start student-85500 --steps 5000", " on from student-85500"),
         ("distill", " on from weights `5ab5"),
     ],
 )

@@ -21,6 +21,7 @@ from wafer_core.lot import Lot
 from wafer_core.models.folder import shipped_models
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
 from wafer_core.models.saving import save_model
+from wafer_core.readers import read_paths
 from wafer_core.ui import (
     allowance,
     comparison,
@@ -36,6 +37,8 @@ from wafer_core.ui import (
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 SIX = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
 """What a model names on the six wafers of `small_lot`."""
@@ -153,8 +156,6 @@ def test_every_stage_has_words(store: Workspace, lot_id: str, stage: str, said: 
 
 
 def test_few_held_out_wafers_are_told_as_counts():
-    assert run_figures.share(9, 12) == "9 of 12"
-    assert run_figures.share(238, 240) == "99.2 %"
     assert run_figures.counted(9, 12) == "9 of 12 (6 to 11)"
     assert run_figures.counted(238, 240) == "238 of 240 · 99.2 % (97.0 to 99.8)"
     assert run_figures.counted(0, 0) == "none"
@@ -205,7 +206,7 @@ def test_what_is_left_out_is_not_counted_and_what_nothing_keeps_is_said(
     answer(small_lot, store.model("teacher"), ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"])
     said = texts(visit("distill", lot=lot_id, pool="none", without=f"{lot_id[:6]}-0.2"))
     assert "4 wafers, 1 of them held out to check the student on; 2 left out." in said
-    assert "No wafer is unlike what the teacher was taught on." in said
+    assert "No wafer is unlike anything the teacher knows" in said
     assert "The teacher sees Center on 1, no pattern on 3" in said
     assert "nothing keeps it from forgetting them" in said
 
@@ -231,6 +232,13 @@ def test_what_the_student_it_starts_from_says_like_the_teacher_already_is_not_to
     else:
         assert said in texts(page)
         assert store.jobs("score") == []
+
+
+def test_wafers_that_students_are_judged_by_are_not_counted(visit: Visit, store: Workspace):
+    lot = read_paths([ASSETS / "lots" / "lot17184.npz"])
+    said = texts(visit("distill", lot=store.add_lot(lot)))
+    assert "5 wafers of the guard set or the benchmark, by which students are judged, are not learned from." in said
+    assert "12 wafers, 3 of them held out to check the student on." in said
 
 
 def test_random_weights_have_everything_to_gain(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot, answer):
@@ -514,11 +522,47 @@ def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, 
     assert len(store.jobs("rehearse")) == 1
 
 
-def test_what_cannot_be_tried_is_not_tried_again_and_again(visit: Visit, store: Workspace, lot_id: str):
+@pytest.mark.parametrize(
+    ("ending", "message", "said"),
+    [
+        ("failed", "The system refused a file (No space left on device).", "No space left"),
+        ("cancelled", "Cancelled.", "Cancelled."),
+        ("lost", "The worker stopped 5 times in the middle of this.", "stopped 5 times"),
+        ("done", "tried", "without having measured a step"),
+    ],
+)
+def test_a_run_that_could_not_be_tried_says_why_and_is_tried_again_when_asked(
+    visit: Visit, store: Workspace, lot_id: str, ending: str, message: str, said: str
+):
     visit("distill", lot=lot_id)
-    store.end_job(store.jobs("rehearse")[0].id, "failed", "No tested die.")
-    assert "is measured as the worker gets to it" in texts(visit("distill", lot=lot_id))
+    store.end_job(store.jobs("rehearse")[0].id, ending, message)
+    page = visit("distill", lot=lot_id)
+    assert not page.exception
+    assert said in texts(page)
+    assert "as the worker gets to it" not in texts(page)
+    # Looking at the page asks for nothing.
     assert len(store.jobs("rehearse")) == 1
+    page.button(key="rehearse-again").click().run()
+    again, before = store.jobs("rehearse")
+    assert (again.state, again.payload, again.urgency) == ("queued", before.payload, before.urgency)
+    assert "is measured as the worker gets to it" in texts(page)
+
+
+def test_nothing_is_tried_on_wafers_that_students_are_judged_by(visit: Visit, store: Workspace, small_guard):
+    page = visit("distill", lot=store.add_lot(small_guard.lot))
+    assert "so none may learn from them" in texts(page)
+    assert "as the worker gets to it" not in texts(page)
+    assert not store.jobs("rehearse")
+
+
+def test_no_run_of_wafers_that_students_are_judged_by_starts_again(visit: Visit, store: Workspace, small_guard):
+    guard = store.add_lot(small_guard.lot)
+    run = submit(store, guard)
+    store.end_job(run, "failed", "It failed.")
+    page = visit("distill", lot=guard, run=str(run))
+    page.button(key=f"again-{run}").click().run()
+    assert not page.exception
+    assert [job.id for job in store.jobs("distil")] == [run]
 
 
 def test_a_student_whose_folder_is_gone_is_named(visit: Visit, store: Workspace, lot_id: str, finished: int):

@@ -48,24 +48,49 @@ def test_where_no_more_than_ten_dies_fail_it_says_so(failing, taken):
     assert fact["hint"] == f"Taking away {taken} moves Loc from 0.60 to 0.10."
 
 
+@pytest.mark.parametrize(
+    ("after", "named", "text", "grave"),
+    [
+        (0.78, True, "0.76 → 0.78, no lower", True),
+        (0.758, True, "0.76 → 0.76, no lower", True),
+        (0.75, True, "0.76 → 0.75", False),
+        (0.78, False, "0.76 → 0.78", False),
+    ],
+)
+def test_an_answer_that_does_not_fall_without_its_strongest_dies_is_marked(after, named, text, grave):
+    (strongest, at_random) = evidence.removal("Loc", TakenAway(10, 143, 0.76, after, 0.81), named)
+    assert (strongest["text"], strongest["grave"]) == (text, grave)
+    assert ("does not fall" in strongest["hint"]) == grave
+    assert (at_random["text"], at_random["grave"]) == ("0.76 → 0.81", False)
+    (all_,) = evidence.removal("Loc", TakenAway(7, 7, 0.76, after, None), named)
+    assert (all_["text"], all_["grave"]) == (text, grave)
+
+
 def test_a_method_is_quoted_as_it_was_scored_on_these_weights():
     facts = evidence.pointing(record(kept(), kept(OVERLAYS, value=0.91)), WEIGHTS, METHOD, "Scratch")
-    assert lines(facts) == [("Points rightly", "93 % (chance 52 %)", False)]
-    assert facts[0]["hint"] == (
-        "On 480 constructed wafers this method points at Scratch rightly 93 % of the time (chance 52 %; "
-        "95 % interval 90 to 95). On 480 overlays of real wafers this method points at Scratch rightly 91 % of the "
-        "time (chance 52 %; 95 % interval 90 to 95)."
-    )
+    # What real wafers say stands before what simulated ones do.
+    assert lines(facts) == [
+        ("Points rightly, real wafers", "91 % (chance 52 %)", False),
+        ("Points rightly, simulated", "93 % (chance 52 %)", False),
+    ]
+    assert [fact["hint"] for fact in facts] == [
+        "On 480 wafers laid over each other from two real ones this method points at Scratch rightly 91 % of the time "
+        "(chance 52 %; 95 % interval 90 to 95).",
+        "On 480 simulated wafers this method points at Scratch rightly 93 % of the time (chance 52 %; 95 % interval "
+        "90 to 95).",
+    ]
 
 
 def test_no_better_than_chance_is_said_aloud():
     worse = kept(low=0.5, value=0.55)
     assert lines(evidence.pointing(record(worse), WEIGHTS, METHOD, "Scratch")) == [
-        ("Points rightly", "55 %, no better than chance (52 %)", True)
+        ("Points rightly, simulated", "55 %, no better than chance (52 %)", True)
     ]
-    # On one kind of wafers is enough.
     beside = evidence.pointing(record(kept(), kept(OVERLAYS, low=0.4, value=0.5)), WEIGHTS, METHOD, "Scratch")
-    assert lines(beside)[1] == ("On overlays of real wafers", "50 %, no better than chance (52 %)", True)
+    assert lines(beside) == [
+        ("Points rightly, real wafers", "50 %, no better than chance (52 %)", True),
+        ("Points rightly, simulated", "93 % (chance 52 %)", False),
+    ]
 
 
 def test_what_was_not_scored_is_not_quoted():

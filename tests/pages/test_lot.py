@@ -1,6 +1,7 @@
 """The Lot page: lots in and out, what the cards say, filters in the address, reading options."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block, Node
 
 from tests.pages.told import address, texts
-from wafer_core.lot import FAIL, PASS, UNTESTED, Lot, Note
-from wafer_core.ui import gallery, lot_picker, opinions
+from wafer_core.charts.maps import stacks
+from wafer_core.lot import FAIL, PASS, UNTESTED, Lot, Note, NoteKind
+from wafer_core.ui import gallery, lot_picker, lot_view, opinions
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -55,7 +58,7 @@ def test_where_a_lot_fails_leaves_out_dies_that_few_wafers_were_tested_at(
     grids[:3, 1, 1] = FAIL
     app = visit(lot=store.add_lot(lot_of(list(grids))))
     assert not app.exception
-    assert "Share of the wafers tested at a die that fail there; 75 % at most." in texts(app)
+    assert "Share of the wafers tested at a die that fail there; the worst die fails on 75 %." in texts(app)
     assert "Dies tested on fewer than 2 wafers are left out." in texts(app)
 
 
@@ -70,12 +73,12 @@ def test_a_lot_whose_copy_is_damaged_is_a_sentence(visit: Visit, lot_id: str, st
 @pytest.mark.parametrize(
     ("address", "found"),
     [
-        ({}, "Wafers 1 to 6 of 6 "),
+        ({}, "Wafers 1 to 6 of 6\n"),
         ({"show": "differ"}, "Wafers 1 to 2 of 2 found among 6"),
         ({"pattern": "Center"}, "Wafers 1 to 2 of 2 found among 6"),
         ({"pattern": "Normal"}, "Wafers 1 to 3 of 3 found among 6"),
         ({"show": "differ", "pattern": "Center"}, "Wafers 1 to 1 of 1 found among 6"),
-        ({"show": "nonsense", "pattern": "Nope", "sort": "?", "view": "x", "page": "99"}, "Wafers 1 to 6 of 6 "),
+        ({"show": "nonsense", "pattern": "Nope", "sort": "?", "view": "x", "page": "99"}, "Wafers 1 to 6 of 6\n"),
         ({"show": "unsure"}, "No wafer of this lot fits these filters"),
     ],
 )
@@ -109,6 +112,7 @@ def test_wafers_unlike_anything_known_are_told_first_and_found(
     flags = [card["flag"] for card in drawn(app)["gallery"]["cards"]]
     assert flags == ["", "", "Unlike anything known", "", "Unlike anything known", ""]
     assert drawn(app)["gallery"]["cards"][4]["teacher"] == "Loc"  # it keeps what is named
+    assert "by both: 03 · by the student: 05" in said  # whose word it is
     app.button(key="see-unlike").click().run()
     assert address(app, "show") == "unlike"
     assert "Wafers 1 to 2 of 2 found among 6" in texts(app)
@@ -150,8 +154,23 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     assert table["map"].str.startswith("data:image/png;base64,").all()
     # A wafer is named after its lot; what both say comes before what fewer look for.
     shown = list(table)
-    assert shown[:3] == ["lot", "wafer", "map"]
+    assert shown[:4] == ["open", "lot", "wafer", "map"]
     assert shown[-2:] == ["novelty", "dies"]
+
+
+def test_a_row_of_the_table_is_opened_by_its_button_and_by_nothing_that_sorting_does(visit: Visit, lot_id: str) -> None:
+    table = next(one for one in visit(lot=lot_id, view="table").dataframe if "teacher" in one.value)
+    assert not table.proto.selection_mode
+    columns = json.loads(table.proto.columns)
+    kinds = {name: column.get("type_config", {}).get("type") for name, column in columns.items()}
+    assert [name for name, kind in kinds.items() if kind == "button"] == ["open"]
+
+
+def test_the_key_to_the_signs_stands_before_the_cards_that_have_them(visit: Visit, lot_id: str) -> None:
+    captions = [caption.value for caption in visit(lot=lot_id).caption]
+    (key,) = (place for place, told in enumerate(captions) if told == "≠ the models differ")
+    assert key < captions.index("Wafers 1 to 6 of 6")
+    assert "≠" not in texts(visit(lot=lot_id, pattern="Loc"))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +204,12 @@ def test_before_anything_is_read_nothing_is_counted(
     visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
 ) -> None:
     lot_id = store.add_lot(small_lot)
-    said = texts(visit(lot=lot_id))
+    app = visit(lot=lot_id)
+    said = texts(app)
+    # How far they are is told under the cards' texts, where it moves nothing as it comes and goes.
+    drawn = list(parts(app.main))
+    (bar,) = (place for place, part in enumerate(drawn) if part.type == "progress")
+    assert "**Models**" in [part.value for part in drawn[:bar] if part.type == "markdown"]
     assert said.count("No wafer is read yet.") == 2
     assert "by the teacher" not in said
     assert "so far" not in said
@@ -193,6 +217,14 @@ def test_before_anything_is_read_nothing_is_counted(
     said = texts(visit(lot=lot_id))
     assert "Wafers called Normal: 3 by the student." in said
     assert "No wafer is read by both yet." in said
+
+
+def parts(block: Block) -> Iterator[Node]:
+    """What a block holds, from the top down."""
+    for part in block.children.values():
+        yield part
+        if isinstance(part, Block):
+            yield from parts(part)
 
 
 def test_a_lot_that_is_not_here_gets_a_sentence(visit: Visit) -> None:
@@ -312,6 +344,21 @@ def test_a_lot_is_turned_into_a_new_one(visit: Visit, store: Workspace, lot_id: 
     assert len(set(labels.values())) == len(labels)
 
 
+@pytest.mark.parametrize(
+    ("title", "source", "named"),
+    [
+        ("Guard set: 2,251 real wafers, 260 overlays of two, 380 simulated mixes", "sample", "Guard set"),
+        ("etch line 4: everything since the pump was changed", "upload", "etch line 4: everything…"),
+        ("short: whole", "sample", "short: whole"),
+    ],
+)
+def test_the_list_of_lots_cuts_no_shipped_title_in_the_middle(
+    store: Workspace, small_lot: Lot, title: str, source: str, named: str
+) -> None:
+    lot_id = store.add_lot(replace(small_lot, title=title), source)
+    assert lot_picker.labels(store.lots())[lot_id] == named
+
+
 def _opinion(store: Workspace, lot: Lot, name: str) -> opinions.Opinion:
     from wafer_core.decode import decode_with, verdict_titles
 
@@ -335,6 +382,53 @@ def test_the_rows_left_out_are_counted(
     notes = tuple(Note("rejected", "a.csv", text) for text in texts_of_notes)
     app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
     assert any(one.label.endswith(f"rows left out: {rows:,}") for one in app.expander)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ((), None),
+        (("assumed", "changed"), None),
+        (("refused", "rejected", "refused"), "2 files and 14 rows were left out"),
+        (("refused",), "1 file was left out"),
+        (("rejected",), "14 rows were left out"),
+    ],
+)
+def test_what_was_left_out_is_said_under_the_title_and_opens_on_why(
+    visit: Visit, store: Workspace, small_lot: Lot, kinds: tuple[NoteKind, ...], told: str | None
+) -> None:
+    notes = tuple(Note(kind, f"{i}.csv", "14 rows (lines 2-15): no x or y.") for i, kind in enumerate(kinds))
+    app = visit("lot", lot=store.add_lot(replace(small_lot, notes=notes)))
+    labels = [one.proto.popover.label for one in app.get("popover") if "left out" in one.proto.popover.label]
+    assert labels == ([] if told is None else [f":orange-badge[:material/warning: {told}]"])
+    assert texts(app).count("14 rows (lines 2-15)") == len(kinds) + (0 if told is None else len(kinds))
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        ([], "No die tested on 2 wafers or more fails."),
+        ([1], "The 1 die that fail most often, of those tested on 2 wafers or more."),
+        (range(10), "The 10 dies that fail most often, of those tested on 2 wafers or more."),
+        (
+            range(11),
+            "The 10 dies that fail most often, of those tested on 2 wafers or more. "
+            "1 other die fails as often as the last.",
+        ),
+        (
+            range(13),
+            "The 10 dies that fail most often, of those tested on 2 wafers or more. "
+            "3 other dies fail as often as the last.",
+        ),
+    ],
+)
+def test_dies_that_fail_as_often_as_the_last_listed_are_counted(
+    lot_of: Callable[..., Lot], fails: Sequence[int], told: str
+) -> None:
+    grids = np.full((3, 16), PASS, dtype=np.uint8)
+    grids[:2, list(fails)] = FAIL
+    (stack,) = stacks(lot_of(list(grids.reshape(3, 4, 4))))
+    assert lot_view.most_often(stack) == f"4 × 4 dies · 3 wafers. {told}"
 
 
 AGAIN = "dies were tested again; the last test counts."

@@ -112,7 +112,7 @@ def test_each_pattern_has_a_card_of_its_own_and_mixed_wafers_are_unmixed(
     assert "**The Center of this lot**  \n2 of 3 wafers, none mixed" in told
     assert "20 × 20 dies · 1 on 1 other grid" in told
     assert "**The Scratch of this lot**  \n2 wafers, 1 mixed" in told
-    assert "22 × 14 dies · unmixed from Center 1" in told
+    assert "22 × 14 dies · without the Center of 1 wafer" in told
     for data in cards.values():
         assert np.nansum(shares(data)) == pytest.approx(1, abs=1e-5)
     assert np.nansum(shares(cards["Center"])[:, 10:]) == 0
@@ -239,7 +239,7 @@ def test_the_wafers_behind_a_map_are_links_and_a_filter(visit: Visit, explained:
     app.run()
     assert not app.exception
     links = behind(app)
-    assert [link.label for link in links] == ["03 · Scratch", r"04 · Center \+ Scratch"]
+    assert [link.label for link in links] == ["03 · Scratch", "04 · Center + Scratch"]
     assert "wafer=L1%2F04" in links[1].query_string
     assert "pattern=Scratch" in links[1].query_string
     app.button(key="filter-Scratch").click().run()

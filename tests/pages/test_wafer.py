@@ -20,6 +20,7 @@ from wafer_core.trust.altered import alterations, flipped
 from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
 from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.ui import wafer_view
 from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.overlays import die_table
 from wafer_core.workspace import Workspace
@@ -121,7 +122,7 @@ def test_figures_stand_under_every_overlay_and_in_words(
         assert told["Without 10 random ones"].endswith("→ 0.25")
         assert told["Estimate: stands on"] == f"{wafer.failing} dies, 100 % of the fails"
         assert told["Estimate: mean radius"].startswith(f"{100 * where.radius:.0f} %")
-        assert "Points rightly" in told
+        assert list(told)[2:4] == ["Points rightly, real wafers", "Points rightly, simulated"]
     assert f"strongest of {wafer.failing} failing dies moves Center from" in texts(app).replace("\\", "")
 
 
@@ -148,8 +149,8 @@ def test_a_scored_method_is_quoted_beside_chance(
     explain(store, small_lot.wafers[0], DEFAULT, "Center", models=("tiny-untrained", "approved"))
     app = visit("wafer", lot=store.add_lot(small_lot), wafer="L1/01", teacher="tiny-untrained")
     assert not app.exception
-    assert facts(drawn(app), "Center", "teacher")["Points rightly"] == "50 %, no better than chance (52 %)"
-    assert "no better than chance" not in facts(drawn(app), "Center", "student")["Points rightly"]
+    assert facts(drawn(app), "Center", "teacher")["Points rightly, simulated"] == "50 %, no better than chance (52 %)"
+    assert "no better than chance" not in facts(drawn(app), "Center", "student")["Points rightly, simulated"]
 
 
 # Flipping dies -----------------------------------------------------------------------------------
@@ -262,6 +263,7 @@ def test_the_flag_stands_before_the_patterns_of_the_model_that_raised_it(
     assert not app.exception
     flags = [line for line in app.markdown if "Unlike anything known" in line.value]
     assert len(flags) == 1
+    assert flags[0].value.startswith(":orange-badge[:material/warning:")
     assert "the student has met nothing like this wafer" in flags[0].help
     assert [heading.value for heading in app.subheader][:2] == ["Normal", "Normal"]
     assert "Novelty 0.00" in texts(app)
@@ -305,6 +307,19 @@ def test_steps_lead_to_neighbours(visit: Visit, lot_id: str, here: str, step: st
     assert app.title[0].value == f"Wafer {there.removeprefix('L1/')}"
 
 
+@pytest.mark.parametrize(
+    ("step", "there"), [("Next", ["L1/02", "L1/03"]), ("Next disagreement", ["L1/03", "L1/04", "L1/03"])]
+)
+def test_a_key_pressed_again_before_its_wafer_is_drawn_goes_on_from_there(
+    visit: Visit, lot_id: str, monkeypatch: pytest.MonkeyPatch, step: str, there: list[str]
+) -> None:
+    monkeypatch.setattr(wafer_view, "position", lambda hand, said: 0)  # the buttons stay those of the first wafer
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    reached = [address(app.button(key=f"step-{step}").click().run(), "wafer") for _ in there]
+    assert not app.exception
+    assert reached == there
+
+
 def test_the_ends_of_a_lot_are_ends(visit: Visit, lot_id: str) -> None:
     assert visit("wafer", lot=lot_id, wafer="L1/01").button(key="step-Previous").disabled
     assert visit("wafer", lot=lot_id, wafer="L1/06").button(key="step-Next").disabled
@@ -338,7 +353,7 @@ def test_an_onnx_student_is_explained_by_occlusion_beside_the_teacher_s_method(
     quoted = known.figure(store.model("student-int8").sha256, "occlusion", "pointing", SIMULATED, "Center")
     assert quoted is not None
     told = facts(elements, "Center", "student")
-    assert told["Points rightly"] == f"{100 * quoted.value:.0f} % (chance {100 * quoted.chance:.0f} %)"
+    assert told["Points rightly, simulated"] == f"{100 * quoted.value:.0f} % (chance {100 * quoted.chance:.0f} %)"
     said = texts(app)
     assert f"Teacher by {TITLES[chosen]}: " in said
     assert "Student by Occlusion, as an ONNX file gives no gradients: " in said
@@ -421,7 +436,20 @@ def test_a_picture_is_asked_for_once(visit: Visit, drawn: Drawn, lot_id: str) ->
     assert save["file"] == f"L1-01-{DEFAULT}.png"
     assert "L1/01" in save["title"]
     assert save["line"].endswith(" · teacher · student")
+    assert save["warnings"] == []
     assert "save" not in drawn(app.run())["overlays"]
+
+
+def test_a_picture_takes_along_what_to_know_before_one_trusts_it(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    answer(small_lot, store.model("teacher"), TEACHER, margin=0.001)
+    answer(small_lot, store.model("student"), STUDENT, margin=0.001, unlike=[0])
+    explain(store, small_lot.wafers[0], DEFAULT, "Center", models=("teacher", "student"))
+    app = visit("wafer", lot=store.add_lot(small_lot), wafer="L1/01", student="student")
+    app.button(key="save-overlays").click().run()
+    assert not app.exception
+    assert drawn(app)["overlays"]["save"]["warnings"] == ["Teacher: unsure", "Student: unlike anything known, unsure"]
 
 
 def test_missing_overlays_are_queued_once_a_model(visit: Visit, drawn: Drawn, store: Workspace, lot_id: str) -> None:

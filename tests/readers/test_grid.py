@@ -67,6 +67,18 @@ def test_grids_that_can_be_read_in_several_ways_are_asked_about(text, options, o
     assert asked.value.option == option
 
 
+def test_a_question_about_bins_says_that_0_counts_as_no_die():
+    with pytest.raises(ReadingQuestion) as asked:
+        read([grid("0,1,0\n1,2,1\n0,1,0")], ReadingOptions(cells="bins"))
+    assert asked.value.question == (
+        "No cell is blank, so cells of value 0 count as no dies; apart from them the file holds only bins 1, 2, which "
+        "could mean pass and fail either way: which bins pass?"
+    )
+    with pytest.raises(ReadingQuestion) as asked:
+        read([grid(",0,\n0,1,0\n,0,")], ReadingOptions(cells="bins"))
+    assert asked.value.question.startswith("The file holds only bins 0, 1, which could mean")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

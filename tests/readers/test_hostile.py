@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wafer_core.errors import UnreadableFile, WaferDistillError
-from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.lot import Frame, Lot, Note, ReadingOptions, Wafer
 from wafer_core.readers import NamedBytes, limits, read
+from wafer_core.readers.lotfile import write_lot
 
 GRID = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 0]], dtype=np.uint8)
 MEGABYTE = 1 << 20
@@ -78,6 +79,38 @@ def survives(data, options):
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_files_raise_nothing_but_our_errors(data, options):
     survives(data, options)
+
+
+LETTERS = st.sampled_from([65, 0x20, 0xD800, 0xDC00, 0xDFFF, 0xFFFF, 0x10FFFF, 0x110000, 0x7FFFFFFF, 0xFFFFFFFF])
+IDS = st.lists(LETTERS, min_size=6, max_size=6).map(lambda codes: np.array(codes, dtype=np.uint32))
+TEXTS = st.text(st.sampled_from("A/é \0\ud800\udfff"), max_size=5)
+
+
+def fit_for_screen_and_store(lot):
+    """Every text of a lot goes to the browser and into a database, and both hold nothing but UTF-8."""
+    for wafer in lot:
+        wafer.name.encode()
+    for text in (lot.title, *(part for note in lot.notes for part in (note.file, note.text))):
+        text.encode()
+    for file in lot.files:
+        file.name.encode()
+
+
+@given(IDS, IDS, IDS, st.sampled_from("<>"), TEXTS)
+@settings(max_examples=100, deadline=None)
+def test_any_ids_beside_arrays_make_texts(lots, wafers, labels, order, name):
+    written = (np.frombuffer(ids.astype(f"{order}u4").tobytes(), f"{order}U3") for ids in (lots, wafers, labels))
+    data = saved(np.savez, maps=np.stack([GRID] * 2), **dict(zip(("lot", "wafer", "label"), written, strict=True)))
+    lot = read([NamedBytes(name, data)])
+    fit_for_screen_and_store(lot)
+    assert len({wafer.name for wafer in lot}) == 2
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS)
+@settings(max_examples=100, deadline=None)
+def test_any_texts_in_a_lot_file_make_texts(title, lot, wafer, note, name):
+    made = Lot(title, (Wafer(lot, wafer, Frame(3, 3), GRID.copy()),), notes=(Note("changed", note, note),))
+    fit_for_screen_and_store(read([NamedBytes(name, write_lot(made))]))
 
 
 @given(st.binary(max_size=400), OPTIONS)

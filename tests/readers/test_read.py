@@ -127,6 +127,126 @@ def test_reading_is_repeatable_and_options_show_in_the_hash():
     assert read([file], ReadingOptions(pass_bins=(7,))).lot_hash != read([file]).lot_hash
 
 
+DEAD = b"lot,wafer,x,y,bin\nL1,06,0,0,5\nL1,06,1,0,7\n"
+BINS = np.array([[0, 4, 0], [4, 7, 5], [0, 4, 0]])
+
+
+def saved(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return NamedBytes("bins.npz", file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        (NamedBytes("dies.csv", DEAD), (5, 7)),
+        (NamedBytes("grid.csv", b",4,\n4,7,5\n,4,\n"), (4, 5, 7)),
+        (saved(maps=np.stack([BINS, BINS])), (4, 5, 7)),
+        (saved(w1=BINS, w2=np.minimum(BINS, 3)), (3, 4, 5, 7)),
+        (npy("states.npy"), (1, 2)),
+    ],
+)
+def test_bins_that_pass_and_stand_nowhere_are_asked_about_again(file, found):
+    with pytest.raises(ReadingQuestion) as asked:
+        read([file], ReadingOptions(pass_bins=(9, 10)))
+    assert (asked.value.option, asked.value.choices) == ("pass_bins", found)
+    said = f"No die is in bins 9, 10 (the file holds bins {', '.join(map(str, found))}): which bins pass?"
+    assert str(asked.value) == f"{file.name}: {said} State it with --pass-bins."
+
+
+def test_no_bin_of_several_files_passes():
+    with pytest.raises(ReadingQuestion, match="the upload of 2 files holds bins 1, 5, 7"):
+        read([NamedBytes("a.csv", LIST), NamedBytes("b.csv", DEAD)], ReadingOptions(pass_bins=(9,)))
+
+
+def test_a_dead_wafer_beside_others_is_kept():
+    lot = read([NamedBytes("dies.csv", LIST + DEAD.partition(b"\n")[2])], ReadingOptions(pass_bins=(1,)))
+    assert [wafer.passing for wafer in lot] == [1, 0]
+    assert not any("so all fail" in note.text for note in lot.notes)
+
+
+def test_a_file_of_a_dead_wafer_is_kept_beside_others_and_noted():
+    files = [NamedBytes("a.csv", LIST), NamedBytes("b.csv", DEAD), npy("c.npy")]
+    lot = read(files, ReadingOptions(pass_bins=(1,)))
+    assert [wafer.passing for wafer in lot] == [1, 0, 5]
+    assert [note.file for note in lot.notes if "so all fail" in note.text] == ["b.csv"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x,y,bin\n0,0,PASS\n1,0,FAIL\n",
+        b"x,y,bin\n0,0,fail\n1,0,fail\n",
+        b"x,y,bin\n0,0,PASS\n1,0,5\n",
+        b"x,y,bin\n0,0,\n1,0,\n",
+    ],
+)
+def test_words_pass_and_dies_that_were_not_tested_fail_no_bins(data):
+    assert len(read([NamedBytes("dies.csv", data)], ReadingOptions(pass_bins=(9,)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (ReadingOptions(pass_bins=(1,), cells="states"), "state one of the two"),
+        (ReadingOptions(pass_bins=(1, -1)), "Bins run from 0 to 2,147,483,647"),
+        (ReadingOptions(pass_bins=(2**31,)), "Bins run from 0 to 2,147,483,647"),
+        (ReadingOptions(pass_bins=(10**5000,)), "Bins run from 0 to 2,147,483,647"),
+        (ReadingOptions(pass_bins=()), "name at least one of these"),
+    ],
+)
+@pytest.mark.parametrize("file", [NamedBytes("dies.csv", LIST), npy("a.npy"), NamedBytes("g.csv", b"0,1\n1,2\n")])
+def test_options_by_which_no_file_can_be_read_are_refused(file, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        read([file], options)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        NamedBytes("dies.csv", LIST),
+        NamedBytes("dies.csv", b"x,y,bin\n0,0,1\n1,0,0.5\n2,0,7\n"),
+        NamedBytes("grid.csv", b"0,1,0\n1,7,1\n0,1,0\n"),
+        saved(maps=np.where(BINS == 4, 1, BINS)),
+    ],
+)
+def test_what_is_stated_to_hold_states_is_not_read_as_bins(file):
+    with pytest.raises(UnreadableFile, match="holds the value 7, but die states run from 0 to 3; state --cells bins"):
+        read([file], ReadingOptions(cells="states"))
+
+
+BROKEN = "\udcff"
+
+
+def letters(*numbers):
+    """A text of any 32-bit numbers, whether Unicode knows them or not, as NumPy keeps texts."""
+    return np.array(numbers, dtype=np.uint32).view(f"<U{len(numbers)}")
+
+
+def test_ids_that_no_text_can_hold_are_read_and_stay_apart():
+    lots, wafers = letters(0x7FFFFFFF, 65, 0xD800), [*letters(0xD800), *letters(0xDFFF)]
+    lot = read([saved(maps=np.stack([GRID] * 2), lot=np.repeat(lots, 2), wafer=np.array(wafers))])
+    assert names(lot) == ["\ufffdA\ufffd/\ufffd", "\ufffdA\ufffd/\ufffd#2"]
+    assert lot.title == "\ufffdA\ufffd"
+
+
+def test_the_name_of_a_file_that_is_no_text_names_a_lot_that_is_one():
+    file = npy(f"A{BROKEN}.npy")
+    for lot in (read([file, NamedBytes(f"{BROKEN}.npy", b"")]), read([file], ReadingOptions(lot=f"A{BROKEN}"))):
+        assert names(lot) == ["A\ufffd/01"]
+        texts = [lot.title, *(one.name for one in lot.files), *(text for n in lot.notes for text in (n.file, n.text))]
+        assert not [text for text in texts if BROKEN in text]
+    assert read([file], title=BROKEN).title == "\ufffd"
+
+
+def test_ids_of_more_digits_than_python_writes_are_read():
+    far = np.array([np.finfo(np.longdouble).max, 3], dtype=np.longdouble)
+    assert len(read([saved(maps=np.stack([GRID] * 2), wafer=far)])) == 2
+    with pytest.raises(UnreadableFile, match=r"values above 2,147,483,647, which are not bins"):
+        read([saved(maps=np.full((3, 3), far[0]))])
+
+
 def test_read_paths_reads_files_and_names_those_that_are_not_there(tmp_path):
     (tmp_path / "dies.csv").write_bytes(LIST)
     assert names(read_paths([tmp_path / "dies.csv"])) == ["L1/05"]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -36,24 +37,25 @@ Marks = tuple[Series, ...]
 """The marks of everything on a chart, in the order of its legend."""
 
 
-def series(models: Sequence[tuple[str, str, str]], theme: Theme) -> Marks:
+def series(models: Sequence[tuple[str, str, str]], theme: Theme, in_hand: str | None = None) -> Marks:
     """Give every model file its mark.
 
     Args:
         models: (name, role, family) of each file; files of one family share a colour and a shape.
         theme: the page they are drawn on.
+        in_hand: the student that keeps the student's colour here as on every page; by default the first one.
     """
     colours = palette(theme)
     families: dict[str, int] = {}
     drawn: list[Series] = []
-    students = 0
-    chosen: dict[str, str] = {}
-    for name, role, family in models:
+    students = [family for _, role, family in models if role != "teacher"]
+    held = next((family for name, _, family in models if name == in_hand), students[0] if students else None)
+    others = [family for family in dict.fromkeys(students) if family != held]
+    chosen = dict(zip(others, cycle(colours.series), strict=False)) | {held: colours.student}
+    chosen |= {family: colours.teacher for _, role, family in models if role == "teacher"}
+    for name, _, family in models:
         if first := family not in families:
             families[family] = len(families)
-            is_student = role != "teacher"
-            chosen[family] = _colour(colours, role, students)
-            students += is_student
         symbol = FILLED[families[family] % len(FILLED)]
         drawn.append(Series(name, chosen[family], symbol if first else f"{symbol}-open", not first))
     return tuple(drawn)
@@ -132,9 +134,12 @@ class Bar:
 
 
 @lru_cache(maxsize=32)
-def score_bars(bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme) -> go.Figure:
+def score_bars(
+    bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme, chosen: tuple[str, str] | None = None
+) -> go.Figure:
     """Draw a score per pattern, a bar a model with its interval; `customdata` begins with model, pattern.
 
+    The bar of the `chosen` (model, pattern) is outlined; all others stay as they are, for they are read beside it.
     Figures are kept, because a page draws the same ones at every rerun; change a copy only.
     """
     colours = palette(theme)
@@ -144,7 +149,8 @@ def score_bars(bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme) -
     for mark in marks:
         own = {bar.pattern: bar for bar in bars if bar.name == mark.name}
         if own:
-            figure.add_trace(_bars([own[pattern] for pattern in patterns if pattern in own], mark, metric, colours))
+            shown = [own[pattern] for pattern in patterns if pattern in own]
+            figure.add_trace(_bars(shown, mark, metric, colours, chosen))
     figure.update_xaxes(
         tickvals=patterns,
         ticktext=[
@@ -197,12 +203,6 @@ def learning_curve(
     return dressed(figure, colours, height=170)
 
 
-def _colour(colours: Palette, role: str, students: int) -> str:
-    if role == "teacher":
-        return colours.teacher
-    return colours.student if students == 0 else colours.series[(students - 1) % len(colours.series)]
-
-
 def _point(point: Point, mark: Series, metric: str) -> go.Scatter:
     above, below = 100 * (point.high - point.value), 100 * (point.value - point.low)
     interval = f"95 % interval {100 * point.low:.1f} to {100 * point.high:.1f}"
@@ -238,15 +238,21 @@ def _name(point: Point, mark: Series, place: Place) -> dict[str, object]:
     }
 
 
-def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette) -> go.Bar:
+def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette, chosen: tuple[str, str] | None) -> go.Bar:
+    outlined = [(bar.name, bar.pattern) == chosen for bar in bars]
     return go.Bar(
         x=[bar.pattern for bar in bars],
         y=[bar.value for bar in bars],
         name=mark.name,
         marker={
             "color": _faint(mark.colour) if mark.converted else mark.colour,
-            "line": {"width": 1.5, "color": mark.colour},
+            "line": {
+                "width": [3.0 if one else 1.5 for one in outlined],
+                "color": [colours.text if one else mark.colour for one in outlined],
+            },
         },
+        # Plotly fades what was not clicked to a fifth.
+        unselected={"marker": {"opacity": 1}},
         error_y={
             "array": [bar.high - bar.value for bar in bars],
             "arrayminus": [bar.value - bar.low for bar in bars],

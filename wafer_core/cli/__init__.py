@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from types import ModuleType
 from typing import TextIO
 
@@ -72,6 +73,9 @@ def main(argv: Sequence[str] | None = None, started: float | None = None) -> int
 
 
 def _run(argv: Sequence[str] | None, started: float) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A path may hold bytes that are no text, and the result beside it stands all the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     with suppress(SystemExit):  # --help has been printed
         parser = build_parser()
         arguments, rest = parser.parse_known_args(argv)

@@ -55,7 +55,7 @@ def distil_lot(
     `student.onnx`, `student.int8.onnx`, `card.json` and `run.json`.
 
     Args:
-        lots: whose tested wafers to learn on.
+        lots: whose tested wafers to learn on; those that students are judged by are left out and counted.
         teacher: a torch model.
         out: the folder to write.
         settings: size, budget and seed.
@@ -65,7 +65,7 @@ def distil_lot(
         beside: other lots, for a pool that takes some; their labels are not read either.
 
     Raises:
-        UnusableLot: no wafer has a tested die, or none that was not left out.
+        UnusableLot: no wafer has a tested die, or none that may be learned from and was not left out.
         UnknownWafer: a wafer to leave out is in none of the lots.
         UsageError: the student to start from is of another size, the pool is not what the other lots are
             for, or what is kept is of a run that was asked for otherwise.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical
 from wafer_core.distill import Settings
+from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
 from wafer_core.errors import UnusableLot
 from wafer_core.held_out import held_out
@@ -37,6 +38,8 @@ class Maps:
         watched: of the lot, held out by a hash of the map, to look at while a student learns.
         names: of the wafers of `watched`.
         held_out: how many maps of the lot are held out, watched or not.
+        withheld: how many tested wafers, of the lot and of other lots, are in no use because students are judged
+            by them.
         origins: the lots, as a card says it: how many maps of each are learned or held out.
         pool: learned beside the lot.
         watched_logits: the teacher's of `watched`.
@@ -47,6 +50,7 @@ class Maps:
     watched: NDArray[np.float32]
     names: tuple[str, ...]
     held_out: int
+    withheld: int
     origins: tuple[dict[str, Any], ...]
     pool: Pool
     watched_logits: NDArray[np.float32]
@@ -84,7 +88,8 @@ def gather(
     """Return the maps of a run; every part of the work is named before it begins.
 
     Args:
-        lots: whose tested wafers to look at; equal maps count once, and labels are not read.
+        lots: whose tested wafers to look at, but for those that students are judged by; equal maps count once, and
+            labels are not read.
         teacher: whom to ask.
         called: what it calls on canonical maps, at its own thresholds.
         size: rows and columns of the canonical map.
@@ -93,20 +98,26 @@ def gather(
         beside: other lots, for a pool that takes some.
 
     Raises:
-        UnusableLot: no wafer has a tested die, or none that was not left out.
+        UnusableLot: no wafer has a tested die, or none that may be learned from and was not left out.
         UnknownWafer: a wafer to leave out is in none of the lots.
     """
     wafers = [wafer for lot in lots for wafer in lot if wafer.scorable]
     if not wafers:
         raise UnusableLot("There is nothing to distil from: no wafer of the lot has a tested die.")
     left_out = _left_out(lots, settings.without)
+    others = [wafer for lot in beside for wafer in lot if wafer.scorable]
+    judged = judging([*wafers, *others])
+    withheld = _count(wafers, judged)
     # Of equal maps the last stands for all, so that one left out does not take its like along.
     own = _distinct([*wafers, *(wafer for wafer in wafers if wafer.name not in left_out)])
-    taken = np.array([wafer.name not in left_out for wafer in own])
+    taken = np.array([wafer.name not in left_out and wafer.map_hash not in judged for wafer in own])
     if not taken.any():
-        raise UnusableLot("There is nothing to distil from: every wafer with a tested die was left out.")
+        raise UnusableLot(f"There is nothing to distil from: {_nothing_left(withheld, len(wafers))}.")
+    withheld += _count(others, judged)
+    if withheld:
+        yield f"leave out {so_many(withheld)}"
     maps = canonical(own, size)
-    pool = yield from pooled(settings, size, beside, own, maps, called)
+    pool = yield from pooled(settings, size, beside, own, maps, called, judged)
     used, seen = [own[i] for i in np.flatnonzero(taken)], maps[taken]
     kept = held_out(used)
     learned = seen[~kept]
@@ -115,7 +126,30 @@ def gather(
     calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
     named = tuple(used[i].name for i in watched)
     origins = _origins(lots, {wafer.map_hash for wafer in used})
-    return Maps(learned, seen[watched], named, int(kept.sum()), origins, pool, watched_logits, calibration_logits)
+    return Maps(
+        learned=learned,
+        watched=seen[watched],
+        names=named,
+        held_out=int(kept.sum()),
+        withheld=withheld,
+        origins=origins,
+        pool=pool,
+        watched_logits=watched_logits,
+        calibration_logits=calibration_logits,
+    )
+
+
+def _count(wafers: Sequence[Wafer], judged: set[str]) -> int:
+    return sum(wafer.map_hash in judged for wafer in wafers)
+
+
+def _nothing_left(withheld: int, tested: int) -> str:
+    """Return why none of so many tested wafers may be learned from."""
+    if not withheld:
+        return "every wafer with a tested die was left out"
+    if withheld == tested:
+        return f"its only wafers with a tested die are {so_many(withheld)}"
+    return f"every wafer with a tested die was left out, or is one of {so_many(withheld)}"
 
 
 def _origins(lots: Sequence[Lot], taken: set[str]) -> tuple[dict[str, Any], ...]:

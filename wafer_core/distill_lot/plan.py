@@ -22,6 +22,9 @@ _LEAVING = 0.5
 _LOOKING = 0.05
 """The share of the training that looks at held-out wafers may take."""
 
+_SETTLING = 4.0
+"""Seconds that count as if they had gone as planned: a hiccup in the first step says nothing of a machine."""
+
 _MOST_SLOWNESS = 3.0
 """A machine that seems slower than this was called away, and will not be when files are written."""
 
@@ -89,7 +92,7 @@ class Plan:
         """
         if self.budget is None:
             return False
-        slowness = progress.seconds / (progress.step * self.step_seconds)
+        slowness = (progress.seconds + _SETTLING) / (progress.step * self.step_seconds + _SETTLING)
         writing = self.writing_seconds * min(max(slowness, 1.0), _MOST_SLOWNESS)
         return self.prepared + progress.seconds + writing > self.budget
 

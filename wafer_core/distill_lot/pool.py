@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wafer_core.canonical import CHANNELS, canonical
 from wafer_core.distill import Settings
 from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED
+from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.errors import UsageError
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
@@ -79,6 +80,7 @@ def pooled(
     own: Sequence[Wafer],
     seen: NDArray[np.float32],
     called: Called,
+    judged: set[str],
 ) -> Generator[str, None, Pool]:
     """Return the maps beside a lot; every part of the work is named before it begins.
 
@@ -89,19 +91,20 @@ def pooled(
         own: the tested wafers of the lot itself, held out and left out ones too; no map of theirs is in the pool.
         seen: their canonical maps, float32 (n, 2, S, S).
         called: the teacher, asked so that rare patterns of shipped wafers come more often.
+        judged: hashes of maps, of the lot and of the others, that students are judged by; none of them is in the pool.
 
     Raises:
-        UsageError: the other lots hold no tested wafer that is not in the lot itself.
+        UsageError: the other lots hold no tested wafer that may be learned from and is not in the lot itself.
     """
     known = set(_marks(seen))
-    hashes = {wafer.map_hash for wafer in own}
+    hashes = judged | {wafer.map_hash for wafer in own}
     parts: list[Pool] = []
     if settings.pool in WITH_SHIPPED:
         parts.append((yield from _shipped(settings.seed, size, hashes, known, called)))
     if settings.pool in WITH_LOTS:
         parts.append((yield from _of_lots(beside, size, settings.seed, hashes, known, MOST_OF_LOTS)))
         if not len(parts[-1].maps):
-            raise UsageError("The other lots have no tested wafer that is not in the lot itself; choose others.")
+            raise UsageError(_nothing_beside(sum(wafer.map_hash in judged for lot in beside for wafer in lot)))
     if not parts:
         return Pool(np.empty((0, CHANNELS, size, size), np.float32), np.empty(0, np.bool_))
     # The maps of one part are not copied: there are megabytes of them.
@@ -113,12 +116,18 @@ def pooled(
     return Pool(maps, shipped, tuple(each for part in parts for each in part.data))
 
 
+def _nothing_beside(withheld: int) -> str:
+    """Return why other lots bring nothing."""
+    but = f" but for {so_many(withheld)}" if withheld else ""
+    return f"The other lots have no tested wafer that is not in the lot itself{but}; choose others."
+
+
 def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Called) -> Generator[str, None, Pool]:
     """Return views and overlays of shipped wafers that are not in the lot itself, and simulated wafers."""
     yield "read shipped wafers"
     lot = read_paths([REPLAY])
-    maps = canonical(lot.wafers, size)
-    free = [i for i, mark in enumerate(_marks(maps)) if mark not in known and lot.wafers[i].map_hash not in own]
+    maps, barred = canonical(lot.wafers, size), own | judging(lot)
+    free = [i for i, mark in enumerate(_marks(maps)) if mark not in known and lot.wafers[i].map_hash not in barred]
     calls = [np.empty((0, len(PATTERNS)), np.bool_)]
     for start in range(0, len(free), AT_ONCE):
         yield "ask the teacher"

@@ -230,6 +230,7 @@ class Run:
             "parameters": parameter_count(self.student),
             "wafers": len(self.maps.learned) + self.maps.held_out,
             "held_out": self.maps.held_out,
+            "withheld": self.maps.withheld,
             "pool": list(self.maps.pool.data),
             "remembered": int(self._remembered.sum()),
             "plan": plan.to_json(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -24,6 +26,10 @@ LOG_BYTES = 1_000_000
 
 MODULE = "wafer_core.jobs"
 """What a worker is started as."""
+
+PACKAGE = Path(__file__).resolve().parents[1]
+UNUSED = {"ui", "cli", "training"}
+"""Rooms of the package that no worker enters, so that a change in them ends none."""
 
 RETRY_SECONDS = 10.0
 """After a worker that could not start, before the next is tried."""
@@ -54,7 +60,7 @@ def ensure_worker(workspace: Workspace) -> bool:
 
 
 def sign(root: Path) -> None:
-    """Write down which process serves the workspace at `root`, and of which version it is.
+    """Write down which process serves the workspace at `root`, and of which version it is: of schema and code.
 
     A worker outlives its server, so it may meet one of a later version; what it answers would be
     kept as that one's.
@@ -128,7 +134,32 @@ def _signed(root: Path, pid: int) -> bool:
 
 
 def _signature(pid: int) -> str:
-    return f"{pid} {VERSION}"
+    return f"{pid} {VERSION} {_code()}"
+
+
+def _code() -> str:
+    """Return a mark of the code that a worker started now would run; every release changes it.
+
+    It is of the files as they are and not as they were loaded: a server that was not started again since an
+    upgrade would else end every worker it starts.
+    """
+    files = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        # An upgrade may be at work just now.
+        with suppress(FileNotFoundError):
+            if path.relative_to(PACKAGE).parts[0] not in UNUSED:
+                status = path.stat()
+                files.append((path, status.st_mtime_ns, status.st_size))
+    return _mark(tuple(files))
+
+
+@lru_cache(maxsize=1)
+def _mark(files: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        with suppress(FileNotFoundError):
+            digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def _starts_or_just_failed(root: Path) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.explain import check_method
+from wafer_core.jobs.folders import drop_run_folder
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
@@ -275,11 +276,20 @@ def submit_distil(
     )
 
 
-def submit_rehearsal(workspace: Workspace, lot_id: str, size: str, teacher: ModelFile | str = "teacher") -> int:
+def submit_rehearsal(
+    workspace: Workspace, lot_id: str, size: str, teacher: ModelFile | str = "teacher", again: bool = False
+) -> int:
     """Ask what a distillation of this lot would take here and return the job's id; asking twice queues once.
 
     It does what a run does before its first step, and leaves no student. The job's `progress` is then the plan
     of a run, `distill_lot.plan.Plan`, whose seconds count its own work alone.
+
+    Args:
+        workspace: the store.
+        lot_id: of the lot.
+        size: the student's size.
+        teacher: who would teach.
+        again: whether one that has just failed is tried again.
     """
     teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
     return workspace.put_job(
@@ -288,6 +298,7 @@ def submit_rehearsal(workspace: Workspace, lot_id: str, size: str, teacher: Mode
         lot=lot_id,
         payload={"teacher": teacher.name, "sha256": teacher.sha256, "size": size},
         urgency=Urgency.REHEARSE,
+        again=again,
     )
 
 
@@ -297,9 +308,12 @@ def last_rehearsal(workspace: Workspace, lot_id: str, size: str, teacher: ModelF
 
 
 def cancel(workspace: Workspace, job_id: int) -> None:
-    """End a job: at once when it waits, at its next step when it runs."""
+    """End a job: at once when it waits, at its next step when it runs; what it kept goes with it."""
     workspace.request_cancel(job_id)
     _speak_for_the_dead(workspace)
+    job = workspace.job(job_id)
+    if job is not None and job.state == "cancelled":
+        drop_run_folder(workspace, job_id)
 
 
 def pause(workspace: Workspace, job_id: int) -> None:

@@ -17,6 +17,7 @@ from wafer_core.decode import decode_with
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
+from wafer_core.jobs.folders import run_folder, scratch
 from wafer_core.jobs.queue import missing, missing_attributions, score_urgency, unexplained
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
@@ -180,8 +181,8 @@ def rehearse(bench: Bench, job: JobRow) -> Task:
     from wafer_core.distill_lot.plan import Plan, timed
 
     lot, size = _unlabelled(bench.lot(job.lot)), job.payload["size"]
-    with tempfile.TemporaryDirectory() as scratch:
-        keep = Path(scratch)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=scratch(bench.workspace)) as folder:
+        keep = Path(folder)
         run = distil_lot([lot], bench.model(job.payload["sha256"]), keep / "student", Settings(size), keep=keep)
         own = 0.0
         for taken in timed(run):
@@ -193,16 +194,6 @@ def rehearse(bench: Bench, job: JobRow) -> Task:
     # A run that is turned away from in between would count the turning too.
     bench.workspace.report(job.id, replace(plan, prepared=own).to_json())
     return f"A {size} student of {lot.title} was tried: {1000 * plan.step_seconds:.0f} ms a step."
-
-
-def runs_root(workspace: Workspace) -> Path:
-    """Return where runs live until they are over: plans, checkpoints, half-made students."""
-    return workspace.root / "runs"
-
-
-def run_folder(workspace: Workspace, job_id: int) -> Path:
-    """Return where one run keeps what it needs to go on after a pause or a kill."""
-    return runs_root(workspace) / str(job_id)
 
 
 def _unlabelled(lot: Lot) -> Lot:

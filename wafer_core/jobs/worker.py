@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import sqlite3
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.jobs.bench import Bench
+from wafer_core.jobs.folders import clear_runs, drop_run_folder, run_folder, scratch
 from wafer_core.jobs.logbook import note
-from wafer_core.jobs.tasks import TASKS, Task, run_folder, runs_root
-from wafer_core.workspace import WAITING, JobRow, State, Workspace
+from wafer_core.jobs.tasks import TASKS, Task
+from wafer_core.workspace import JobRow, State, Workspace
 
 PAUSE = 0.05
 """Seconds between two looks at an empty queue."""
+
+MACHINE = (OSError, MemoryError, sqlite3.OperationalError)
+"""Faults of the machine, such as a full disk, that are no fault of what was asked for and pass."""
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +37,7 @@ class Worker:
         """Put back what a worker that is gone left running, and clear away what runs that are over left."""
         for job_id in self.workspace.requeue_orphans():
             log.warning("job %d lost its worker and is queued again", job_id)
-        waiting = {str(job.id) for job in self.workspace.jobs("distil", WAITING)}
-        for folder in runs_root(self.workspace).glob("*"):
-            if folder.name not in waiting:
-                shutil.rmtree(folder, ignore_errors=True)
+        clear_runs(self.workspace)
 
     def turn(self) -> bool:
         """Advance the most urgent job by one step; return False when there is none."""
@@ -62,17 +65,30 @@ class Worker:
         except StopIteration as finished:
             self._drop(job.id, "done", finished.value)
         except WaferDistillError as problem:
-            self._drop(job.id, "failed", str(problem))
+            self._fail(job, problem, str(problem))
         except Exception as fault:
             log.exception("job %d failed", job.id)
-            self._drop(job.id, "failed", _sentence(fault, self.workspace))
+            self._fail(job, fault, _sentence(fault, self.workspace))
 
-    def _hold(self, job_id: int) -> None:
+    def _fail(self, job: JobRow, fault: Exception, sentence: str) -> None:
+        """End a job that cannot go on; a run stands still instead where another try can do better, or has done much."""
+        if job.kind == "distil" and (isinstance(fault, MACHINE) or self._has_kept(job.id)):
+            self._hold(job.id, f"{sentence} The run keeps what it has done; resume it once that is mended.")
+        else:
+            self._drop(job.id, "failed", sentence)
+
+    def _has_kept(self, job_id: int) -> bool:
+        """Whether a run has left anything that would be lost with it."""
+        from wafer_core.distill_lot import CHECKPOINT
+
+        return (run_folder(self.workspace, job_id) / CHECKPOINT).exists()
+
+    def _hold(self, job_id: int, message: str = "") -> None:
         """Leave a task where it is; what it has to keep it keeps as it is closed."""
         self._leave(job_id)
-        self.workspace.pause_job(job_id)
-        self._note(job_id, "paused")
-        log.info("job %d is paused", job_id)
+        self.workspace.pause_job(job_id, message)
+        self._note(job_id, f"paused: {message}" if message else "paused")
+        log.info("job %d is paused %s", job_id, message)
 
     def _leave(self, job_id: int) -> None:
         task = self.tasks.pop(job_id, None)
@@ -81,7 +97,7 @@ class Worker:
 
     def _drop(self, job_id: int, state: State, message: str) -> None:
         self._leave(job_id)
-        shutil.rmtree(run_folder(self.workspace, job_id), ignore_errors=True)
+        drop_run_folder(self.workspace, job_id)
         self._note(job_id, f"{state}: {message}")
         self.workspace.end_job(job_id, state, message)
         log.info("job %d is %s: %s", job_id, state, message)
@@ -90,7 +106,9 @@ class Worker:
         """Write into the log of a run; other jobs keep none."""
         job = self.workspace.job(job_id)
         if job is not None and job.kind == "distil":
-            note(self.workspace, job_id, line)
+            # Where the disk is full the row has to do.
+            with suppress(OSError):
+                note(self.workspace, job_id, line)
 
 
 def serve(root: Path, idle: float) -> None:
@@ -102,6 +120,8 @@ def serve(root: Path, idle: float) -> None:
     workspace = Workspace(root)
     worker = Worker(workspace)
     worker.recover()
+    # Whatever is made for a moment stands in the workspace, where the next worker finds what a kill left of it.
+    tempfile.tempdir = str(scratch(workspace))
     rested, warm = time.monotonic(), False
     while time.monotonic() - rested < idle and root.exists():
         if worker.turn():
@@ -138,4 +158,6 @@ def _sentence(fault: Exception, workspace: Workspace) -> str:
         return f"The machine has too little memory for this; {where}."
     if isinstance(fault, OSError) and fault.strerror:
         return f"The system refused a file ({fault.strerror}); {where}."
+    if isinstance(fault, sqlite3.OperationalError):
+        return f"The workspace could not be written ({fault}); {where}."
     return f"A fault in the program ended this ({type(fault).__name__}); {where}."

@@ -80,7 +80,8 @@ def _card(graphs: Mapping[Precision, ModelFile]) -> str:
     """Return the card of what travels: its other files, and figures of them, stay at home."""
     card = graphs["int8"].card
     names = [file.file for file in graphs.values()]
-    limits = {name: card.novelty.limits[name] for name in names} if card.novelty else {}
+    known = card.novelty.limits if card.novelty else {}
+    limits = {name: known[name] for name in names if name in known}
     travelling = replace(
         card,
         files={name: card.files[name] for name in names},
@@ -120,6 +121,7 @@ Columns: lot, wafer, a probability for each of the eight patterns, `patterns` (t
 worth more than the next best, in logits; below {small.card.unsure_below:.3g} the model is unsure), `novelty` (how far
 the wafer is from all the model was taught on; 1 in 100 ordinary wafers is above 1), and `flag` (`yes` above 1: unlike
 anything known, so trust the patterns less and look at the map). A wafer of which no die was tested has an empty row.
+An id that a spreadsheet would run as a formula has an apostrophe before it.
 
 | file | bytes | sha256 |
 |---|---|---|

@@ -31,6 +31,7 @@ from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
 from wafer_core.recognise import BATCH
 from wafer_core.verdicts_csv import verdicts_csv
+from wafer_core.whole_files import whole_file
 
 CARD = "card.json"
 VECTORS = "vectors.csv"
@@ -171,8 +172,22 @@ def _run(arguments: argparse.Namespace) -> None:
         sys.stdout.buffer.write(answers)
         sys.stdout.buffer.flush()
     else:
-        out.write_bytes(answers)
+        _leave(out, answers)
     _remark(lot)
+
+
+def _leave(out: Path, answers: bytes) -> None:
+    """Put answers in the place of `out` in one move; a device or pipe is written to where it is."""
+    if (out.exists() and not out.is_file()) or out.absolute().parts[1:2] in (("dev",), ("proc",)):
+        out.write_bytes(answers)
+        return
+    try:
+        # What a link leads to is replaced, so that a link stays a link.
+        with whole_file(out.resolve()) as file:
+            file.write(answers)
+    except OSError as error:
+        # It names the file beside `out`, of which the caller knows nothing.
+        raise OSError(error.errno, error.strerror, str(out)) from error
 
 
 def _remark(lot: Lot) -> None:

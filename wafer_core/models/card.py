@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from wafer_core.canonical import CHANNELS
 from wafer_core.errors import BrokenModel
 from wafer_core.models.fields import Fields
-from wafer_core.models.groups import unpack_groups
+from wafer_core.models.groups import MOST_BYTES, check_groups, unpack_groups
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.whole_files import write_whole
 
@@ -269,6 +269,7 @@ def _made_from(fields: Fields) -> dict[str, Any]:
     fields.integer("seed", 0, 1 << 63)
     fields.integer("steps", 0, 1 << 31)
     fields.text("command", r"(?s).{0,2000}")
+    bytes_left = MOST_BYTES
     for data in fields.several("data"):
         data.text("name", _NAME)
         data.integer("maps", 0, 1 << 40)
@@ -280,7 +281,8 @@ def _made_from(fields: Fields) -> dict[str, Any]:
         if data.has("groups"):
             packed = data.inner("groups")
             try:
-                unpack_groups({prefix: packed.text(prefix, r"[A-Za-z0-9+/=]*") for prefix in packed.values})
+                texts = {prefix: packed.text(prefix, r"[A-Za-z0-9+/=]*") for prefix in packed.values}
+                bytes_left -= check_groups(texts, bytes_left)
             except ValueError as exc:
                 raise packed.broken(str(exc)) from exc
     return fields.values

@@ -29,9 +29,11 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
     Raises:
         UnreadableFile: no file could be read.
         ReadingQuestion: a file can be read in several ways and an option has to be stated.
+        UsageError: no file was given, or the options are such that no file can be read by them.
     """
     if not files:
         raise UsageError("No file was given; name at least one file of wafer maps.")
+    options.check()
     readings: list[FileReading] = []
     refusals: list[UnreadableFile] = []
     for file in files:
@@ -58,6 +60,7 @@ def read_paths(paths: Sequence[Path], options: ReadingOptions = _AS_READ, title:
     Raises:
         UnreadableFile: a path cannot be opened, or no file could be read.
         ReadingQuestion: an option has to be stated.
+        UsageError: the options are such that no file can be read by them.
     """
     return read([_load(path) for path in paths], options, title)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -25,6 +26,8 @@ _WAFERS = ("wafer", "waferid", "waferids", "wafername", "waferindex", "wafernumb
 _LABELS = ("label", "labels", "pattern", "patterns", "failuretype", "y", "arr1")
 _BY_LOWER_NAME = {re.sub(r"[^a-z]", "", pattern.lower()): pattern for pattern in PATTERNS}
 _NO_PATTERN = ("normal", "none", "nopattern")
+_LARGE = np.longdouble(2**63)
+"""Numbers from here on stay as NumPy writes them: they may have thousands of digits, which Python does not write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,9 +170,18 @@ def _companions(archive: Archive, maps: str, count: int, notes: list[Note]) -> _
 def _texts(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind == "S":
         return [value.decode("latin-1") for value in values.tolist()]
-    if values.dtype.kind == "f" and np.isfinite(values).all() and (np.rint(values) == values).all():
+    if values.dtype.kind == "U":
+        values = _unicode(values)
+    if values.dtype.kind == "f" and (np.abs(values) < _LARGE).all() and (np.rint(values) == values).all():
         return [str(int(value)) for value in values.tolist()]
     return [str(value) for value in values.tolist()]
+
+
+def _unicode(values: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return texts (n,) with the replacement character for numbers that Unicode does not know; Python reads none."""
+    letters = values.view(np.uint32)
+    unknown = letters > sys.maxunicode
+    return np.where(unknown, np.uint32(0xFFFD), letters).view(values.dtype) if unknown.any() else values
 
 
 def _labels(name: str, values: NDArray[Any], count: int, notes: list[Note]) -> list[NDArray[np.bool_] | None] | None:

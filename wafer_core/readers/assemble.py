@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wafer_core.lot import Lot, Note, ReadingOptions, SourceFile, Wafer
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.lot import PASS, Lot, Note, ReadingOptions, SourceFile, Wafer
+from wafer_core.readers.cells import NO_BIN, bins_in, none_passes
 from wafer_core.readers.draft import Draft, Reading
 from wafer_core.readers.frames import settle
+from wafer_core.readers.source import sound_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,18 +33,52 @@ def assemble(
 
     Raises:
         UnreadableFile: the wafers of all files together are too many or too large.
+        ReadingQuestion: no die of any of them is in a bin that is stated to pass.
     """
     notes = [note for file in files for note in file.reading.notes]
+    notes += _check_passing(files, options)
     names, id_notes = _ids(files, options)
     drafts = settle(files[0].name, [draft for file in files for draft in file.reading.drafts])
     wafers = tuple(_wafer(draft, *ids, options) for draft, ids in zip(drafts, names, strict=True))
     return Lot(
-        title=title or _title(files, wafers),
+        title=sound_text(title or _title(files, wafers)),
         wafers=wafers,
         files=tuple(SourceFile(file.name, file.sha256, file.reading.layout) for file in files),
         options=options,
-        notes=(*notes, *id_notes, *refused),
+        notes=tuple(map(_sound, (*notes, *id_notes, *refused))),
     )
+
+
+def _sound(note: Note) -> Note:
+    return replace(note, file=sound_text(note.file), text=sound_text(note.text))
+
+
+def _check_passing(files: Sequence[FileReading], options: ReadingOptions) -> list[Note]:
+    """Return a note on every file of which no die is in a bin that is stated to pass.
+
+    A dead wafer is a finding, and it may have a file of its own; that nothing passes in a whole upload is a slip.
+
+    Raises:
+        ReadingQuestion: no die of any file that holds bins is in one that is stated to pass.
+    """
+    if options.pass_bins is None:
+        return []
+    binned = {file: wafers for file in files if (wafers := _binned(file.reading.drafts))}
+    dead = [file for file, wafers in binned.items() if not any((states == PASS).any() for states, _ in wafers)]
+    if dead and len(dead) == len(binned):
+        found = sorted({value for file in dead for _, bins in binned[file] for value in bins_in(bins)})
+        where = "the file" if len(dead) == 1 else f"the upload of {len(dead)} files"
+        raise none_passes(dead[0].name, options.pass_bins, found, where)
+    return [Note("assumed", file.name, "No die of this file is in a bin that passes, so all fail.") for file in dead]
+
+
+def _binned(drafts: Sequence[Draft]) -> list[tuple[NDArray[np.uint8], NDArray[np.int32]]]:
+    """Return states and bins of the wafers that have bins; those of a lot file were judged when it was made."""
+    return [
+        (draft.states, draft.bins)
+        for draft in drafts
+        if draft.extent != "final" and draft.bins is not None and (draft.bins != NO_BIN).any()
+    ]
 
 
 def _wafer(draft: Draft, lot: str, wafer: str, options: ReadingOptions) -> Wafer:
@@ -73,7 +112,7 @@ def _ids(files: Sequence[FileReading], options: ReadingOptions) -> tuple[list[tu
                 unnamed += 1
                 number = first + unnamed if options.lot else position
             wafer = f"{number:0{width}d}" if draft.wafer is None else draft.wafer
-            given.append((draft.lot or options.lot or file.stem, wafer))
+            given.append((sound_text(draft.lot or options.lot or file.stem), sound_text(wafer)))
         counted += unnamed
         notes += _id_notes(file, drafts, options, unnamed)
     return _distinct(given, files, notes), notes

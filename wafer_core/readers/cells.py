@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.errors import ReadingQuestion, UnreadableFile
-from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Note, ReadingOptions
+from wafer_core.lot import FAIL, MOST_BIN, NO_DIE, PASS, UNTESTED, Note, ReadingOptions
 from wafer_core.readers import limits
 
 T = TypeVar("T", bound=np.generic)
 
 NO_BIN = -1
 _STATES = (NO_DIE, PASS, FAIL, UNTESTED)
-_INT32 = 2**31 - 1
 _PIECE = 1 << 20
 """Cells that are looked up at a time: a look-up takes many times the memory of what it returns."""
 
@@ -40,25 +39,37 @@ def parted(cells: Cells, shapes: Sequence[tuple[int, int]]) -> Iterator[Cells]:
         yield Cells(own.reshape(shape), None if kept is None else kept.reshape(shape))
 
 
-def passing_bins(name: str, found: Sequence[int], options: ReadingOptions) -> tuple[tuple[int, ...], Note | None]:
+def passing_bins(
+    name: str, found: Sequence[int], options: ReadingOptions, holder: str = "The file"
+) -> tuple[tuple[int, ...], Note | None]:
     """Decide which of the bins found pass, with the assumption to report where one was made.
+
+    `holder` begins a question: what holds these bins.
 
     Raises:
         ReadingQuestion: the bins do not say it themselves and the engineer has not.
     """
     if options.pass_bins is not None:
         return options.pass_bins, None
-    listing = "only bins " + ", ".join(map(str, found)) if len(found) > 1 else f"only bin {found[0]}" if found else ""
     if not found:
         return (1,), None
     if max(found) <= 2:
-        question = f"The file holds {listing}, which could mean pass and fail either way: which bins pass?"
-    elif 1 not in found:
-        shown = ", ".join(map(str, found[:12])) + (" ..." if len(found) > 12 else "")
-        question = f"No die is in bin 1 (the file holds bins {shown}): which bins pass?"
-    else:
-        return (1,), Note("assumed", name, f"Bin 1 passes and every other bin fails ({len(found)} bins found).")
-    raise ReadingQuestion(name, "pass_bins", question, found)
+        question = f"{holder} holds only {_listed(found)}, which could mean pass and fail either way: which bins pass?"
+        raise ReadingQuestion(name, "pass_bins", question, found)
+    if 1 not in found:
+        raise none_passes(name, (1,), found)
+    return (1,), Note("assumed", name, f"Bin 1 passes and every other bin fails ({len(found)} bins found).")
+
+
+def none_passes(name: str, passing: Sequence[int], found: Sequence[int], where: str = "the file") -> ReadingQuestion:
+    """Return the question which bins pass, for where no die is in those that are said to."""
+    question = f"No die is in {_listed(passing)} ({where} holds {_listed(found)}): which bins pass?"
+    return ReadingQuestion(name, "pass_bins", question, found)
+
+
+def _listed(bins: Sequence[int]) -> str:
+    shown = ", ".join(map(str, bins[:12])) + (" ..." if len(bins) > 12 else "")
+    return f"bin{'s' * (len(bins) > 1)} {shown}"
 
 
 def states_of(bins: NDArray[np.integer], passing: Sequence[int]) -> NDArray[np.uint8]:
@@ -89,11 +100,12 @@ def from_array(name: str, values: NDArray[Any], options: ReadingOptions) -> Cell
         if fraction.any():
             notes.append(_fractions(name, values[fraction], options))
     low, high = int(values.min(initial=0, where=whole)), int(values.max(initial=0, where=whole))
-    if high > _INT32 or low < -_INT32:
-        raise UnreadableFile(name, f"it holds values such as {high if high > _INT32 else low}, which are not bins.")
+    if high > MOST_BIN or low < -MOST_BIN:
+        beyond = f"above {MOST_BIN:,}" if high > MOST_BIN else f"below {-MOST_BIN:,}"
+        raise UnreadableFile(name, f"it holds values {beyond}, which are not bins.")
     kind = options.cells or ("bins" if options.pass_bins is not None else None)
     if kind == "states" or (kind is None and low >= 0 and high <= 3):
-        _check_states(name, low, high)
+        check_states(name, low, high)
         states = _cast(values, whole, np.uint8(NO_DIE))
         bins = None
     else:
@@ -128,7 +140,7 @@ def from_grid(name: str, values: NDArray[np.int64], blank: NDArray[np.bool_], op
         )
     low, high = (found[0], found[-1]) if found else (0, 0)
     if kind == "states":
-        _check_states(name, low, high)
+        check_states(name, low, high)
         return Cells(_cast(values, ~blank, np.uint8(NO_DIE)))
     notes: list[Note] = []
     bins = _cast(values, ~blank & (values >= 0), np.int32(NO_BIN))
@@ -144,12 +156,14 @@ def _from_bins(
 ) -> NDArray[np.uint8]:
     """Return the states; bins of 0 that turn out to be no dies are changed in place, to take no room twice."""
     empty = (bins == NO_BIN) & ~fraction
+    holder = "The file"
     stated_zero = options.pass_bins is not None and 0 in options.pass_bins
     if not empty.any() and not stated_zero and (bins == 0).any():
         notes.append(Note("assumed", name, "No cell is blank, so cells of value 0 are no dies."))
         empty = bins == 0
         bins[empty] = NO_BIN
-    passing, note = passing_bins(name, _found(bins), options)
+        holder = "No cell is blank, so cells of value 0 count as no dies; apart from them the file"
+    passing, note = passing_bins(name, bins_in(bins), options, holder)
     if note:
         notes.append(note)
     states = states_of(bins, passing)
@@ -157,8 +171,8 @@ def _from_bins(
     return states
 
 
-def _found(bins: NDArray[np.int32]) -> list[int]:
-    """Return the bins there are, in order."""
+def bins_in(bins: NDArray[np.int32]) -> list[int]:
+    """Return the bins there are in cells of any shape, in order."""
     values = np.unique(np.concatenate([np.unique(piece) for _, piece in _pieces(bins)]))
     found: list[int] = values[values != NO_BIN].tolist()
     return found
@@ -178,7 +192,8 @@ def _cast(values: NDArray[Any], whole: NDArray[np.bool_] | Literal[True], other:
     return cast
 
 
-def _check_states(name: str, low: int, high: int) -> None:
+def check_states(name: str, low: int, high: int) -> None:
+    """Refuse values from `low` to `high` that were stated to be die states and are not."""
     if low < 0 or high > max(_STATES):
         odd = low if low < 0 else high
         raise UnreadableFile(name, f"it holds the value {odd}, but die states run from 0 to 3; state --cells bins.")

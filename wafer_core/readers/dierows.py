@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wafer_core.errors import ReadingQuestion, UnreadableFile
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Note, ReadingOptions
 from wafer_core.readers import limits, numbers
-from wafer_core.readers.cells import NO_BIN, passing_bins, states_of
+from wafer_core.readers.cells import NO_BIN, check_states, passing_bins, states_of
 from wafer_core.readers.draft import Draft
 
 BLOCK = 65_536
@@ -71,13 +71,14 @@ class DieRows:
         """Return a draft a wafer, in order of first appearance, and what there is to remark.
 
         Raises:
-            UnreadableFile: no row gives a die, or a coordinate is far off all others.
+            UnreadableFile: no row gives a die, a coordinate is far off all others, or bins are stated to be die states
+                and are not.
             ReadingQuestion: the bins do not say which of them pass.
         """
         columns = (np.concatenate(parts) for parts in zip(*self._blocks, strict=True))
         line, code, x, y, value, kind = columns if self._blocks else (np.zeros(0, dtype=np.int64),) * 6
         if (kind == numbers.FRACTION).any():
-            if options.pass_bins is None:
+            if options.pass_bins is None and options.cells != "states":
                 question = f"The bin column holds numbers such as {self._fraction}: which whole numbers pass?"
                 raise ReadingQuestion(self.name, "pass_bins", question + " Rows with others will be left out.")
             bad = kind == numbers.FRACTION
@@ -120,7 +121,8 @@ class DieRows:
         """Return the state of every row and whether the values are bins worth keeping."""
         whole = kind == numbers.WHOLE
         found = np.unique(value[whole]).tolist()
-        if options.cells == "states" and options.pass_bins is None and found and found[-1] <= UNTESTED:
+        if options.cells == "states":
+            check_states(self.name, min(found, default=0), max(found, default=0))
             state = np.where(whole, value, UNTESTED).astype(np.uint8)
             has_bins = False
         else:

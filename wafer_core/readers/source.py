@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,16 +21,28 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x0b\x1a\x1b"))
+_HALVES = re.compile(r"[\ud800-\udfff]")
 _SNIFFED = 4096
 _START = 1 << 18
 
 
+def sound_text(text: str) -> str:
+    """Return a text with the replacement character for what no file, table or page can hold.
+
+    Lone halves of UTF-16 pairs come out of JSON, arrays and the names of files, and into no UTF-8.
+    """
+    return _HALVES.sub("\ufffd", text)
+
+
 @dataclass(frozen=True)
 class NamedBytes:
-    """A file as it arrived: the name the engineer gave it, and its bytes."""
+    """A file as it arrived: the name the engineer gave it, where text can hold it, and its bytes."""
 
     name: str
     data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", sound_text(self.name))
 
 
 class Source:

@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core import jobs
+from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.held_out import held_out
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
@@ -68,10 +69,11 @@ def sentences(hand: state.Hand, said: Opinion, begun: Opinion | None, size: str)
         size: the student's size.
     """
     left = run_settings.left_out(hand)
-    used = _used(hand.lot, left)
+    used, withheld = _used(hand.lot, left)
     begins, pool, wafers = run_settings.start(size), run_settings.pool(), int(used.sum())
     kept = int(held_out([hand.lot.wafers[i] for i in np.flatnonzero(used)]).sum())
     there, learned = [_enough(wafers, begins, pool), _wafers(wafers, len(left), kept)], []
+    there += [f"{so_many(withheld)}, {'is' if withheld == 1 else 'are'} not learned from."] if withheld else []
     if said.complete:
         seen = _seen(said, used)
         there.append(_teacher(seen))
@@ -124,7 +126,7 @@ def _teacher(seen: Seen) -> str:
 
 def _unlike(unlike: int, wafers: int) -> str:
     if not unlike:
-        return "No wafer is unlike what the teacher was taught on."
+        return "No wafer is unlike anything the teacher knows; the Lot page tells what a student flags as well."
     guesses = "its answers there are guesses, and the student learns them all the same"
     return f"Unlike anything the teacher was taught on: {share(unlike, wafers)}; {guesses}."
 
@@ -156,15 +158,19 @@ def _patterns(seen: Seen, pool: str) -> list[str]:
     return found
 
 
-def _used(lot: Lot, left_out: Sequence[str]) -> NDArray[np.bool_]:
-    """Return bool (wafers,): those a run would learn from or hold out; equal maps count once."""
-    left, maps = set(left_out), set[str]()
+def _used(lot: Lot, left_out: Sequence[str]) -> tuple[NDArray[np.bool_], int]:
+    """Return bool (wafers,), those a run would learn from or hold out, and how many others students are judged by.
+
+    Equal maps count once.
+    """
+    judged = judging(wafer for wafer in lot if wafer.scorable)
+    left, maps = set(left_out), set(judged)
     used = np.zeros(len(lot), dtype=np.bool_)
     for place, wafer in enumerate(lot):
         if wafer.scorable and wafer.name not in left and wafer.map_hash not in maps:
             maps.add(wafer.map_hash)
             used[place] = True
-    return used
+    return used, sum(wafer.scorable and wafer.map_hash in judged for wafer in lot)
 
 
 def _seen(said: Opinion, used: NDArray[np.bool_]) -> Seen:

@@ -1,27 +1,26 @@
-"""Approving a student by its name, asking again where it lost more than it may, and taking an approval back."""
+"""Approving a student by its name, once somebody has been told what that changes, and taking an approval back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from wafer_core import jobs
 from wafer_core.compare import Paired, Rate
-from wafer_core.compare.guard import ALLOWED_LOSS
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, shipped_models
 from wafer_core.ui import comparison, state
-from wafer_core.ui.before_after import Guarded, Side, ask_guard, guarded
+from wafer_core.ui.before_after import Guarded, Side, ask_guard, befores, file_of, guarded, shipped_like
+from wafer_core.ui.judgement import SIGNS, guard_sentence
 from wafer_core.ui.opinions import watch
-from wafer_core.ui.words import count, plain, probability, unmarked
+from wafer_core.ui.words import count, in_points, moment, plain, probability
 from wafer_core.workspace import Approval, is_shipped
 
 ASKED = "approve"
-"""The parameter of the address that names the student whose approval is asked about again."""
-SIGNS = {"kept": ":material/verified:", "open": ":material/help:", "lost": ":material/warning:"}
+"""The parameter of the address that names the student whose approval is being asked about."""
 
 
 def approved(student: ModelFile) -> bool:
@@ -29,12 +28,11 @@ def approved(student: ModelFile) -> bool:
     return state.workspace().approved() == student.stem
 
 
-def button(student: ModelFile, sides: Sequence[Side] = (), quiet: bool = False) -> None:
+def button(student: ModelFile, quiet: bool = False) -> None:
     """Draw what can be done about a student's approval: give it, or take it back.
 
     Args:
         student: any file of it.
-        sides: where it stands, for the approval to keep.
         quiet: whether this is one of many in a list.
     """
     standing = state.workspace().standing_approval()
@@ -45,9 +43,10 @@ def button(student: ModelFile, sides: Sequence[Side] = (), quiet: bool = False) 
             icon=None if quiet else ":material/verified:",
             type=style,  # type: ignore[arg-type]
             key=f"approve-{student.folder.name}",
-            help="From then on `approved` means this student on every page and on the command line.",
+            help="Asks once more. Then `approved` means this student on every page and on the command line.",
         ):
-            _asked(student, sides)
+            state.put(**{ASKED: student.folder.name})
+            st.rerun()
     elif standing is not None:
         if not quiet:
             st.badge("approved", icon=":material/verified:", color="green")
@@ -62,28 +61,82 @@ def button(student: ModelFile, sides: Sequence[Side] = (), quiet: bool = False) 
 
 
 def question(student: ModelFile, sides: Sequence[Side] = ()) -> None:
-    """Ask again before a student is approved that lost more than it may, or of which that is not known yet."""
-    if state.address(ASKED) != student.folder.name or approved(student):
-        return
-    found, worse = guarded(student), lot_sentence(sides)
-    with st.container(border=True):
-        st.markdown(f"**Approve {student.stem}?**")
-        if found is None:
-            ask_guard(student)
-            st.info("The guard set is still being read, so nobody knows yet what this student has lost.")
-            watch(lambda: guarded(student) is not None, drawn=False)
-        else:
-            say = st.warning if found.judgement == "lost" else st.info
-            say(guard_sentence(found), icon=SIGNS[found.judgement])
-        if worse:
-            st.warning(worse, icon=SIGNS["lost"])
-        with st.container(horizontal=True):
-            sure = "Approve" if _kept(found) and not worse else "Approve all the same"
-            if st.button(sure, icon=":material/verified:", key="approve-sure"):
-                _approve(student, found, sides)
-            if st.button("Leave it", key="approve-not"):
-                state.put(**{ASKED: None})
-                st.rerun()
+    """Open the dialog that asks before a student is approved, where the address says that it is being asked about.
+
+    Neither a refresh nor results that arrive meanwhile close it.
+    """
+    if state.address(ASKED) == student.folder.name and not approved(student):
+        st.dialog(f"Approve {plain(student.stem)}?", width="medium", on_dismiss=_leave)(_ask)(student, sides)
+
+
+def _ask(student: ModelFile, sides: Sequence[Side]) -> None:
+    found, worse, differ = guarded(student), lot_sentence(sides), _differing(student)
+    unread = found is None and not is_shipped(student)
+    st.markdown(consequence(student, differ))
+    if unread:
+        ask_guard(student)
+        st.info("The guard set is still being read, so nobody knows yet what this student has lost.")
+    elif found is not None:
+        say = st.warning if found.judgement == "lost" else st.info
+        say(guard_sentence(found), icon=SIGNS[found.judgement])
+    if worse:
+        st.warning(worse, icon=SIGNS["lost"])
+    if differ is None:
+        _ask_both(student)
+    if unread or differ is None:
+        drawn = (not unread, differ is not None)
+        watch(lambda: (is_shipped(student) or guarded(student) is not None, _differing(student) is not None), drawn)
+    doubtful = unread or worse or (found is not None and found.judgement == "lost")
+    with st.container(horizontal=True):
+        sure = "Approve all the same" if doubtful else "Approve"
+        if st.button(sure, type="primary", icon=":material/verified:", key="approve-sure"):
+            _approve(student, found, sides)
+        if st.button("Cancel", key="approve-not"):
+            _leave()
+            st.rerun()
+
+
+def _leave() -> None:
+    state.put(**{ASKED: None})
+
+
+def consequence(student: ModelFile, differ: int | None) -> str:
+    """Return what an approval changes.
+
+    Args:
+        student: who is to be approved.
+        differ: wafers of the guard set on which its answers are not those given now; None while that is not known.
+    """
+    before, wafers = plain(_read_with_now(student).name), f"{comparison.guard_ground().wafers:,} wafers"
+    if differ is None:
+        guard = f"it is still being counted on how many of {wafers} its answers differ from those of {before}"
+    else:
+        guard = f"its answers differ on {differ:,} of {wafers} from those of {before}"
+    return f"From now on every page reads with **{plain(student.stem)}**. On the guard set {guard}."
+
+
+def _read_with_now(student: ModelFile) -> ModelFile:
+    """Return whose answers stand on the pages now; the shipped student where the approved one cannot be used."""
+    return [file_of(shipped_like(student), "trained"), *befores(student, "trained")][-1]
+
+
+def _differing(student: ModelFile) -> int | None:
+    """Return on how many wafers of the guard set two students answer otherwise; None before both have read it."""
+    ground, both = comparison.guard_ground(), (file_of(student, "trained"), _read_with_now(student))
+    if not all(comparison.has_ended(ground, model) for model in both):
+        return None
+    after, before = (comparison.opinion_on(ground, model) for model in both)
+    if not after.complete or not before.complete:
+        return None
+    return int((after.verdicts.detected != before.verdicts.detected).any(axis=1).sum())
+
+
+def _ask_both(student: ModelFile) -> None:
+    store, ground = state.workspace(), comparison.guard_ground()
+    for model in (file_of(student, "trained"), _read_with_now(student)):
+        if not comparison.opinion_on(ground, model).complete:
+            jobs.submit_score(store, ground.lot_id, model)
+            jobs.ensure_worker(store)
 
 
 def lot_sentence(sides: Sequence[Side]) -> str | None:
@@ -98,40 +151,12 @@ def lot_sentence(sides: Sequence[Side]) -> str | None:
         if fewer > 0:
             return (
                 f"On the lot it was made of it answers as the teacher does on {count(fewer, 'wafer')} fewer than "
-                f"{shipped.before.name}, of {one.n:,} (McNemar p {probability(one.p)})."
+                f"{plain(shipped.before.name)}, of {one.n:,} (McNemar p {probability(one.p)})."
             )
     return None
 
 
-def guard_sentence(one: Guarded) -> str:
-    """Return what the guard set says of a student: what it lost to the shipped one, and what chance leaves open."""
-    loss, most, allowed = 100 * one.against.loss.value, 100 * max(one.against.upper, 0.0), 100 * ALLOWED_LOSS
-    who = "its int8 file" if one.file.entry.precision == "int8" else "it"
-    fewer = f"{abs(loss):.2f} points {'fewer' if loss > 0 else 'more'} wafers exactly than" if loss else "as many as"
-    ending = {
-        "kept": f"A loss above {most:.2f} points is ruled out at 95 %; {allowed:.1f} are allowed.",
-        "open": f"{allowed:.1f} are allowed; a loss of up to {most:.2f} is not ruled out at 95 %.",
-        "lost": f"That is more than the {allowed:.1f} allowed; a loss of up to {most:.2f} is not ruled out at 95 %.",
-    }
-    wafers = f"On the guard set ({one.against.n:,} labelled wafers)"
-    return f"{wafers} {who} names {fewer} the shipped {one.shipped.name} does. {ending[one.judgement]}"
-
-
 # Doing it ------------------------------------------------------------------------------------------
-
-
-def _asked(student: ModelFile, sides: Sequence[Side]) -> None:
-    """Approve a student that kept what it had to; ask again about any other."""
-    found = None if is_shipped(student) else guarded(student)
-    if is_shipped(student) or (_kept(found) and lot_sentence(sides) is None):
-        _approve(student, found, sides)
-        return
-    state.put(**{ASKED: student.folder.name})
-    st.rerun()
-
-
-def _kept(found: Guarded | None) -> bool:
-    return found is not None and found.judgement != "lost"
 
 
 def _approve(student: ModelFile, found: Guarded | None, sides: Sequence[Side]) -> None:
@@ -140,7 +165,7 @@ def _approve(student: ModelFile, found: Guarded | None, sides: Sequence[Side]) -
     try:
         store.approve(student.name, note=store.model_row(student).note, run=run, figures=figures(found, sides))
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="It was not approved")
+        st.error(plain(problem), title="It was not approved")
         return
     state.put(**{ASKED: None})
     st.rerun()
@@ -150,24 +175,24 @@ def _withdraw(standing: Approval) -> None:
     try:
         state.workspace().withdraw_approval(standing.id)
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="Nothing was taken back")
+        st.error(plain(problem), title="Nothing was taken back")
         return
     st.rerun()
 
 
 def _before(standing: Approval) -> str:
-    """Return who is approved again once the approval that counts is taken back."""
+    """Return, as Markdown, who is approved again once the approval that counts is taken back."""
     store = state.workspace()
     earlier = [one for one in store.approvals() if one.withdrawn is None and one.id != standing.id]
     return _called(earlier[0].student) if earlier else "the shipped student"
 
 
 def _called(folder: str) -> str:
-    """Return what a student is called now, by the folder it was made in."""
+    """Return, as Markdown, what a student is called now, by the folder it was made in."""
     try:
-        return state.workspace().model(folder).stem
+        return plain(state.workspace().model(folder).stem)
     except WaferDistillError:
-        return f"{folder} (gone)"
+        return f"{plain(folder)} (gone)"
 
 
 # What is kept --------------------------------------------------------------------------------------
@@ -220,13 +245,15 @@ def history() -> None:
     """Draw every approval ever given, newest first."""
     given = state.workspace().approvals()
     if not given:
-        st.caption("No student was approved here yet, so `approved` means the shipped one.")
+        st.caption(
+            "Nobody has approved a student here yet. Until somebody does, the shipped `student` counts as approved."
+        )
         return
     rows = [
         {
             "Student": _called(one.student),
-            "Approved": _when(one.created),
-            "Taken back": _when(one.withdrawn) if one.withdrawn else "–",
+            "Approved": moment(one.created, year=True),
+            "Taken back": moment(one.withdrawn, year=True) if one.withdrawn else "–",
             "Run": str(one.run) if one.run else "–",
             "Lost on the guard set": _lost(one),
             "Note": plain(one.note),
@@ -240,9 +267,4 @@ def _lost(one: Approval) -> str:
     guard = one.figures.get("guard")
     if not guard:
         return "–" if one.student in {model.folder.name for model in shipped_models()} else "not known"
-    loss, most = 100 * guard["loss"], 100 * guard["loss_upper_95_one_sided"]
-    return f"{loss:.1f} points, at most {most:.1f}".replace("-", "−")
-
-
-def _when(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment):%d %b %Y %H:%M}"
+    return f"{in_points(guard['loss'])} points, at most {in_points(guard['loss_upper_95_one_sided'])}"

@@ -9,12 +9,16 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wafer_core.lot import FAIL, PASS, Wafer
 from wafer_core.trust.altered import flipped
 
 MOST_LETTERS = 2_000
 """What is longer stays out of the address: some mail programs cut such a link."""
+
+MOST_DIES = 1 << 21
+"""Of all steps in an address together: a few letters may name a whole wafer, and each step may do so again."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _HEAD = 8
@@ -39,10 +43,18 @@ class Attempt:
         """Return what an address says, or None where it says nothing of this wafer or more than an address may."""
         if text is None or len(text) > MOST_LETTERS:
             return None
-        head, *steps = text.split("~")
+        head, *texts = text.split("~")
         if head != wafer.map_hash[:_HEAD]:
             return None
-        return cls(wafer).taken([_cells(step, wafer.states.size) for step in steps])
+        tested = np.flatnonzero((wafer.states == PASS) | (wafer.states == FAIL))
+        steps: list[tuple[int, ...]] = []
+        left = MOST_DIES
+        for dies in (_dies(step, tested) for step in texts):
+            left -= len(dies)
+            if left < 0:
+                return None
+            steps.append(tuple(dies.tolist()))
+        return cls(wafer, tuple(step for step in steps if step))
 
     @property
     def text(self) -> str:
@@ -51,8 +63,8 @@ class Attempt:
 
     @property
     def fits(self) -> bool:
-        """Whether the text is short enough for the address."""
-        return len(self.text) <= MOST_LETTERS
+        """Whether `read` takes it back from the address."""
+        return len(self.text) <= MOST_LETTERS and sum(map(len, self.steps)) <= MOST_DIES
 
     @cached_property
     def dies(self) -> tuple[int, ...]:
@@ -109,13 +121,16 @@ def _runs(cells: Sequence[int]) -> str:
     return ".".join(_base36(cells[a]) + (f"-{_base36(b - a)}" if b - a > 1 else "") for a, b in spans)
 
 
-def _cells(text: str, size: int) -> list[int]:
-    found: list[int] = []
-    for run in text.split("."):
-        if matched := _RUN.fullmatch(run):
-            start, length = int(matched[1], 36), int(matched[2] or "1", 36)
-            found += range(start, min(start + length, size))
-    return found
+def _dies(text: str, tested: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return which of the tested cells a step names, in order and each once, however often it does."""
+    runs = [matched for run in text.split(".") if (matched := _RUN.fullmatch(run))]
+    spans = sorted((int(run[1], 36), int(run[2] or "1", 36)) for run in runs)
+    parts, taken = [tested[:0]], 0
+    for start, length in spans:
+        first, last = np.searchsorted(tested, (max(start, taken), start + length))
+        parts.append(tested[first:last])
+        taken = max(taken, start + length)
+    return np.concatenate(parts)
 
 
 def _base36(number: int) -> str:

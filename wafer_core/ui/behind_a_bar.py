@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core.decode import set_titles
 from wafer_core.patterns import PATTERNS
-from wafer_core.ui import state
+from wafer_core.ui import state, wafer_list
 from wafer_core.ui.comparison import Comparison, Standing
 from wafer_core.ui.opinions import spaced
-from wafer_core.ui.words import count
-
-LISTED = 200
-"""Wafers that are listed; the count says how many there are."""
+from wafer_core.ui.words import count, plain
 
 
 def draw(comparison: Comparison) -> None:
@@ -46,7 +42,7 @@ def _against_labels(comparison: Comparison, one: Standing, column: int) -> None:
     missed, added = scored & labels[:, column] & ~called, scored & ~labels[:, column] & called
     pattern = PATTERNS[column]
     st.caption(
-        f"{one.name} misses {pattern} on {count(int(missed.sum()), 'wafer')} labelled with it, "
+        f"{plain(one.name)} misses {pattern} on {count(int(missed.sum()), 'wafer')} labelled with it, "
         f"and names it on {count(int(added.sum()), 'wafer')} labelled without."
     )
     _list(comparison, one, missed | added, np.where(missed, "missed", "named wrongly"), spaced(set_titles(labels)))
@@ -61,7 +57,7 @@ def _against_teacher(comparison: Comparison, one: Standing, column: int) -> None
     both, teachers, own = (int(each.sum()) for each in (ours & theirs, ours & ~theirs, theirs & ~ours))
     st.caption(
         f"Both name {PATTERNS[column]} on {count(both, 'wafer')}, only the teacher on {teachers:,}, "
-        f"only {one.name} on {own:,}."
+        f"only {plain(one.name)} on {own:,}."
     )
     _list(comparison, one, ours != theirs, np.where(ours, "only the teacher", f"only {one.name}"), None)
 
@@ -69,32 +65,17 @@ def _against_teacher(comparison: Comparison, one: Standing, column: int) -> None
 def _list(
     comparison: Comparison, one: Standing, members: NDArray[np.bool_], why: NDArray[np.str_], labels: list[str] | None
 ) -> None:
-    places = np.flatnonzero(members)
-    if not len(places):
-        return
-    wafers, teacher = comparison.ground.lot.wafers, comparison.teacher.said
-    shown = places[:LISTED]
-    frame = pd.DataFrame(
+    teacher = comparison.teacher.said
+    wafer_list.draw(
+        comparison.ground,
+        members,
         {
-            "open": [":material/open_in_new: Open"] * len(shown),
-            "wafer": [wafers[i].name for i in shown],
-            "what": [str(why[i]) for i in shown],
-            **({"labelled": [labels[i] for i in shown]} if labels else {}),
-            f"{teacher.model.name} says": [teacher.titles[i] or "not yet read" for i in shown],
-            f"{one.name} says": [one.said.titles[i] for i in shown],
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(38 + 35 * len(frame), 290),
-        column_config={"open": st.column_config.ButtonColumn("", key="open-wafer", type="tertiary", width=90)},
+            "what": lambda place: str(why[place]),
+            **({"labelled": labels.__getitem__} if labels else {}),
+            f"{teacher.model.name} says": lambda place: teacher.titles[place] or "not yet read",
+            f"{one.name} says": one.said.titles.__getitem__,
+        },
+        key="open-wafer",
         alt="Wafers behind the chosen bar",
+        student=one.name if one.model.role == "student" else None,
     )
-    if len(places) > LISTED:
-        st.caption(f"The first {LISTED} of {len(places):,} are listed.")
-    pressed = st.session_state.get("open-wafer")
-    if pressed is not None:
-        name = wafers[shown[pressed.row]].name
-        whose = {"student": one.name} if one.model.role == "student" else {}
-        state.go("wafer", lot=comparison.ground.lot_id, wafer=name, **whose)

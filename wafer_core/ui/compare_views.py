@@ -9,9 +9,8 @@ import streamlit as st
 
 from wafer_core.charts.figures import Marks, Point, accuracy_against_size, series
 from wafer_core.compare import Accuracy, PatternAccuracy, Rate
-from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui import model_cards, state
+from wafer_core.ui import model_cards, speed_button, state
 from wafer_core.ui.comparison import (
     Comparison,
     Ground,
@@ -20,11 +19,24 @@ from wafer_core.ui.comparison import (
     ask,
     default_students,
     grounds,
-    speeds,
 )
 from wafer_core.ui.opinions import problems, states, watch
-from wafer_core.ui.speed import measure
-from wafer_core.ui.words import count, human_bytes, human_count, percent, plain, probability, shortened, times
+from wafer_core.ui.words import (
+    command,
+    count,
+    human_bytes,
+    human_count,
+    in_points,
+    interval,
+    percent,
+    plain,
+    probability,
+    score_text,
+    shortened,
+    stacked,
+    times,
+    unbroken,
+)
 
 PLAIN = {"displayModeBar": False}
 LABEL_LETTERS = 54
@@ -48,12 +60,19 @@ def choose_ground(hand: str) -> Ground:
     chosen = st.selectbox(
         "Compared on",
         list(found),
-        format_func=lambda lot_id: shortened(found[lot_id].label, LABEL_LETTERS),
+        format_func=lambda lot_id: _called(found[lot_id]),
         key=key,
         on_change=changed,
         help="With labels the page measures accuracy; without, how often a student answers as the teacher does.",
     )
     return found[chosen]
+
+
+def _called(ground: Ground) -> str:
+    """Return what the list of sets calls one; the guard set's title, which tells its parts, has no room there."""
+    if ground.guard:
+        return f"Guard set: {count(ground.wafers, 'labelled wafer')}"
+    return shortened(ground.label, LABEL_LETTERS)
 
 
 def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:
@@ -82,10 +101,11 @@ def _students_chosen(default: list[str]) -> None:
     state.put(students=None if chosen == default else ",".join(chosen) or ",", who=None)
 
 
-def marks(comparison: Comparison) -> Marks:
-    """Return the mark each model is drawn with."""
+def marks(comparison: Comparison, in_hand: ModelFile) -> Marks:
+    """Return the mark each model is drawn with; the student in hand, whichever file of it, has the student's colour."""
     models = [(one.name, one.model.role, one.model.folder.name) for one in comparison.all]
-    return series(models, state.theme())
+    held = next((one.name for one in comparison.students if one.model.folder == in_hand.folder), None)
+    return series(models, state.theme(), held)
 
 
 # What it comes to --------------------------------------------------------------------------------
@@ -98,7 +118,7 @@ def progress(comparison: Comparison) -> None:
     done = sum(int(one.said.present.sum()) for one in comparison.all)
     total = sum(len(one.said.present) for one in comparison.all)
     if not comparison.complete:
-        reading = [one.name for one in comparison.all if not one.said.complete]
+        reading = [plain(one.name) for one in comparison.all if not one.said.complete]
         st.progress(
             done / max(1, total), text=f"Still reading the wafers: {', '.join(reading)} · {percent(done / total, 0)}"
         )
@@ -124,28 +144,34 @@ def _sentences(comparison: Comparison, student: Standing) -> Iterator[str]:
     takes = f"takes {human_bytes(student.model.entry.bytes)}"
     size = f"is {times(smaller)} times smaller on disk" if smaller >= 2 else takes
     if against is None or student.reached is None or teacher.reached is None:
-        yield f"**{student.name}** {size} and answers as the teacher does on"
+        yield f"**{plain(student.name)}** {size} and answers as the teacher does on"
         yield f"{alike.same:,} of {count(alike.n, 'wafer')}"
         yield f"({percent(alike.share.value)}). These wafers carry no labels, so nothing here says who is right."
         return
-    yield f"**{student.name}** {size}."
+    yield f"**{plain(student.name)}** {size}."
     yield f"It names {percent(student.reached.exact.value)} of {count(against.n, 'wafer')} exactly,"
     yield f"the teacher {percent(teacher.reached.exact.value)}:"
     yield difference(student)
 
 
 def difference(student: Standing) -> str:
-    """Return in a clause how far a student's exact match is from the teacher's, and what chance leaves open."""
+    """Return in a clause how far a student's exact match is from the teacher's, and what chance leaves open.
+
+    The interval is two-sided as in the table; what is not ruled out ends at the one-sided bound.
+    """
     if student.against is None:
         return ""
     loss, upper = student.against.loss, student.against.upper
+    left_open = f"a loss of up to {in_points(max(upper, 0))} points is not ruled out (one-sided 95 % bound)."
     if not loss.value:
-        return f"the same share, though a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
-    apart = f"{abs(100 * loss.value):.1f} points {'fewer' if loss.value > 0 else 'more'}"
+        return f"the same share, though {left_open}"
+    # Told in the direction of `fewer` or `more`, so that the figure lies in its interval.
+    low, high = (loss.low, loss.high) if loss.value > 0 else (-loss.high, -loss.low)
+    fewer = f"{in_points(abs(loss.value))} points {'fewer' if loss.value > 0 else 'more'}"
+    apart = f"{fewer} (two-sided 95 % interval {interval(low, high, in_points)})"
     if loss.low <= 0 <= loss.high:
-        return f"{apart}, no significant difference; a loss of up to {100 * max(upper, 0):.1f} points is not ruled out."
-    low, high = sorted((abs(100 * loss.low), abs(100 * loss.high)))
-    return f"{apart} (95 % interval {low:.1f} to {high:.1f})."
+        return f"{apart}, no significant difference; {left_open}"
+    return f"{apart}."
 
 
 def size_chart(comparison: Comparison, drawn: Marks) -> None:
@@ -177,7 +203,7 @@ def size_chart(comparison: Comparison, drawn: Marks) -> None:
         alt=". ".join(f"{p.name}: {human_bytes(p.bytes)}, {metric} {percent(p.value)}" for p in points),
     )
     band = " The band is the teacher's interval." if labelled and comparison.teacher.reached else ""
-    st.caption(f"Higher is better, further left is smaller. Whiskers are 95 % intervals.{band}")
+    st.caption(f"Higher is better, further left is smaller. Whiskers are two-sided 95 % intervals.{band}")
 
 
 def _headline(one: Standing, labelled: bool) -> Rate | None:
@@ -206,12 +232,13 @@ def table(comparison: Comparison) -> None:
         pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Accuracy, agreement and cost of every model"
     )
     _left_out_of_f1(comparison)
-    _speed_button(comparison)
+    models = [one.model for one in comparison.all]
+    speed_button.draw(models, comparison.ground.lot_id, key="compare-speed", reading=not comparison.complete)
 
 
 def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
-    waiting = f":gray[{_unbroken(f'{int(one.said.present.sum()):,} read')}]"
-    row = {"Model": _whole(one.name)}
+    waiting = f":gray[{unbroken(f'{int(one.said.present.sum()):,} read')}]"
+    row = {"Model": _named(one.name)}
     if comparison.ground.labelled:
         row["Exact match"] = _with_interval(one.reached.exact) if one.reached else waiting
         row["F1"] = _f1(one.reached) if one.reached and one.reached.macro_f1.known else "–"
@@ -222,15 +249,15 @@ def _row(one: Standing, comparison: Comparison) -> dict[str, str]:
         row["Points lost"] = _points(one.against.loss) if one.against else "–"
     else:
         row["Where either sees a pattern"] = _with_interval(one.alike.share_defective) if one.alike else "–"
-    row["Size"] = _two_lines(human_count(one.model.entry.parameters), human_bytes(one.model.entry.bytes))
-    row["ms a wafer"] = f"{one.speed.milliseconds:.2f}" if one.speed else "–"
+    row["Size"] = stacked(human_count(one.model.entry.parameters), human_bytes(one.model.entry.bytes))
+    row["ms a wafer"] = speed_button.milliseconds(one.speed)
     return row
 
 
 def _f1(reached: Accuracy) -> str:
     """Return the mean F1, and how often a pattern was named that no wafer carries, which counts in no F1."""
-    value, beyond = f"{reached.macro_f1.value:.3f}", sum(entry.called for entry in _carried_by_none(reached))
-    return _two_lines(value, f"{beyond:,} left out") if beyond else value
+    value, beyond = score_text(reached.macro_f1.value), sum(entry.called for entry in _carried_by_none(reached))
+    return stacked(value, f"{beyond:,} left out") if beyond else value
 
 
 def _carried_by_none(reached: Accuracy) -> list[PatternAccuracy]:
@@ -259,35 +286,16 @@ def _left_out_of_f1(comparison: Comparison) -> None:
 def _with_interval(rate: Rate) -> str:
     if not rate.known:
         return "–"
-    return _two_lines(percent(rate.value), f"{_bound(rate.low)}–{_bound(rate.high)}")
-
-
-def _bound(share: float) -> str:
-    """Return an end of an interval, all of it without a decimal, because the column is narrow."""
-    return f"{100 * share:.1f}" if share < 1 else "100"
+    return stacked(percent(rate.value), interval(rate.low, rate.high))
 
 
 def _points(loss: Rate) -> str:
-    return _two_lines(_signed(loss.value), f"{_signed(loss.low)} to {_signed(loss.high)}")
+    return stacked(in_points(loss.value), interval(loss.low, loss.high, in_points))
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-", "−")
-
-
-def _two_lines(first: str, second: str) -> str:
-    """Put a quieter line under a figure, neither of them broken by a narrow column."""
-    return f"{_unbroken(first)}  \n:small[:gray[{_unbroken(second)}]]"
-
-
-def _unbroken(text: str) -> str:
-    # A browser breaks lines behind a dash as well.
-    return text.replace(" ", "\u00a0").replace("–", "\u2060–\u2060")
-
-
-def _whole(name: str) -> str:
-    """Return a model's name with hyphens that no narrow column breaks at; a long one has to break to fit."""
-    return name if len(name) > LETTERS else name.replace("-", "\u2011")
+def _named(name: str) -> str:
+    """Return a model's name that no narrow column breaks at a hyphen; a long one has to break to fit."""
+    return plain(name if len(name) > LETTERS else unbroken(name))
 
 
 def _how(comparison: Comparison) -> None:
@@ -296,7 +304,7 @@ def _how(comparison: Comparison) -> None:
     with st.popover("How measured"):
         if ground.labelled:
             st.markdown(
-                f"**Accuracy** (exact match, F1): against the labels of {ground.title}, "
+                f"**Accuracy** (exact match, F1): against the labels of {plain(ground.title)}, "
                 f"{count(ground.wafers, 'wafer')}. Exact match counts a wafer when every pattern is named and none is "
                 "added. F1 is the mean over the patterns that wafers carry."
             )
@@ -307,36 +315,14 @@ def _how(comparison: Comparison) -> None:
         )
         for one in comparison.all:
             if one.from_card:
-                st.markdown(f"**{one.name}** has not read them here yet; its accuracy is its card's: `{one.from_card}`")
-        st.markdown(f"**Intervals**: 95 %, {drawn}. **Scored** on this machine by its own worker.")
+                how = f"has not read them here yet; its accuracy is its card's: {command(one.from_card)}"
+                st.markdown(f"**{plain(one.name)}** {how}")
+        st.markdown(f"**Intervals**: 95 %, two-sided, {drawn}. **Scored** on this machine by its own worker.")
         st.markdown("**Size**: trained parameters and bytes on disk, from the model's card, checked against its file.")
         timed = next((one.speed.how for one in comparison.all if one.speed), None)
         st.markdown(f"**ms a wafer**: {timed or 'measured when you ask for it'}.")
         if ground.benchmark:
             st.markdown("The command that repeats this: `python -m wafer_core benchmark --out FILE.json`")
-
-
-def _speed_button(comparison: Comparison) -> None:
-    if not st.button(
-        "Measure speed here",
-        icon=":material/speed:",
-        # A redraw for what was just read would break the timing off.
-        disabled=not comparison.complete,
-        help="Times every model above on one core, one wafer at a time, once they have read the wafers.",
-    ):
-        return
-    problems: list[str] = []
-    with st.status("Measuring speed …") as status:
-        for one in comparison.all:
-            status.update(label=f"Timing {one.name} …")
-            try:
-                speeds()[one.model.sha256] = measure(state.workspace(), comparison.ground.lot_id, one.model.sha256)
-            except WaferDistillError as problem:
-                problems.append(f"{one.name}: {problem}")
-    if not problems:
-        st.rerun()
-    for text in problems:
-        st.error(text)
 
 
 def losses(comparison: Comparison) -> None:
@@ -346,11 +332,11 @@ def losses(comparison: Comparison) -> None:
         return
     rows = [
         {
-            "Model": _whole(name),
+            "Model": _named(name),
             "Only the teacher right": f"{against.teacher_only:,}",
             "Only this model right": f"{against.student_only:,}",
-            _unbroken("McNemar p"): probability(against.p),
-            "Points lost at most": f"{100 * against.upper:.1f}",
+            unbroken("McNemar p"): probability(against.p),
+            "Points lost at most": in_points(against.upper),
         }
         for name, against in known
     ]
@@ -370,7 +356,7 @@ def cards(comparison: Comparison) -> None:
     if unfolded.open:
         models = {one.model.stem: one.model for one in reversed(comparison.all)}
         names = list(reversed(models))
-        for name, tab in zip(names, unfolded.tabs(names), strict=True):
+        for name, tab in zip(names, unfolded.tabs(list(map(plain, names))), strict=True):
             with tab:
                 model_cards.card(models[name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -237,8 +238,7 @@ def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
         return Standing(said, on_card and on_card[0], None, None, speed, on_card and on_card[1])
     both = teacher.complete and not is_teacher
     labelled = ground.lot.labelled
-    keys = (ground.lot_id, said.model.sha256)
-    reached = _accuracy(*keys, said, ground.lot) if labelled else None
+    reached = _accuracy_of(ground, said) if labelled else None
     alike = agreement(teacher.verdicts, said.verdicts) if both else None
     against = paired_by_labels(ground, teacher, said) if both and labelled else None
     return Standing(said, reached, alike, against, speed)
@@ -275,19 +275,29 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
     ), told[0].command
 
 
+def _accuracy_of(ground: Ground, said: Opinion) -> Accuracy:
+    return _accuracy(ground.lot_id, _mark_of_labels(ground.lot), said.model.sha256, said, ground.lot)
+
+
+def _mark_of_labels(lot: Lot) -> str:
+    """Return a mark of a lot's labels: they are outside its id, and a later upload may bring others."""
+    return hashlib.sha256(b"".join(wafer.labels.tobytes() for wafer in lot if wafer.labels is not None)).hexdigest()
+
+
 @st.cache_resource(show_spinner="Counting …", max_entries=64)
-def _accuracy(lot_id: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
+def _accuracy(lot_id: str, mark: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored)
     return accuracy(_said.verdicts.detected[scored], labels, groups)
 
 
 def paired_by_labels(ground: Ground, before: Opinion, after: Opinion) -> Paired:
     """Return what one model loses to another in exact match on labelled wafers."""
-    return _paired(ground.lot_id, after.model.sha256, before.model.sha256, before, after, ground.lot)
+    models = (after.model.sha256, before.model.sha256)
+    return _paired(ground.lot_id, _mark_of_labels(ground.lot), *models, before, after, ground.lot)
 
 
 @st.cache_resource(show_spinner="Counting …", max_entries=64)
-def _paired(lot_id: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
+def _paired(lot_id: str, mark: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored & _teacher.verdicts.scored)
     return paired(_teacher.verdicts.detected[scored], _said.verdicts.detected[scored], labels, groups)
 
@@ -318,7 +328,7 @@ def benchmark_exact(model: ModelFile) -> Rate | None:
     if has_ended(ground, model):
         said = opinion_on(ground, model)
         if said.complete:
-            return _accuracy(ground.lot_id, model.sha256, said, ground.lot).exact
+            return _accuracy_of(ground, said).exact
     on_card = _on_card(ground, model)
     return on_card[0].exact if on_card else None
 

@@ -21,8 +21,11 @@ from wafer_core.ui import state
 from wafer_core.ui.components.dies import Fact
 from wafer_core.ui.words import percent
 
-SETS = {SIMULATED: "constructed wafers", OVERLAYS: "overlays of real wafers"}
-"""What the screen calls the wafers that explanations are scored on, the headline first."""
+SETS = {
+    OVERLAYS: ("real wafers", "wafers laid over each other from two real ones"),
+    SIMULATED: ("simulated", "simulated wafers"),
+}
+"""What the screen calls the wafers that explanations are scored on, in short and in a sentence, the real ones first."""
 
 POINTING = "pointing"
 
@@ -40,19 +43,24 @@ def measured(model: ModelFile, wafer: Wafer, credits: Mapping[int, NDArray[np.fl
     )
 
 
-def removal(pattern: str, told: TakenAway) -> list[Fact]:
-    """Return how a pattern's probability moves without the strongest dies, and without as many random ones."""
+def removal(pattern: str, told: TakenAway, named: bool = True) -> list[Fact]:
+    """Return how a pattern's probability moves without the strongest dies, and without as many random ones.
+
+    Where it does not fall, that is marked; not so where the model does not name the pattern, which has nowhere to fall.
+    """
+    stays = named and round(told.after, 2) >= round(told.before, 2)
     moved = f"moves {pattern} from {told.before:.2f} to {told.after:.2f}"
+    moves = f"{told.before:.2f} → {told.after:.2f}{', no lower' if stays else ''}"
+    without = " The answer does not fall, so it does not rest on these dies alone." if stays else ""
     if told.at_random is None:
         taken = "its only failing die" if told.count == 1 else f"all its {told.count} failing dies"
-        hint = f"Taking away {taken} {moved}."
-        return [_fact(f"Without {taken}", f"{told.before:.2f} → {told.after:.2f}", hint)]
+        return [_fact(f"Without {taken}", moves, f"Taking away {taken} {moved}.{without}", grave=stays)]
     hint = (
         f"Taking away its {told.count} strongest of {told.failing:,} failing dies {moved}; "
-        f"{told.count} random failing dies: {told.at_random:.2f}."
+        f"{told.count} random failing dies: {told.at_random:.2f}.{without}"
     )
     return [
-        _fact(f"Without its {told.count} strongest dies", f"{told.before:.2f} → {told.after:.2f}", hint),
+        _fact(f"Without its {told.count} strongest dies", moves, hint, grave=stays),
         _fact(f"Without {told.count} random ones", f"{told.before:.2f} → {told.at_random:.2f}", hint),
     ]
 
@@ -80,22 +88,22 @@ def scored(known: Record, sha256: str, method: str) -> bool:
 
 
 def pointing(known: Record, sha256: str, method: str, pattern: str) -> list[Fact]:
-    """Return how often a method points rightly at a pattern, beside chance, and where it is no better than that."""
+    """Return how often a method points rightly at a pattern, beside chance: a line for each kind of wafers."""
     if not scored(known, sha256, method):
         return []
     figures = {each: known.figure(sha256, method, POINTING, each, pattern) for each in SETS}
     found = {name: reached for name, reached in figures.items() if reached is not None}
     if not found:
         return [_fact("Points rightly", "not scored", f"This method was not scored for {pattern} with these weights.")]
-    hint = " ".join(_in_a_sentence(name, each, pattern) for name, each in found.items())
-    head, *others = found
-    facts = [_fact("Points rightly", _beside_chance(found[head]), hint, grave=not found[head].beats_chance)]
-    facts += [
-        _fact(f"On {SETS[name]}", _beside_chance(found[name]), hint, grave=True)
-        for name in others
-        if not found[name].beats_chance
+    return [
+        _fact(
+            f"Points rightly, {SETS[name][0]}",
+            _beside_chance(each),
+            _in_a_sentence(name, each, pattern),
+            grave=not each.beats_chance,
+        )
+        for name, each in found.items()
     ]
-    return facts
 
 
 def unscored(models: Sequence[ModelFile], method: str) -> str:
@@ -113,9 +121,9 @@ def _beside_chance(reached: Reached) -> str:
 
 
 def _in_a_sentence(name: str, reached: Reached, pattern: str) -> str:
-    often, chance = percent(reached.value, 0), percent(reached.chance, 0)
+    often, chance, wafers = percent(reached.value, 0), percent(reached.chance, 0), SETS[name][1]
     return (
-        f"On {reached.n:,} {SETS[name]} this method points at {pattern} rightly {often} of the time (chance {chance}; "
+        f"On {reached.n:,} {wafers} this method points at {pattern} rightly {often} of the time (chance {chance}; "
         f"95 % interval {100 * reached.low:.0f} to {100 * reached.high:.0f})"
         f"{'' if reached.beats_chance else ': no better than chance'}."
     )
@@ -162,7 +170,7 @@ def facts(
     """
     name = PATTERNS[pattern]
     return [
-        *(removal(name, told) if told else [AWAITED] if awaited else []),
+        *(removal(name, told, named=found is not None) if told else [AWAITED] if awaited else []),
         *pointing(record(model), model.sha256, method, name),
         *(place(name, found) if found else []),
     ]

@@ -26,7 +26,7 @@ A_PAGE = 24
 
 SHOWS = {"all": "All", "unlike": UNLIKE, "differ": "Disagree", "unsure": "Unsure"}
 SORTS = {
-    "wafer": "By wafer",
+    "wafer": "As in the file",
     "yield": "Lowest yield first",
     "best": "Highest yield first",
     "margin": "Least certain first",
@@ -41,6 +41,13 @@ PAGES_SHOWN = 7
 PAGER_PIXELS = 50
 """What Streamlit reckons for a number, and for an arrow, before it leaves numbers out."""
 CARD_PIXELS = 208
+ROW_HEIGHT = 42
+HEAD_HEIGHT = 38
+MOST_ROWS = 25
+"""Rows of the table before it scrolls: a full cassette."""
+OPENED = "table-opened"
+"""Where the button of a row in the table leaves which row it is."""
+MARKS = {"differ": "≠ the models differ", "unsure": "? a model is unsure"}
 ROW_PIXELS = 72
 
 
@@ -65,7 +72,10 @@ def _browse(said: Opinions, part: str | None) -> NDArray[np.intp]:
     slot = st.container()
     shown = _page(said, order, part)
     with slot:
-        opened = cards(_cards(said, shown), key="gallery")
+        drawn = _cards(said, shown)
+        if told := [told for mark, told in MARKS.items() if any(mark in card["marks"] for card in drawn)]:
+            st.caption(" · ".join(told))
+        opened = cards(drawn, key="gallery")
     if opened is not None:
         state.go("wafer", wafer=opened)
     return shown
@@ -149,9 +159,8 @@ def _controls(said: Opinions, part: str | None) -> tuple[str, NDArray[np.intp]]:
 
 def _page(said: Opinions, order: NDArray[np.intp], part: str | None) -> NDArray[np.intp]:
     """Draw the page numbers and return the wafers of the page in view, whatever the address asks for."""
-    asked = state.address("page", "1") or "1"
     pages = -(-len(order) // A_PAGE)
-    page = min(max(1, int(asked) if asked.isdecimal() else 1), pages)
+    page = min(state.whole(state.address("page")) or 1, pages)
     start, end = (page - 1) * A_PAGE, min(page * A_PAGE, len(order))
     key = f"page-{page}-of-{pages}"
 
@@ -162,9 +171,7 @@ def _page(said: Opinions, order: NDArray[np.intp], part: str | None) -> NDArray[
 
     with st.container(horizontal=True, vertical_alignment="center"):
         found = f"of {len(order):,}" + (f" found among {len(said.lot):,}" if len(order) < len(said.lot) else "")
-        st.caption(
-            f"Wafers {start + 1:,} to {end:,} {found} · ≠ the models differ · ? a model is unsure", width="content"
-        )
+        st.caption(f"Wafers {start + 1:,} to {end:,} {found}", width="content")
         st.space("stretch")
         if pages > 1:
             # Left to its content, it takes the row for too narrow and shows one number alone.
@@ -236,17 +243,16 @@ def _verdict(said: Opinions, i: int, role: str) -> str | None:
 def _table(said: Opinions, order: NDArray[np.intp]) -> None:
     frame = table(said, order, state.theme())
     answers = wide(frame[["teacher", "student"]])
-    picked = st.dataframe(
+    st.dataframe(
         frame,
         hide_index=True,
         column_order=_shown(said, frame),
-        height=min(720, 38 + 42 * len(frame)),
-        row_height=42,
-        on_select="rerun",
-        selection_mode="single-cell",
-        key="wafer-table",
+        height=HEAD_HEIGHT + ROW_HEIGHT * min(MOST_ROWS, len(frame)),
+        row_height=ROW_HEIGHT,
         alt="Wafers of the lot with yield and the patterns both models name",
         column_config={
+            # A selected cell would not do to open a wafer: sorting by a column selects one as well.
+            "open": st.column_config.ButtonColumn("", key=OPENED, type="tertiary", pinned=True, width=70),
             # Narrow enough for a small screen; on a larger one each grows as much.
             "lot": st.column_config.TextColumn("Lot", pinned=True, width=78),
             "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=52),
@@ -274,10 +280,9 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
             "dies": st.column_config.NumberColumn("Dies", format="localized", width=64),
         },
     )
-    st.caption("A click on a row opens the wafer.")
-    cells = picked["selection"]["cells"]
-    if cells:
-        state.go("wafer", wafer=said.lot.wafers[int(order[cells[0][0]])].name)
+    pressed = st.session_state.get(OPENED)
+    if pressed is not None:
+        state.go("wafer", wafer=said.lot.wafers[int(order[pressed.row])].name)
 
 
 def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:
@@ -298,6 +303,7 @@ def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame
     margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[order]
     return pd.DataFrame(
         {
+            "open": [":material/open_in_new: Open"] * len(wafers),
             "lot": [wafer.lot for wafer in wafers],
             "wafer": [wafer.wafer for wafer in wafers],
             "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],

@@ -17,7 +17,7 @@ from wafer_core.lot import Frame, Lot
 from wafer_core.ui import evidence, state
 from wafer_core.ui.opinions import Opinion, Opinions
 from wafer_core.ui.stack_cards import Stacked, card, share_table
-from wafer_core.ui.words import count, duration
+from wafer_core.ui.words import count, duration, plain
 from wafer_core.workspace import JobRow
 
 PART = "stacks"
@@ -79,13 +79,15 @@ class View:
 
     def stacks(self) -> Stacks:
         """Return what is explained so far, by pattern and grid."""
-        asked = self.hand.lot, self.one.model.sha256, self.method, self.called.tobytes()
+        asked = self.hand.lot_id, self.one.model.sha256, self.method, self.called.tobytes()
         # What is complete never changes; what is not is read anew.
         return _stacks.__wrapped__(*asked) if self.left else _stacks(*asked)
 
 
 @lru_cache(maxsize=8)
-def _stacks(lot: Lot, sha256: str, method: str, called: bytes) -> Stacks:
+def _stacks(lot_id: str, sha256: str, method: str, called: bytes) -> Stacks:
+    """Return what is explained; by the lot's id, for a lot that is a key stays in memory with all its wafers."""
+    lot = state.load_lot(lot_id)
     wanted = np.frombuffer(called, dtype=bool).reshape(len(lot), -1)
     return stack_evidence(lot.wafers, _explained(lot, sha256, method, wanted))
 
@@ -167,7 +169,7 @@ def _ask(view: View) -> None:
     if not view.left:
         return
     if view.job is not None and view.job.state in ("failed", "lost"):
-        st.error(view.job.message, title="The lot could not be explained")
+        st.error(plain(view.job.message), title="The lot could not be explained")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(_offer(view), width="stretch")
         wafers = count(len(view.left), "wafer")
@@ -221,7 +223,7 @@ def _told(job: JobRow, done: int, total: int) -> str:
     if job.cancel:
         return "Cancelling …"
     if job.state == "queued":
-        return job.message or "The worker explains this lot as soon as it is free. You may close this page."
+        return plain(job.message) or "The worker explains this lot as soon as it is free. You may close this page."
     told, explained = f"Explained {done:,} of {count(total, 'wafer')}", job.progress.get("explained", 0)
     if not explained:
         return told

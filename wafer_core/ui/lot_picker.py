@@ -12,7 +12,7 @@ from wafer_core.errors import ReadingQuestion, WaferDistillError
 from wafer_core.lot import ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.ui import reading, state
-from wafer_core.ui.words import count, percent, shortened, unmarked
+from wafer_core.ui.words import count, percent, plain, shortened
 from wafer_core.workspace import LotRow
 
 SOURCES = {"sample": "real sample", "upload": "uploaded", "simulated": "simulated"}
@@ -56,7 +56,7 @@ def _list(rows: Mapping[str, LotRow]) -> str | None:
 
 def labels(rows: Sequence[LotRow]) -> dict[str, str]:
     """Name every lot as shortly as a list needs; alike ones are told apart by when they were opened, then by id."""
-    titles = {row.id: shortened(row.title, TITLE_LETTERS) for row in rows}
+    titles = {row.id: _short_title(row) for row in rows}
     alike = Counter(titles.values())
     named = {
         row.id: titles[row.id]
@@ -66,6 +66,13 @@ def labels(rows: Sequence[LotRow]) -> dict[str, str]:
     }
     seen = Counter(named.values())
     return {lot_id: label if seen[label] == 1 else f"{label} · {lot_id[:4]}" for lot_id, label in named.items()}
+
+
+def _short_title(row: LotRow) -> str:
+    """Return a title the side bar has room for; what the guard set is made of, behind its colon, is left out whole."""
+    name, colon, _ = row.title.partition(":")
+    too_long = len(row.title) > TITLE_LETTERS
+    return name if row.source == "sample" and colon and too_long else shortened(row.title, TITLE_LETTERS)
 
 
 # Opening files -----------------------------------------------------------------------------------
@@ -95,7 +102,7 @@ def _dialog() -> None:
     pending = state.address("upload", NEW)
     known = state.workspace().upload(pending) if pending and pending != NEW else None
     if pending and known:
-        st.caption("Read from " + ", ".join(map(unmarked, known.names)))
+        st.caption("Read from " + ", ".join(map(plain, known.names)))
         _read(pending)
         st.button("Choose other files", on_click=_open, type="tertiary", icon=":material/undo:")
         return
@@ -123,7 +130,7 @@ def _read(upload: str) -> None:
         reading.ask(upload, question)
         return
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="These files cannot be read")
+        st.error(plain(problem), title="These files cannot be read")
         return
     reading.forget(upload)
     state.forget_lot(lot_id)
@@ -136,7 +143,7 @@ def read_again(lot_id: str, options: ReadingOptions) -> None:
     try:
         other = state.workspace().reread(lot_id, options)
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="It cannot be read that way")
+        st.error(plain(problem), title="It cannot be read that way")
         return
     state.forget_lot(other)
     state.put(lot=other, **dict.fromkeys(("wafer", "page", "grid")))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from wafer_core.charts import Role
 from wafer_core.charts.bars import pattern_bars
@@ -17,7 +18,7 @@ from wafer_core.charts.maps import Stack, stacks, worst_dies
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import NORMAL, PATTERNS, SUSPECTS
-from wafer_core.ui import gallery, lot_picker, state
+from wafer_core.ui import gallery, lot_picker, reading, state
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.opinions import Opinions, opinion
@@ -46,6 +47,7 @@ def header(hand: state.Hand) -> None:
         with st.container(gap=None, width="stretch"):
             st.title(plain(hand.row.title), anchor=False)
             st.caption(summary(hand))
+            reading.left_out(hand.lot)
         lot_picker.upload_button()
         _downloads(hand, hand.lot)
 
@@ -87,8 +89,11 @@ def _csv(model: ModelFile, lot: Lot) -> bytes:
     return verdicts_csv(lot, opinion(model, lot).verdicts).encode()
 
 
-def evidence(hand: state.Hand, said: Opinions) -> None:
-    """Draw the three cards that answer what is in the lot, where it fails and whether the models agree."""
+def evidence(hand: state.Hand, said: Opinions) -> DeltaGenerator:
+    """Draw the three cards that answer what is in the lot, where it fails and whether the models agree.
+
+    Return a place in the last one, under which nothing stands: what comes and goes there moves nothing.
+    """
     with st.grid(3, min_column_width=196):
         with st.container(border=True, height="stretch", gap="xsmall"):
             _contents(said)
@@ -96,6 +101,7 @@ def evidence(hand: state.Hand, said: Opinions) -> None:
             _where(hand)
         with st.container(border=True, height="stretch", gap="xsmall"):
             _agreement(said)
+            return st.container()
 
 
 def _contents(said: Opinions) -> None:
@@ -141,12 +147,13 @@ def contents(counts: Mapping[Role, Mapping[str, int]]) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=16)
-def _stacks(lot: Lot) -> list[Stack]:
-    return stacks(lot)
+def _stacks(lot_id: str) -> list[Stack]:
+    """Return a lot's stacks; by its id, for a lot that is a key stays in memory with all its wafers."""
+    return stacks(state.load_lot(lot_id))
 
 
 def _where(hand: state.Hand) -> None:
-    found = _stacks(hand.lot)
+    found = _stacks(hand.lot_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Where it fails**", width="content")
         st.space("stretch")
@@ -154,7 +161,7 @@ def _where(hand: state.Hand) -> None:
     stack = _grid(found) if len(found) > 1 else found[0]
     with figures:
         st.table(failing_dies(stack), hide_index=True, alt="The dies that fail most often")
-        st.caption(f"The dies of {stack.title} that fail most often, of those tested on {stack.least:,} or more.")
+        st.caption(most_often(stack))
     share = stack.share
     worst = float(np.nanmax(share)) if np.isfinite(share).any() else 0.0
     map_, scale = stacked_map(stack)
@@ -168,7 +175,9 @@ def _where(hand: state.Hand) -> None:
         scale=ScaleBar(**scale, alt="Share of the wafers tested at a die that fail there", note=""),
     )
     left_out = f" Dies tested on fewer than {stack.least:,} wafers are left out." if stack.few.any() else ""
-    st.caption(f"Share of the wafers tested at a die that fail there; {percent(worst, 0)} at most.{left_out}")
+    st.caption(
+        f"Share of the wafers tested at a die that fail there; the worst die fails on {percent(worst, 0)}.{left_out}"
+    )
 
 
 def failing_dies(stack: Stack) -> pd.DataFrame:
@@ -178,6 +187,18 @@ def failing_dies(stack: Stack) -> pd.DataFrame:
         for x, y, failing, tested in worst_dies(stack)
     ]
     return pd.DataFrame(dies, columns=["x", "y", "fails on", "share"])
+
+
+def most_often(stack: Stack) -> str:
+    """Return what the listed dies were chosen from, and whether others fail as often as the last of them."""
+    listed, tested = worst_dies(stack), f"tested on {count(stack.least, 'wafer')} or more"
+    if not listed:
+        return f"{stack.title}. No die {tested} fails."
+    *_, failing, wafers = listed[-1]
+    alike = int(np.count_nonzero(stack.share == np.float32(failing / wafers)))
+    others = alike - sum(die[2] * wafers == failing * die[3] for die in listed)
+    ties = f" {count(others, 'other die')} fail{'s' if others == 1 else ''} as often as the last." if others else ""
+    return f"{stack.title}. The {count(len(listed), 'die')} that fail most often, of those {tested}.{ties}"
 
 
 def _grid(found: list[Stack]) -> Stack:
@@ -212,25 +233,45 @@ def _agreement(said: Opinions) -> None:
         st.metric("Models agree on", f"{agreed:,} of {int(compared.sum()):,}")
     so_far = "" if said.complete else " so far"
     if said.can_flag:
-        _wafers(said, UNLIKE, said.unlike, "unlike", f"No wafer{so_far}.")
+        by_role = {one.model.role: one.verdicts.flagged for one in said.both}
+        _wafers(said, UNLIKE, said.unlike, "unlike", f"Neither model flags a wafer{so_far}.", by_role)
     nowhere = f"Nowhere{so_far}." if compared.any() or said.complete else "No wafer is read by both yet."
     _wafers(said, "Disagree", differ, "differ", nowhere)
-    _wafers(said, "Unsure", said.unsure, "unsure", f"Neither model is near its limit{so_far}.")
+    unsure = {one.model.role: one.verdicts.unsure for one in said.both}
+    _wafers(said, "Unsure", said.unsure, "unsure", f"Both models are sure of every wafer{so_far}.", unsure)
     if said.unscorable.any():
         st.caption(f"{count(int(said.unscorable.sum()), 'wafer')} without a tested die; nothing to recognise there.")
 
 
-def _wafers(said: Opinions, label: str, members: NDArray[np.bool_], show: str, none: str) -> None:
-    wafers = [said.lot.wafers[i] for i in np.flatnonzero(members)]
+def _wafers(
+    said: Opinions,
+    label: str,
+    members: NDArray[np.bool_],
+    show: str,
+    none: str,
+    by_role: Mapping[Role, NDArray[np.bool_]] | None = None,
+) -> None:
+    """Draw a line on some wafers; `by_role` says which model each is told by."""
+    wafers = np.flatnonzero(members).tolist()
     if not wafers:
         st.caption(f"**{label}** · {none}")
         return
     most = NAMED if len(said.lot.lots) == 1 else NAMED // 3
-    listed = ", ".join(gallery.wafer_title(said.lot, wafer) for wafer in wafers[:most])
+    shown = {i: gallery.wafer_title(said.lot, said.lot.wafers[i]) for i in wafers[:most]}
+    listed = ", ".join(shown.values()) if by_role is None else _by_role(shown, by_role)
     more = f" and {len(wafers) - most:,} more" if len(wafers) > most else ""
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed + more)}]]", width="stretch")
         st.button("See", key=f"see-{show}", on_click=_see, args=(show,), help="Show only these wafers below.")
+
+
+def _by_role(shown: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]]) -> str:
+    """Return `by both: 02, 11 · by the student: 15`, of wafers' titles by their positions."""
+    groups: dict[str, list[str]] = {"both": [], **{f"the {role}": [] for role in sorted(by_role, reverse=True)}}
+    for i, wafer in shown.items():
+        roles = [role for role, those in by_role.items() if those[i]]
+        groups["both" if len(roles) == len(by_role) else f"the {roles[0]}"].append(wafer)
+    return " · ".join(f"by {whose}: {', '.join(wafers)}" for whose, wafers in groups.items() if wafers)
 
 
 def _see(show: str) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.ui.words import count, human_bytes, percent, plain
+from wafer_core.ui.words import command, count, human_bytes, interval, percent, plain
 
 
 def card(model: ModelFile) -> None:
@@ -40,7 +40,7 @@ def _about(model: ModelFile) -> dict[str, str]:
         "Answers": "one of the 38 sets of MixedWM38" if model.card.decoder == "38" else "any set of patterns",
         "Made from": learnt or "not stated",
         "Training": f"{made['steps']:,} steps{_begun(made)}, seed {made['seed']}",
-        "Command": f"`{made['command']}`" if made["command"] else "not stated",
+        "Command": command(made["command"]) or "not stated",
     }
     if made.get("teacher_sha256"):
         about["Teacher"] = f"weights `{made['teacher_sha256'][:12]}`"
@@ -56,15 +56,15 @@ def _learnt(data: Mapping[str, Any]) -> str:
 def _begun(made: Mapping[str, Any]) -> str:
     """Return whose weights the steps went on from, by the name the command gives it; nothing for random ones."""
     sha256 = made.get("start_sha256")
-    _, _, named = str(made["command"]).partition(" --start ")
-    return f" on from {plain(named.split()[0]) if named else f'weights `{sha256[:12]}`'}" if sha256 else ""
+    named = str(made["command"]).partition(" --start ")[2].split()
+    return f" on from {plain(named[0]) if named else f'weights `{sha256[:12]}`'}" if sha256 else ""
 
 
 def _files(model: ModelFile) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Name": file.name,
+                "Name": plain(file.name),
                 "File": file.file,
                 "Engine": f"{file.engine}, {file.entry.precision}",
                 "On disk": human_bytes(file.entry.bytes),
@@ -76,15 +76,13 @@ def _files(model: ModelFile) -> pd.DataFrame:
 
 
 def _figure(figure: Figure) -> dict[str, str]:
-    interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
+    ends = None if figure.low is None or figure.high is None else (figure.low, figure.high)
     return {
         "file": figure.file,
         "metric": figure.metric,
         "value": percent(figure.value),
-        "95 % interval": interval,
-        "meant": ""
-        if figure.reach is None
-        else f"{percent(figure.reach)}: {'reached' if figure.reached else 'missed'}",
+        "95 % interval": interval(*ends) if ends else "",
+        "meant": _meant(figure),
         "wafers": f"{figure.n:,}",
         "set": f"{figure.set} ({figure.split})",
         "command": figure.command,
@@ -94,7 +92,7 @@ def _figure(figure: Figure) -> dict[str, str]:
 def _meant(figure: Figure) -> str:
     if figure.reach is None:
         return ""
-    return f"{percent(figure.reach)}, {'reached' if figure.reached else 'missed'}"
+    return f"{percent(figure.reach)}: {'reached' if figure.reached else 'missed'}"
 
 
 def download(model: ModelFile, key: str, quiet: bool = False) -> None:
@@ -108,7 +106,7 @@ def download(model: ModelFile, key: str, quiet: bool = False) -> None:
         type="tertiary" if quiet else "secondary",
         key=key,
         on_click="ignore",
-        help=f"{model.stem}: weights, ONNX, int8 and card, {human_bytes(_folder_bytes(model))}.",
+        help=f"{plain(model.stem)}: weights, ONNX, int8 and card, {human_bytes(_folder_bytes(model))}.",
     )
 
 

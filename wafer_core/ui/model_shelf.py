@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import streamlit as st
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui import approval, kit_button, state
+from wafer_core.ui import approval, judgement, kit_button, state
 from wafer_core.ui.before_after import guarded
-from wafer_core.ui.words import human_bytes, human_count, plain, unmarked
+from wafer_core.ui.words import human_bytes, human_count, moment, plain
 from wafer_core.workspace import ModelRow, is_shipped
 from wafer_core.workspace.models import MOST_NOTE
 
@@ -31,8 +29,7 @@ def draw() -> None:
     for column, title in zip(st.columns(WIDTHS), ("Student", "Size, int8", "Guard set", ""), strict=True):
         column.caption(title)
     pages = max(1, -(-len(shown) // PAGE))
-    asked = state.address("models") or "1"
-    at = min(max(1, int(asked)) if asked.isdecimal() else 1, pages)
+    at = min(state.whole(state.address("models")) or 1, pages)
     for student in shown[(at - 1) * PAGE :][:PAGE]:
         _line(student)
         approval.question(student)
@@ -42,11 +39,13 @@ def draw() -> None:
             pages, key="models-page", on_change=lambda: state.put(models=str(st.session_state["models-page"]))
         )
     st.caption(
-        "Guard set: what a student lost there in exact match to the shipped one of its size, once it has read it. "
-        f"For the tool: {kit_button.INSIDE[0].lower()}{kit_button.INSIDE[1:]}"
+        "Guard set: how many points of exact match a student lost there to its reference, the shipped one of its size; "
+        "at most is the one-sided 95 % bound.  \n"
+        f"*For the tool* downloads what runs the student on a machine without WaferDistill: "
+        f"{kit_button.INSIDE[0].lower()}{kit_button.INSIDE[1:]}"
     )
     if broken := store.broken_models():
-        st.error("  \n".join(map(unmarked, broken)), title="These students cannot be used")
+        st.error("  \n".join(map(plain, broken)), title="These students cannot be used")
     unfolded = st.expander("Approvals", icon=":material/history:", key="approvals", on_change="rerun")
     if unfolded.open:
         with unfolded:
@@ -61,7 +60,7 @@ def _firsts(files: list[ModelFile]) -> list[ModelFile]:
 def _head(away: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Models of this workspace**", width="content")
-        st.badge(f"approved: {state.workspace().approved()}", icon=":material/verified:", color="green")
+        st.badge(f"approved: {plain(state.workspace().approved())}", icon=":material/verified:", color="green")
         st.space("stretch")
         if away:
             key, changed = state.bound("archived", ("0", "1"), "0")
@@ -103,32 +102,30 @@ def _line(student: ModelFile) -> None:
 
 
 def _title(student: ModelFile) -> str:
-    marks = {":green-badge[approved]": approval.approved(student), ":gray-badge[shipped]": is_shipped(student)}
-    return " ".join([f"**{student.stem}**", *(mark for mark, on in marks.items() if on)])
+    given = "approved" if state.workspace().standing_approval() else "approved by default"
+    marks = {f":green-badge[{given}]": approval.approved(student), ":gray-badge[shipped]": is_shipped(student)}
+    return " ".join([f"**{plain(student.stem)}**", *(mark for mark, on in marks.items() if on)])
 
 
 def _origin(student: ModelFile, row: ModelRow) -> str:
-    """Return where a student came from, and when."""
+    """Return, as Markdown, where a student came from, and when."""
     if row.archived:
-        return f"archived {_when(row.archived)}"
+        return f"archived {moment(row.archived)}"
     if is_shipped(student):
         return "came with WaferDistill"
     if row.imported:
-        return f"imported from a kit {_when(row.imported)}"
-    made = f"made here {_when((student.folder / 'card.json').stat().st_mtime)}"
-    return made if row.name == student.folder.name else f"{made} as {student.folder.name}"
+        return f"imported from a kit {moment(row.imported)}"
+    made = f"made here {moment((student.folder / 'card.json').stat().st_mtime)}"
+    return made if row.name == student.folder.name else f"{made} as {plain(student.folder.name)}"
 
 
 def _guard(student: ModelFile) -> str:
     if is_shipped(student):
-        return ":small[:gray[the measure of students of its size]]"
+        return ":small[:gray[the reference for its size]]"
     found = guarded(student)
     if found is None:
         return ":small[:gray[not read yet]]"
-    words = {"kept": "kept", "open": "may have lost too much", "lost": "lost too much"}[found.judgement]
-    loss = f"{100 * found.against.loss.value:.2f} points".replace("-", "−")
-    most = f"at most {100 * found.against.upper:.2f}".replace("-", "−")
-    return f"{approval.SIGNS[found.judgement]} {words}  \n:small[:gray[lost {loss}, {most}]]"
+    return judgement.line(found)
 
 
 # What is done to one -----------------------------------------------------------------------------
@@ -161,7 +158,7 @@ def _save(student: ModelFile, row: ModelRow, name: str, note: str) -> None:
         if note != row.note:
             store.annotate_model(student, note)
     except WaferDistillError as problem:
-        st.error(unmarked(problem))
+        st.error(plain(problem))
         return
     if name != row.name:
         _follow(student.stem, name)
@@ -205,7 +202,7 @@ def _import() -> None:
         with st.spinner("Checking …"):
             model = state.workspace().import_model(file.getvalue())
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="This kit cannot be imported")
+        st.error(plain(problem), title="This kit cannot be imported")
         return
     _say(f"{model.stem} was imported; choose it by this name on any page.")
     st.rerun()
@@ -216,11 +213,7 @@ def _say(text: str, wrong: bool = False) -> None:
 
 
 def _said() -> None:
-    """Say what was done just before this redraw."""
+    """Say what was done just before this redraw, names and errors as they are."""
     text, wrong = st.session_state.pop(SAID, (None, False))
     if text is not None:
-        (st.error if wrong else st.success)(text)
-
-
-def _when(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment):%d %b %H:%M}"
+        (st.error if wrong else st.success)(plain(text))

@@ -16,7 +16,7 @@ from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui import state
-from wafer_core.ui.words import count
+from wafer_core.ui.words import count, plain
 from wafer_core.workspace import JobRow
 
 
@@ -160,7 +160,7 @@ def problems(asked: Sequence[JobRow]) -> None:
     """Say which jobs gave up; they are not started again by looking at the page."""
     for job in asked:
         if job.over and job.state != "done":
-            st.error(job.message, title=f"{job.payload['model']} could not answer")
+            st.error(plain(job.message), title=f"{plain(job.payload['model'])} could not answer")
 
 
 def watch(measure: Callable[[], object], drawn: object, every: float = 1.0) -> None:

@@ -22,7 +22,7 @@ from wafer_core.trust.whereabouts import HOLDS, stands_on, whereabouts
 from wafer_core.ui import evidence, patience, state
 from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.opinions import Opinion, Opinions, watch
-from wafer_core.ui.words import percent, plain
+from wafer_core.ui.words import UNLIKE, percent, plain
 
 PART = "why"
 """The part of the page that methods and strengths redraw."""
@@ -168,24 +168,30 @@ def draw(hand: state.Hand, said: Opinions, here: int) -> None:
 
 def _controls(question: Question) -> tuple[float, Save | None, DeltaGenerator]:
     """Draw the controls; return the strength, a wish for a picture, and the row that more may stand in."""
-    row = st.container(horizontal=True, vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
     with row:
         st.subheader("Why", anchor=False, width="content")
         _methods(offered_methods(question.said))
         st.space("stretch")
-        key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
-        strength = st.select_slider(
+        strength = _strength()
+        _downloads(question)
+    st.caption("  \n".join(_explained_by(question)))
+    return int(strength) / 100, _wish(question), row
+
+
+def _strength() -> str:
+    key, changed = state.bound("strength", STRENGTHS, "100", part=PART)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        st.caption("Overlay", width="content")
+        return st.select_slider(
             "Overlay",
             STRENGTHS,
-            format_func=lambda share: f"overlay {share} %",
+            format_func=lambda share: f"{share} %",
             key=key,
             on_change=changed,
             width=140,
             label_visibility="collapsed",
         )
-        _downloads(question)
-    st.caption("  \n".join(_explained_by(question)))
-    return int(strength) / 100, _wish(question), row
 
 
 def _methods(offered: Sequence[str]) -> None:
@@ -251,7 +257,23 @@ def _wish(question: Question) -> Save | None:
         *(model.label if model.label.startswith(model.role) else f"{model.role}: {model.label}" for model in models),
     ]
     title = f"Wafer {wafer.name} · {_by(question)}"
-    return Save(token=token, file=f"{_file(question)}.png", title=title, line=" · ".join(told))
+    return Save(
+        token=token,
+        file=f"{_file(question)}.png",
+        title=title,
+        line=" · ".join(told),
+        warnings=_warnings(question),
+    )
+
+
+def _warnings(question: Question) -> list[str]:
+    """Return what to know before one trusts an answer on the wafer, a line a model."""
+    found = []
+    for one in (question.said.teacher, question.said.student):
+        doubts = {UNLIKE: one.verdicts.flagged, "Unsure": one.verdicts.unsure}
+        if told := [doubt.lower() for doubt, on in doubts.items() if on[question.here]]:
+            found.append(f"{one.model.role.capitalize()}: {', '.join(told)}")
+    return found
 
 
 def _by(question: Question) -> str:

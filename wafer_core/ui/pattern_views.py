@@ -10,6 +10,7 @@ from wafer_core.compare import Agreement, PatternAccuracy, Rate
 from wafer_core.patterns import PATTERNS
 from wafer_core.ui import state
 from wafer_core.ui.comparison import Comparison, pattern_agreement
+from wafer_core.ui.words import interval, score_text
 
 PLAIN = {"displayModeBar": False}
 SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
@@ -39,8 +40,10 @@ def draw(comparison: Comparison, drawn: Marks) -> None:
     if not bars:
         st.caption("Bars appear once a model has read every wafer.")
         return
+    who, pattern = state.address("who"), state.address("bar")
+    chosen = (who, pattern) if who and pattern else None
     st.plotly_chart(
-        score_bars(tuple(bars), drawn, metric, state.theme()),
+        score_bars(tuple(bars), drawn, metric, state.theme(), chosen),
         config=PLAIN,
         key="pattern-scores",
         on_select=_bar_clicked,
@@ -110,8 +113,8 @@ def _scores(entry: PatternAccuracy) -> dict[str, str | int]:
     told: dict[str, str | int] = {"Pattern": entry.pattern}
     for score, name in SCORES.items():
         rate, head = _score(entry, score), name[0].upper() + name[1:]
-        told[head] = f"{rate.value:.3f}" if rate.known else "–"
-        told[f"{head}, 95 %"] = f"{rate.low:.3f}–{rate.high:.3f}" if rate.known else "–"
+        told[head] = score_text(rate.value) if rate.known else "–"
+        told[f"{head}, 95 %"] = interval(rate.low, rate.high, score_text) if rate.known else "–"
     return {**told, "Wafers that carry it": entry.support, "Wafers it is named on": entry.called}
 
 

@@ -20,6 +20,8 @@ NOTES: dict[NoteKind, tuple[str, str]] = {
     "changed": ("Changed", ":material/edit:"),
 }
 """Kinds of notes, what the screen calls them, the gravest first."""
+GRAVE: tuple[NoteKind, NoteKind] = ("refused", "rejected")
+"""Those about what of the files is not in the lot."""
 
 TURNS = {
     "as-read": "as read",
@@ -103,13 +105,24 @@ def told(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool = Fals
     Of a bundled lot nothing is left to state but how its wafers are turned.
     """
     many = _dies_changed(lot.notes) > MANY * sum(wafer.dies for wafer in lot)
-    graver = many or any(note.kind in ("refused", "rejected") for note in lot.notes)
+    graver = many or any(note.kind in GRAVE for note in lot.notes)
     with st.expander(_line(lot), icon=":material/warning:" if graver else ":material/menu_book:", key="how-read"):
         notes, options = st.columns([3, 2], gap="large")
         with notes:
             _notes(lot)
         with options:
             _options(lot, again, bundled)
+
+
+def left_out(lot: Lot) -> None:
+    """Draw a warning that files or rows of the lot were left out, which opens on why; nothing where none were."""
+    files, rows = (_number(lot.notes, kind) for kind in GRAVE)
+    told = " and ".join(count(number, thing) for number, thing in ((files, "file"), (rows, "row")) if number)
+    if told:
+        were = "was" if files + rows == 1 else "were"
+        with st.popover(f":orange-badge[:material/warning: {told} {were} left out]", type="tertiary", key="left-out"):
+            for kind in GRAVE:
+                _notes_of(lot, kind)
 
 
 def _line(lot: Lot) -> str:
@@ -122,12 +135,17 @@ def _line(lot: Lot) -> str:
 def _told(notes: tuple[Note, ...], kind: NoteKind) -> str:
     """Return how many notes there are of a kind, or how many rows or dies they are about; nothing for none."""
     found = [note.text for note in notes if note.kind == kind]
-    if kind == "rejected":
-        return f"{sum(_begins_with(text) or 1 for text in found):,}" if found else ""
     if kind == "changed" and (dies := _dies_changed(notes)):
         others = sum(_begins_with(text) is None for text in found)
         return count(dies, "die") + (f" and {others} more" if others else "")
-    return str(len(found) or "")
+    number = _number(notes, kind)
+    return f"{number:,}" if number else ""
+
+
+def _number(notes: tuple[Note, ...], kind: NoteKind) -> int:
+    """Return how many notes there are of a kind, or how many rows they are about."""
+    found = [note.text for note in notes if note.kind == kind]
+    return sum(_begins_with(text) or 1 for text in found) if kind == "rejected" else len(found)
 
 
 def _dies_changed(notes: tuple[Note, ...]) -> int:
@@ -141,16 +159,19 @@ def _begins_with(text: str) -> int | None:
 
 
 def _notes(lot: Lot) -> None:
-    for kind, (title, icon) in NOTES.items():
-        found = [note for note in lot.notes if note.kind == kind]
-        if found:
-            lines = "\n".join(f"- {_note(note)}" for note in found)
-            st.markdown(f"{icon} **{title}**\n\n{lines}")
+    for kind in NOTES:
+        _notes_of(lot, kind)
     if not lot.notes:
         st.caption("Nothing had to be assumed.")
     if lot.files:
         st.caption("Files: " + ", ".join(f"{plain(file.name)} ({file.layout})" for file in lot.files))
     st.caption(f"Lot hash {lot.lot_hash[:16]}. Labels, where a file has any, are never shown to a model.")
+
+
+def _notes_of(lot: Lot, kind: NoteKind) -> None:
+    title, icon = NOTES[kind]
+    if lines := "\n".join(f"- {_note(note)}" for note in lot.notes if note.kind == kind):
+        st.markdown(f"{icon} **{title}**\n\n{lines}")
 
 
 def _note(note: Note) -> str:

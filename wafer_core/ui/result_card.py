@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from wafer_core.compare import Paired, Rate
 from wafer_core.errors import WaferDistillError
+from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import title
-from wafer_core.ui import approval, comparison, state
+from wafer_core.ui import approval, comparison, judgement, speed_button, state, wafer_list
 from wafer_core.ui.before_after import KINDS, Change, Kind, Side, ask_guard, guarded, sides
 from wafer_core.ui.comparison import Ground, Standing
 from wafer_core.ui.opinions import problems, spaced, states, watch
-from wafer_core.ui.run_figures import ENOUGH
-from wafer_core.ui.speed import measure
-from wafer_core.ui.words import count, human_bytes, percent, plain, probability, shortened
+from wafer_core.ui.words import (
+    ENOUGH,
+    count,
+    human_bytes,
+    in_points,
+    interval,
+    percent,
+    plain,
+    probability,
+    share,
+    shortened,
+    stacked,
+    unbroken,
+    whole,
+)
 from wafer_core.workspace import is_shipped
 
-LISTED = 200
-"""Changed wafers that are listed; the count says how many there are."""
 LETTERS = 34
 """Of a ground's title, what a column has room for."""
 WHERE = {"lot": "This lot", "guard": "Guard set", "benchmark": "Shipped benchmark"}
@@ -52,7 +62,8 @@ def draw(found: Sequence[Side], student: ModelFile) -> None:
         )
         st.space("stretch")
         _how()
-        _speed_button(found, reading)
+        models = [one.model for one in found[0].compared.students]
+        speed_button.draw(models, found[0].ground.lot_id, key="card-speed", reading=reading, quiet=True)
     st.table(_table(found), border="horizontal", hide_index=True, alt="Before and after on the same wafers")
     _pairs(found)
     _changed(found)
@@ -87,7 +98,7 @@ def _sentence(student: ModelFile) -> None:
     """Say first what the guard set says."""
     found = None if is_shipped(student) else guarded(student)
     if found is not None:
-        st.markdown(f"{approval.SIGNS[found.judgement]} {approval.guard_sentence(found)}")
+        st.markdown(f"{judgement.SIGNS[found.judgement]} {judgement.guard_sentence(found)}")
 
 
 def _progress(found: Sequence[Side], student: ModelFile) -> bool:
@@ -110,14 +121,14 @@ def _progress(found: Sequence[Side], student: ModelFile) -> bool:
 def _table(found: Sequence[Side]) -> pd.DataFrame:
     rows = [row for side in found for row in _rows(side)]
     sizes = {head: human_bytes(one.model.entry.bytes) for head, one in _columns(found[0])}
-    times = {head: f"{one.speed.milliseconds:.2f}" if one.speed else "–" for head, one in _columns(found[0])}
+    times = {head: speed_button.milliseconds(one.speed) for head, one in _columns(found[0])}
     rows += [{"": "Size on disk", **sizes}, {"": "ms a wafer", **times}]
     return pd.DataFrame(rows).fillna("")
 
 
 def _rows(side: Side) -> Iterator[dict[str, str]]:
     shipped = side.changes[0] if side.changes else None
-    last = f"New against {side.compared.students[0].name}"
+    last = f"New against {plain(side.compared.students[0].name)}"
     wafers = count(side.ground.wafers, "wafer")
     yield {
         "": f"**{_called(side.ground)}**  \n:small[:gray[{wafers} · answers as the teacher]]",
@@ -136,7 +147,7 @@ def _columns(side: Side) -> Iterator[tuple[str, Standing]]:
     """Give every student with its column's title: its name, and what it is here."""
     for one in side.compared.students:
         kinds = {"shipped": is_shipped(one.model), "approved": approval.approved(one.model), "new": one is side.new}
-        yield f"{one.name} ({', '.join(kind for kind, so in kinds.items() if so)})", one
+        yield f"{plain(one.name)} ({', '.join(kind for kind, so in kinds.items() if so)})", one
 
 
 def _exact(one: Standing) -> str:
@@ -149,19 +160,19 @@ def _cell(rate: Rate) -> str:
     if not rate.known:
         return "–"
     if rate.n < ENOUGH:
-        hits, low, high = (f"{share * rate.n:.0f}" for share in (rate.value, rate.low, rate.high))
-        return _lines(f"{hits} of {rate.n:,}", f"{low} to {high}")
-    return _lines(percent(rate.value), f"{100 * rate.low:.1f} to {100 * rate.high:.1f}")
+        counted = interval(rate.low * rate.n, rate.high * rate.n, whole)
+        return stacked(share(round(rate.value * rate.n), rate.n), counted)
+    return stacked(percent(rate.value), interval(rate.low, rate.high))
 
 
 def _step(one: Paired, ground: Ground) -> str:
     """Return in a few words how far the new student is from the one before, and what chance says of it."""
     gained = one.student_only - one.teacher_only
     sign = "+" if gained > 0 else "−" if gained < 0 else "±"
-    points = 100 * abs(one.loss.value)
-    size = count(abs(gained), "wafer") if one.n < ENOUGH else f"{points:.{1 if points >= 0.1 else 2}f} points"
-    bound = [f"at most {100 * max(one.upper, 0):.2f} lost"] if ground.guard else []
-    return _lines(f"{sign}{size}", f"p {probability(one.p)}", *bound)
+    apart = abs(one.loss.value)
+    size = count(abs(gained), "wafer") if one.n < ENOUGH else f"{in_points(apart, 1 if apart >= 0.001 else 2)} points"
+    bound = [f"at most {in_points(max(one.upper, 0), 2)} lost"] if ground.guard else []
+    return stacked(f"{sign}{size}", f"p {probability(one.p)}", *bound)
 
 
 def _called(ground: Ground) -> str:
@@ -173,16 +184,7 @@ def _called(ground: Ground) -> str:
 def _waiting(one: Standing) -> str:
     """Say how far a student is, or that the teacher it is held against is not."""
     read = "teacher still reads" if one.said.complete else f"{int(one.said.present.sum()):,} read"
-    return f":gray[{_whole(read)}]"
-
-
-def _lines(first: str, *quiet: str) -> str:
-    return "  \n".join([_whole(first), *(f":small[:gray[{_whole(each)}]]" for each in quiet)])
-
-
-def _whole(text: str) -> str:
-    """Return a text that no narrow column breaks."""
-    return text.replace(" ", "\u00a0").replace("-", "\u2011")
+    return f":gray[{unbroken(read)}]"
 
 
 def _how() -> None:
@@ -198,45 +200,18 @@ def _how() -> None:
         )
 
 
-def _speed_button(found: Sequence[Side], reading: bool) -> None:
-    """Draw the button that times the students, which a redraw for what was just read would break off."""
-    models = {one.model.sha256: one.model for one in found[0].compared.students}
-    if not st.button(
-        "Measure speed here",
-        icon=":material/speed:",
-        type="tertiary",
-        key="card-speed",
-        disabled=reading,
-        help="They are timed once every model has read the wafers."
-        if reading
-        else "Times these students on one core, one wafer at a time.",
-    ):
-        return
-    said = []
-    with st.spinner("Measuring speed …"):
-        for sha256, model in models.items():
-            try:
-                comparison.speeds()[sha256] = measure(state.workspace(), found[0].ground.lot_id, sha256)
-            except WaferDistillError as problem:
-                said.append(f"{model.name}: {problem}")
-    if not said:
-        st.rerun()
-    for text in said:
-        st.error(text)
-
-
 def _pairs(found: Sequence[Side]) -> None:
     """Draw wafer by wafer where the new student and each one before it part."""
     rows = [
         {
             "Wafers": _called(side.ground),
             "Right means": "as labelled" if truth == "labels" else "as the teacher says",
-            "Beside": _whole(change.before.name),
+            "Beside": plain(unbroken(change.before.name)),
             "Only that one right": f"{one.teacher_only:,}",
             "Only the new one right": f"{one.student_only:,}",
-            _whole("McNemar p"): probability(one.p),
-            "Points lost": _signed(one.loss.value),
-            "At most, 95 %": _signed(one.upper),
+            unbroken("McNemar p"): probability(one.p),
+            "Points lost": in_points(one.loss.value, 2),
+            "At most, 95 %": in_points(one.upper, 2),
         }
         for side in found
         for change in side.changes
@@ -251,10 +226,6 @@ def _pairs(found: Sequence[Side]) -> None:
         st.table(frame, border="horizontal", hide_index=True, alt="Paired comparison with the students before")
         if small:
             st.caption(f"Points of fewer than {ENOUGH} wafers are coarse; read the counts.")
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:.2f}".replace("-", "−")
 
 
 # Wafers whose answer changed ---------------------------------------------------------------------
@@ -292,31 +263,24 @@ def _place(ground: Ground) -> str:
 
 
 def _list(side: Side, change: Change) -> None:
-    places = np.flatnonzero(change.wafers)
-    if not len(places):
-        st.caption(f"{side.new.name} answers on every wafer as {change.before.name} does.")
+    if not change.wafers.any():
+        st.caption(f"{plain(side.new.name)} answers on every wafer as {plain(change.before.name)} does.")
         return
     wafers, teacher = side.ground.lot.wafers, side.compared.teacher.said
-    shown = places[:LISTED]
-    frame = pd.DataFrame(
+    wafer_list.draw(
+        side.ground,
+        change.wafers,
         {
-            "open": [":material/open_in_new: Open"] * len(shown),
-            "wafer": [wafers[i].name for i in shown],
-            f"{change.before.name} said": [change.before.said.titles[i] for i in shown],
-            f"{side.new.name} says": [side.new.said.titles[i] for i in shown],
-            f"{teacher.model.name} says": [teacher.titles[i] for i in shown],
-            **({"labelled": spaced([title(wafers[i].labels) for i in shown])} if side.ground.labelled else {}),
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=min(38 + 35 * len(frame), 290),
-        column_config={"open": st.column_config.ButtonColumn("", key="open-changed", type="tertiary", width=90)},
+            f"{change.before.name} said": change.before.said.titles.__getitem__,
+            f"{side.new.name} says": side.new.said.titles.__getitem__,
+            f"{teacher.model.name} says": teacher.titles.__getitem__,
+            **({"labelled": lambda place: _labelled(wafers[place])} if side.ground.labelled else {}),
+        },
+        key="open-changed",
         alt="Wafers whose answer changed",
+        student=side.new.name,
     )
-    if len(places) > LISTED:
-        st.caption(f"The first {LISTED} of {len(places):,} are listed.")
-    pressed = st.session_state.get("open-changed")
-    if pressed is not None:
-        state.go("wafer", lot=side.ground.lot_id, wafer=wafers[shown[pressed.row]].name, student=side.new.name)
+
+
+def _labelled(wafer: Wafer) -> str:
+    return "" if wafer.labels is None else spaced([title(wafer.labels)])[0]

@@ -10,10 +10,9 @@ import streamlit as st
 
 from wafer_core.compare.intervals import wilson
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui.words import percent
+from wafer_core.ui.words import ENOUGH, interval, percent, plain, share, whole
 
-ENOUGH = 100
-"""Wafers from which on an agreement is told in percent."""
+__all__ = ["counted", "draw", "record", "share"]
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def draw(student: ModelFile) -> None:
     if not after or not after["wafers"]:
         return
     rows = {"All held-out wafers": ("exact", "wafers"), "Where either names a pattern": ("exact_called", "called")}
-    lines = [f"| Same answer as the teacher | {_start(told)} | {student.name} |", "|---|---|---|"]
+    lines = [f"| Same answer as the teacher | {plain(_start(told))} | {plain(student.name)} |", "|---|---|---|"]
     for title, (hits, n) in rows.items():
         lines.append(f"| {title} | {_cell(before, hits, n)} | {_cell(after, hits, n)} |")
     lines.append(f"| Mean difference of logits | {_difference(before)} | {_difference(after)} |")
@@ -49,13 +48,8 @@ def counted(hits: int, n: int) -> str:
         return "none"
     rate = wilson(hits, n)
     if n < ENOUGH:
-        return f"{hits:,} of {n:,} ({n * rate.low:.0f} to {n * rate.high:.0f})"
-    return f"{hits:,} of {n:,} · {percent(rate.value)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
-
-
-def share(hits: int, n: int) -> str:
-    """Return `98.3 %`, or `9 of 12` where a percentage would promise more than so few wafers can say."""
-    return percent(hits / n) if n >= ENOUGH else f"{hits:,} of {n:,}"
+        return f"{share(hits, n)} ({interval(n * rate.low, n * rate.high, whole)})"
+    return f"{hits:,} of {n:,} · {percent(rate.value)} ({interval(rate.low, rate.high)})"
 
 
 def _start(told: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ import streamlit as st
 from wafer_core import jobs
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.ui import allowance, opinions, run_figures, run_settings, sizes, state
+from wafer_core.ui import allowance, opinions, run_figures, run_settings, run_start, sizes, state
 from wafer_core.ui.comparison import measured_on
-from wafer_core.ui.words import count, shortened, unmarked
+from wafer_core.ui.words import count, plain, shortened
 from wafer_core.workspace import JobRow
 
 BUDGETS = {
@@ -51,7 +51,8 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         _lot(hand)
         size, seconds = _size_and_time()
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", on_click=state.catch_up):
-            start(hand, {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)})
+            settings = {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)}
+            run_start.begin(hand.lot_id, settings, lambda: _trainable(hand.teacher))
     _presets(size, seconds)
     same = [job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size]
     _expect(hand, size, seconds, same)
@@ -60,28 +61,21 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
     allowance.draw(hand, size)
 
 
-def start(hand: state.Hand, settings: dict[str, object]) -> None:
-    """Queue a run on the lot in hand and open it; the same run that waits already is opened instead."""
-    store = state.workspace()
-    if hand.lot_id in measured_on():
-        st.error("Students are judged by these wafers, so none may learn from them; choose another lot.")
-        return
-    try:
-        run = jobs.submit_distil(store, hand.lot_id, settings, _trainable(hand.teacher))
-    except WaferDistillError as problem:
-        st.error(unmarked(problem), title="This run cannot start")
-        return
-    jobs.ensure_worker(store)
-    state.put(run=str(run))
-    st.rerun()
-
-
 def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -> None:
     """Say what to expect of a run; where none of its size was made here yet, one is tried while the page is open."""
     plan = next((plan for plan in map(_plan, runs) if plan), None)
-    if plan is None and hand.lot_id not in measured_on():
-        plan = _rehearsed(hand, size)
-    st.caption(estimate(seconds, plan) if plan else "How many steps that affords is measured as the worker gets to it.")
+    if plan is None and hand.lot_id in measured_on():
+        st.caption(run_start.JUDGED_BY)
+        return
+    tried = None if plan else _rehearsal(hand, size)
+    if tried is not None and tried.progress.get("step_seconds"):
+        plan = tried.progress
+    if plan:
+        st.caption(estimate(seconds, plan))
+    elif tried is not None and tried.over:
+        _not_measured(hand, size, tried)
+    else:
+        st.caption("How many steps that affords is measured as the worker gets to it.")
 
 
 def estimate(seconds: float, plan: Mapping[str, float]) -> str:
@@ -152,18 +146,27 @@ def _plan(job: JobRow) -> dict[str, float] | None:
     return plan if plan.get("step_seconds") else None
 
 
-def _rehearsed(hand: state.Hand, size: str) -> dict[str, float] | None:
-    """Return the plan of a run that was tried here; asks for one where there is none yet."""
+def _rehearsal(hand: state.Hand, size: str) -> JobRow | None:
+    """Return the job that tries such a run here, and redraw the page as it goes on; asks for it once."""
     store, teacher = state.workspace(), _trainable(hand.teacher)
     found = jobs.last_rehearsal(store, hand.lot_id, size, teacher)
     if found is None or not found.over:
         asked = jobs.submit_rehearsal(store, hand.lot_id, size, teacher)
         jobs.ensure_worker(store)
         found = store.job(asked)
-    if found is None or found.over:
-        return found.progress if found and found.progress.get("step_seconds") else None
-    opinions.watch(lambda: opinions.states([found]), drawn=[found.state])
-    return None
+    if found is not None and not found.over:
+        opinions.watch(lambda: opinions.states([found]), drawn=[found.state])
+    return found
+
+
+def _not_measured(hand: state.Hand, size: str, tried: JobRow) -> None:
+    """Say why nobody knows how many steps a time affords, and offer to measure it once more."""
+    why = "The worker ended without having measured a step." if tried.state == "done" else plain(tried.message)
+    st.warning(why, title="How many steps that affords could not be measured")
+    if st.button("Try again", icon=":material/replay:", key="rehearse-again"):
+        jobs.submit_rehearsal(state.workspace(), hand.lot_id, size, _trainable(hand.teacher), again=True)
+        jobs.ensure_worker(state.workspace())
+        st.rerun()
 
 
 def _trainable(teacher: ModelFile) -> ModelFile:

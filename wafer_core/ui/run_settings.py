@@ -170,7 +170,7 @@ def _places(hand: state.Hand) -> list[int]:
     head, _, places = (state.address("without") or "").partition("-")
     if head != hand.lot_id[:HEAD]:
         return []
-    found = {int(place) for place in places.split(".") if place.isdecimal()}
+    found = {place for text in places.split(".") if (place := state.whole(text)) is not None}
     return sorted(place for place in found if place < len(hand.lot) and hand.lot.wafers[place].scorable)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import streamlit as st
 
@@ -19,12 +18,13 @@ from wafer_core.ui import (
     opinions,
     result_card,
     run_figures,
+    run_start,
     run_watch,
     runs_together,
     state,
 )
 from wafer_core.ui.comparison import benchmark_exact
-from wafer_core.ui.words import count, duration, human_bytes, percent, plain, unmarked
+from wafer_core.ui.words import count, duration, human_bytes, moment, percent, plain, share
 from wafer_core.workspace import JobRow, ProgressPoint
 
 SPARKS = 120
@@ -103,7 +103,9 @@ def _running(job: JobRow) -> None:
         _controls(job)
     st.caption(_about(job))
     if job.state == "queued":
-        st.caption(job.message or f"{_turn(job)} You may close this page.")
+        st.caption(plain(job.message) or f"{_turn(job)} You may close this page.")
+    elif job.state == "paused" and job.message:
+        st.warning(plain(job.message))
     if not job.progress:
         return
     budget, spent = _budget(job), _spent(job)
@@ -177,10 +179,8 @@ class Curves:
         return cls(
             tuple((point.seconds, (point.agreement or 0) / (point.held_out or 1)) for point in known),
             tuple((point.seconds, point.loss) for point in points if point.loss is not None),
-            run_figures.share(known[-1].agreement or 0, known[-1].held_out or 0) if known else "–",
-            f"began at {run_figures.share(known[0].agreement or 0, known[0].held_out or 0)}"
-            if known
-            else "not counted yet",
+            share(known[-1].agreement or 0, known[-1].held_out or 0) if known else "–",
+            f"began at {share(known[0].agreement or 0, known[0].held_out or 0)}" if known else "not counted yet",
         )
 
 
@@ -241,24 +241,14 @@ def _ended(job: JobRow) -> None:
     if job.state == "cancelled":
         st.info(f"It was cancelled{took}; no student was made.", icon=":material/block:")
     elif job.state == "lost":
-        st.warning(job.message, title="Its worker was lost")
+        st.warning(plain(job.message), title="Its worker was lost")
     else:
-        st.error(job.message, title=f"It failed{took}")
+        st.error(plain(job.message), title=f"It failed{took}")
     if st.button("Start it again", icon=":material/replay:", key=f"again-{job.id}"):
-        _again(job)
+        run_start.begin(
+            job.lot, job.payload["settings"], lambda: state.workspace().model_of(str(job.payload["sha256"]))
+        )
     run_watch.log(job)
-
-
-def _again(job: JobRow) -> None:
-    store = state.workspace()
-    try:
-        run = jobs.submit_distil(store, job.lot, job.payload["settings"], store.model_of(job.payload["sha256"]))
-    except WaferDistillError as problem:
-        st.error(unmarked(problem), title="This run cannot start")
-        return
-    jobs.ensure_worker(store)
-    state.put(run=str(run))
-    st.rerun()
 
 
 def _done(job: JobRow) -> None:
@@ -267,20 +257,20 @@ def _done(job: JobRow) -> None:
         st.warning(f"The folder of {plain(job.name or '')} is no longer in the workspace.", title="The student is gone")
         return
     st.markdown(
-        f"**{student.name}** is ready: {count(student.card.made_from['steps'], 'step')}, "
+        f"**{plain(student.name)}** is ready: {count(student.card.made_from['steps'], 'step')}, "
         f"{count(student.entry.parameters, 'parameter')}, {human_bytes(_smallest(student))} as int8. "
         "Choose it by this name on any page."
     )
     found = result_card.measured(job.lot, str(job.payload["sha256"]), student)
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
-        st.caption(slowed + more)
+        st.caption(plain(slowed + more))
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name, wafer=None)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
             state.go("compare", student=student.name)
-        approval.button(student, found)
+        approval.button(student)
         kit_button.draw(student, key="download")
     approval.question(student, found)
     run_figures.draw(student)
@@ -353,16 +343,16 @@ def _line(job: JobRow) -> None:
     lot, agreement, benchmark, how, actions = st.columns(WIDTHS, vertical_alignment="center")
     student = student_of(job)
     titles = {row.id: row.title for row in state.workspace().lots()}
-    called = plain(student.name) if student else job.payload["settings"].get("size", "student")
-    setting = f"{called} · {duration(_budget(job))} · {_when(job.created)}"
+    called = plain(student.name) if student else plain(job.payload["settings"].get("size", "student"))
+    setting = f"{called} · {duration(_budget(job))} · {moment(job.created)}"
     lot.markdown(f"{plain(titles.get(job.lot, 'a lot no longer here'))}  \n:small[:gray[{setting}]]")
     told = job.progress
     counted = job.state == "done" and told.get("held_out")
-    agreement.markdown(run_figures.share(told["agreed"], told["held_out"]) if counted else "–")
+    agreement.markdown(share(told["agreed"], told["held_out"]) if counted else "–")
     exact = benchmark_exact(student) if student else None
     benchmark.markdown(percent(exact.value) if exact else "–")
     label, icon, colour = BADGES[job.state]
-    how.badge(label, icon=icon, color=colour, help=job.message or None)  # type: ignore[arg-type]
+    how.badge(label, icon=icon, color=colour, help=plain(job.message) or None)  # type: ignore[arg-type]
     with actions.container(horizontal=True, gap="xsmall", horizontal_alignment="right"):
         if st.button("Open", key=f"open-{job.id}", type="tertiary"):
             state.put(run=str(job.id))
@@ -381,17 +371,13 @@ def _about(job: JobRow) -> str:
     return " · ".join(
         [
             plain(titles.get(job.lot, "a lot no longer here")),
-            f"{settings.get('size', 'student')} student",
+            f"{plain(settings.get('size', 'student'))} student",
             duration(_budget(job)),
-            f"taught by {plain(str(job.payload['teacher']))}",
-            f"asked for {_when(job.created)}",
+            f"taught by {plain(job.payload['teacher'])}",
+            f"asked for {moment(job.created)}",
         ]
     )
 
 
 def _budget(job: JobRow) -> float:
     return float(job.payload["settings"].get("budget", 60.0))
-
-
-def _when(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment):%d %b %H:%M}"

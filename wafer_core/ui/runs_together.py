@@ -11,9 +11,9 @@ import streamlit as st
 
 from wafer_core import jobs
 from wafer_core.charts.curves import Curve, learning_curves
-from wafer_core.ui import run_figures, state
+from wafer_core.ui import state
 from wafer_core.ui.run_settings import POOLS, VIEWS
-from wafer_core.ui.words import count
+from wafer_core.ui.words import count, plain, share
 from wafer_core.workspace import JobRow, ProgressPoint
 
 MOST = 6
@@ -47,7 +47,7 @@ def name_of(job: JobRow) -> str:
 
 
 def settings_text(job: JobRow, titles: Mapping[str, str]) -> dict[str, str]:
-    """Return every setting of a run in words, those it left alone too."""
+    """Return every setting of a run in words, those it left alone too; no Markdown yet."""
     chosen = job.payload["settings"]
     beside = [titles.get(lot, "a lot no longer here") for lot in chosen.get("pool_lots", ())]
     return {
@@ -78,9 +78,9 @@ def differences(texts: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 def _choice(begun: Mapping[int, JobRow]) -> list[JobRow]:
-    asked = [int(each) for each in (state.address("beside-runs") or "").split(".") if each.isdecimal()]
+    asked = dict.fromkeys(map(state.whole, (state.address("beside-runs") or "").split(".")))
     key = "runs-together"
-    st.session_state[key] = [each for each in dict.fromkeys(asked) if each in begun][:MOST]
+    st.session_state[key] = [each for each in asked if each in begun][:MOST]
     chosen = st.multiselect(
         "Lay runs over each other",
         list(begun),
@@ -110,9 +110,10 @@ def _loss(points: Sequence[ProgressPoint]) -> tuple[tuple[float, float], ...]:
 
 def _figures(chosen: Sequence[JobRow], points: Mapping[int, Sequence[ProgressPoint]]) -> pd.DataFrame:
     titles = {row.id: f"{row.title} · {count(row.wafers, 'wafer')}" for row in state.workspace().lots()}
-    rows = differences([settings_text(job, titles) for job in chosen]) if len(chosen) > 1 else {}
+    apart = differences([settings_text(job, titles) for job in chosen]) if len(chosen) > 1 else {}
+    rows = {name: list(map(plain, values)) for name, values in apart.items()}
     told = [job.progress for job in chosen]
     rows["Steps done"] = [f"{each['step']:,} of {each['steps']:,}" for each in told]
-    rows["Agreement, last"] = [run_figures.share(each["agreed"], each["held_out"]) for each in told]
+    rows["Agreement, last"] = [share(each["agreed"], each["held_out"]) for each in told]
     rows["Loss, last"] = [f"{points[job.id][-1].loss or 0:.4f}" if points[job.id] else "–" for job in chosen]
-    return pd.DataFrame(rows, index=[name_of(job) for job in chosen]).T
+    return pd.DataFrame(rows, index=[plain(name_of(job)) for job in chosen]).T

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 
 from wafer_core.errors import UnusableLot, WaferDistillError
+from wafer_core.ui.words import moment
 from wafer_core.workspace import Workspace
 
 WAFERS, REPEATS = 32, 3
@@ -50,10 +51,9 @@ def measure(workspace: Workspace, lot_id: str, sha256: str) -> Speed:
     if done.returncode:
         raise UnusableLot(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "Timing failed.")
     found = json.loads(done.stdout)
-    when = f"{datetime.now():%Y-%m-%d %H:%M}"
     how = (
         f"the middle of {found['wafers']} wafers one at a time, from die states to logits, each the median of "
-        f"{REPEATS} passes, on one of this machine's {os.cpu_count()} cores, {when}"
+        f"{REPEATS} passes, on one of this machine's {os.cpu_count()} cores, {moment(time.time(), year=True)}"
     )
     return Speed(found["milliseconds"], how)
 

@@ -97,13 +97,13 @@ def title(stacked: Stacked) -> tuple[str, str]:
 
 
 def standing(stacked: Stacked) -> str:
-    """Return in words which grid a map is of, what its wafers are unmixed from, and which are not in it."""
+    """Return in words which grid a map is of, what else its wafers carry, and which are not in it."""
     stack = stacked.stack
     assert stack is not None
     told = [f"{stack.frame.columns} × {stack.frame.rows} dies"]
     if beside := companions(stacked.one.verdicts.detected, stack.wafers, stacked.pattern):
-        named = ", ".join(f"{PATTERNS[pattern]}\N{NO-BREAK SPACE}{wafers:,}" for pattern, wafers in beside.items())
-        told.append(f"unmixed from {named}")
+        named = ", ".join(f"{PATTERNS[pattern]} of {count(wafers, 'wafer')}" for pattern, wafers in beside.items())
+        told.append(f"without the {named}")
     elsewhere = [each for each in stacked.all if each is not stack]
     if others := sum(len(each.wafers) for each in elsewhere):
         told.append(f"{others:,} on {count(len(elsewhere), 'other grid')}")

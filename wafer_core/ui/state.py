@@ -21,7 +21,7 @@ from wafer_core.charts import Role, Theme
 from wafer_core.errors import UnknownModel, WaferDistillError
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui.words import unmarked
+from wafer_core.ui.words import plain
 from wafer_core.workspace import LotRow, Workspace
 
 Page = Literal["lot", "wafer", "compare", "distill"]
@@ -42,6 +42,9 @@ FILTERS = ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgri
 
 LINKS = "links"
 """The part of the page whose links carry the address along."""
+
+MOST_DIGITS = 9
+"""Of a number in the address; none that is counted here has more."""
 
 UNHEARD = 8
 """So many of the last addresses are remembered, for a browser that has not heard of the newest."""
@@ -87,6 +90,14 @@ def _enter() -> None:
 def address(name: str, default: str | None = None) -> str | None:
     """Return a parameter of the address, or `default` where it is absent or empty."""
     return st.query_params.get(name) or default
+
+
+def whole(text: str | None) -> int | None:
+    """Return the whole number from 0 on that a part of the address is, or None where it is none.
+
+    Of more digits than any page, place or run has it is none either: Python refuses to read thousands of them.
+    """
+    return int(text) if text is not None and text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def put(**parameters: str | None) -> None:
@@ -287,7 +298,7 @@ def in_hand() -> Hand:
     asked = address("lot")
     if asked is not None and asked not in rows:
         st.error(
-            f"No lot in this workspace has the id {unmarked(asked)}. It may have been opened on another machine; "
+            f"No lot in this workspace has the id {plain(asked)}. It may have been opened on another machine; "
             "choose a lot on the left or upload the files again there.",
             title="This lot is not here",
         )
@@ -306,7 +317,7 @@ def _check_whole(row: LotRow) -> None:
     try:
         load_lot(row.id)
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title="This lot cannot be read")
+        st.error(plain(problem), title="This lot cannot be read")
         st.stop()
 
 
@@ -322,6 +333,6 @@ def model_in_hand(role: Role) -> ModelFile:
             raise UnknownModel(f"{asked} is no {role}; choose one on the left.")
         model.known()  # a damaged reference is told here, and not where a verdict is drawn
     except WaferDistillError as problem:
-        st.error(unmarked(problem), title=f"The {role} cannot be used")
+        st.error(plain(problem), title=f"The {role} cannot be used")
         st.stop()
     return model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from wafer_core.charts.bars import probability_bars
 from wafer_core.charts.dies import die_map, stage
@@ -20,7 +23,7 @@ from wafer_core.ui.attempt import Attempt
 from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.opinions import Opinion, Opinions
-from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain, unmarked
+from wafer_core.ui.words import UNLIKE, count, human_bytes, percent, plain
 from wafer_core.workspace import JobRow
 
 PART = "answers"
@@ -45,7 +48,7 @@ def position(hand: state.Hand, said: Opinions) -> int:
     try:
         return hand.lot.position(asked)
     except UnknownWafer as problem:
-        st.error(unmarked(problem), title="This wafer is not in the lot in hand")
+        st.error(plain(problem), title="This wafer is not in the lot in hand")
         state.link("lot", "Back to the lot", wafer=None)
         st.stop()
 
@@ -61,16 +64,16 @@ def header(hand: state.Hand, said: Opinions, here: int) -> None:
     if here not in order:
         order = list(range(len(hand.lot)))
     at = order.index(here)
-    differing = [i for i in order[at + 1 :] + order[:at] if said.differ[i]]
     left, right = st.columns([11, 10], vertical_alignment="bottom")
     with left, st.container(gap=None):
         st.title(f"Wafer {plain(gallery.wafer_title(hand.lot, wafer))}", anchor=False)
         place = f"{at + 1:,} of {len(order):,}{' found' if found else ''} in"
         st.caption(f"{place} **{plain(hand.row.title)}** · {facts(wafer)}")
     with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="bottom"):
-        _step(hand, "Previous", order[at - 1] if at else None, ":material/chevron_left:", "Left")
-        _step(hand, "Next", order[at + 1] if at + 1 < len(order) else None, ":material/chevron_right:", "Right")
-        _step(hand, "Next disagreement", differing[0] if differing else None, ":material/difference:", "D")
+        after, before = dict(pairwise(order)), dict(pairwise(reversed(order)))
+        _step(hand, here, "Previous", before, ":material/chevron_left:", "Left")
+        _step(hand, here, "Next", after, ":material/chevron_right:", "Right")
+        _step(hand, here, "Next disagreement", next_of(order, said.differ), ":material/difference:", "D")
 
 
 def facts(wafer: Wafer) -> str:
@@ -88,18 +91,40 @@ def facts(wafer: Wafer) -> str:
     return " · ".join(parts)
 
 
-def _step(hand: state.Hand, label: str, target: int | None, icon: str, key: str) -> None:
-    name = None if target is None else hand.lot.wafers[target].name
+def next_of(order: Sequence[int], members: NDArray[np.bool_]) -> dict[int, int]:
+    """Return where each position of `order` leads to: the next of `members`, bool (wafers,), round and round."""
+    leads: dict[int, int] = {}
+    ahead: int | None = None
+    for i in reversed([*order, *order]):
+        if ahead is not None and ahead != i:
+            leads[i] = ahead
+        if members[i]:
+            ahead = i
+    return leads
+
+
+def _step(hand: state.Hand, here: int, label: str, leads: Mapping[int, int], icon: str, key: str) -> None:
+    target = leads.get(here)
     st.button(
         label,
         icon=icon,
         key=f"step-{label}",
         shortcut=key,
         disabled=target is None,
-        on_click=state.put,
-        kwargs={"wafer": name, check.ADDRESS: None},
-        help=None if name is None else f"Wafer {plain(name)}",
+        on_click=_stepped,
+        args=(hand, here, leads),
+        help=None if target is None else f"Wafer {plain(hand.lot.wafers[target].name)}",
     )
+
+
+def _stepped(hand: state.Hand, here: int, leads: Mapping[int, int]) -> None:
+    """Step on from the wafer that was stepped to last: a key pressed again may come before that one is drawn."""
+    state.catch_up()
+    named = state.address("wafer")
+    with suppress(UnknownWafer):
+        target = leads.get(here if named is None else hand.lot.position(named))
+        if target is not None:
+            state.put(wafer=hand.lot.wafers[target].name, **{check.ADDRESS: None})
 
 
 # The map and the verdicts ------------------------------------------------------------------------
@@ -116,9 +141,11 @@ def answers(hand: state.Hand, said: Opinions, here: int) -> None:
             wafer_card(wafer, made)
         with st.container(border=True, height="stretch"):
             tried = check.wait(said, made, asked) if made and made.dies else None
-            for side, one in zip(st.columns(2, gap="medium"), (said.teacher, said.student), strict=True):
-                with side:
-                    verdict(one, here, tried)
+            # Heads in a row of their own, so a flag or a title on two lines moves the bars of both.
+            heads, bodies = st.columns(2, gap="medium"), st.columns(2, gap="medium")
+            for head, body, one in zip(heads, bodies, (said.teacher, said.student), strict=True):
+                with body:
+                    verdict(one, here, head, tried)
 
 
 def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
@@ -156,17 +183,18 @@ def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
         check.controls(made)
 
 
-def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None = None) -> None:
-    """Draw what one model says of the wafer: its answer, then every probability against its threshold.
+def verdict(one: Opinion, here: int, above: DeltaGenerator, tried: Mapping[str, Verdicts | None] | None = None) -> None:
+    """Draw what one model says of the wafer: its answer, and below every probability against its threshold.
 
     Args:
         one: what it says.
         here: the wafer's position.
+        above: where the answer stands.
         tried: by role, what is said of the wafer with flipped dies, one row; that is drawn instead, beside
             what was said before.
     """
     entry, role = one.model.entry, one.model.role
-    head = st.container(gap=None)
+    head = above.container(gap=None)
     head.markdown(
         f"**{role.capitalize()}** :small[:gray[{count(entry.parameters, 'parameter')}]]",
         help=f"{plain(one.model.label)}: {human_bytes(entry.bytes)} on disk, {entry.engine}, {entry.precision}.",
@@ -180,7 +208,7 @@ def verdict(one: Opinion, here: int, tried: Mapping[str, Verdicts | None] | None
         return
     detected, before = now.detected[row], one.verdicts.detected[here]
     if now.flagged[row]:
-        head.markdown(f":blue-badge[:material/new_releases: {UNLIKE}]", help=_unlike(now, row, role))
+        head.markdown(f":orange-badge[:material/warning: {UNLIKE}]", help=_unlike(now, row, role))
     doubt = " :orange-badge[unsure]" if now.unsure[row] else ""
     head.subheader(_title(detected) + doubt, anchor=False, help=UNSURE if doubt else None)
     if tried is not None:

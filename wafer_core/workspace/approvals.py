@@ -50,13 +50,6 @@ class ApprovalShelf(Shelf):
         row = self.database.row("SELECT * FROM approvals WHERE withdrawn IS NULL ORDER BY id DESC LIMIT 1")
         return None if row is None else _approval(row)
 
-    def put_approval(self, student: str, note: str, run: int | None, weights: str, figures: Mapping[str, Any]) -> None:
-        """Record that a student, by its folder's name, is approved from now on."""
-        self.database.write(
-            "INSERT INTO approvals (created, student, note, run, weights, figures) VALUES (?, ?, ?, ?, ?, ?)",
-            (time.time(), student, note, run, weights, json.dumps(figures, allow_nan=False)),
-        )
-
     def withdraw_approval(self, approval: int) -> None:
         """Take the approval that counts back, so that the one before it counts again.
 
@@ -79,6 +72,16 @@ class ApprovalShelf(Shelf):
             )
         if not withdrawn:
             raise UsageError("This approval does not count any more; look again at which student is approved.")
+
+
+def put_approval(
+    connection: sqlite3.Connection, student: str, note: str, run: int | None, weights: str, figures: Mapping[str, Any]
+) -> None:
+    """Record, within a transaction, that a student, by its folder's name, is approved from now on."""
+    connection.execute(
+        "INSERT INTO approvals (created, student, note, run, weights, figures) VALUES (?, ?, ?, ?, ?, ?)",
+        (time.time(), student, note, run, weights, json.dumps(figures, allow_nan=False)),
+    )
 
 
 def _approval(row: sqlite3.Row) -> Approval:

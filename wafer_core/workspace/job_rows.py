@@ -79,6 +79,13 @@ class JobShelf(Shelf):
         )
         return [_job(row) for row in rows]
 
+    def unfinished(self, kind: Kind) -> list[int]:
+        """Return the ids of all jobs of a kind that something more may come of."""
+        rows = self.database.rows(
+            f"SELECT id FROM jobs WHERE kind = ? AND state IN ({_marks(WAITING)}) ORDER BY id", (kind, *WAITING)
+        )
+        return [row["id"] for row in rows]
+
     def job(self, job_id: int) -> JobRow | None:
         """Return one job, or None where there is none of this id."""
         row = self.database.row("SELECT * FROM jobs WHERE id = ?", (job_id,))
@@ -237,22 +244,26 @@ class JobShelf(Shelf):
             (state, message, time.time(), job_id),
         )
 
-    def pause_job(self, job_id: int) -> None:
-        """Write that a running job stands still until someone resumes it."""
+    def pause_job(self, job_id: int, message: str = "") -> None:
+        """Write that a running job stands still until someone resumes it, and in a sentence why where nobody asked.
+
+        One that was asked to end goes on running, and so to its end.
+        """
         self.database.write(
-            "UPDATE jobs SET state = 'paused', pause = 0, attempts = 0, message = '' "
-            "WHERE id = ? AND state = 'running'",
-            (job_id,),
+            "UPDATE jobs SET state = 'paused', pause = 0, attempts = 0, message = ? "
+            "WHERE id = ? AND state = 'running' AND cancel = 0",
+            (message, job_id),
         )
 
     def requeue_orphans(self) -> list[int]:
         """Queue again what a worker that is gone left running, and return the ids.
 
         Only for the holder of the worker's lock. What was asked to end ends, what was asked to pause
-        is paused, and what lost its worker too often without getting any further is given up as `lost`.
+        is paused, and what lost its worker too often without getting any further is given up as `lost`,
+        but for a distillation: that keeps what it has done, and is paused.
         """
         now = time.time()
-        given_up = f"The worker stopped {ATTEMPTS} times in the middle of this; start it again to try once more."
+        stopped = f"The worker stopped {ATTEMPTS} times in the middle of this"
         with self.database.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = 'cancelled', message = 'Cancelled.', ended = ?, name = NULL "
@@ -261,9 +272,14 @@ class JobShelf(Shelf):
             )
             connection.execute("UPDATE jobs SET state = 'paused', pause = 0 WHERE state = 'running' AND pause = 1")
             connection.execute(
+                "UPDATE jobs SET state = 'paused', attempts = 0, message = ? "
+                "WHERE state = 'running' AND attempts >= ? AND kind = 'distil'",
+                (f"{stopped}; it keeps what it has done: resume it to try once more.", ATTEMPTS),
+            )
+            connection.execute(
                 "UPDATE jobs SET state = 'lost', message = ?, ended = ?, name = NULL "
                 "WHERE state = 'running' AND attempts >= ?",
-                (given_up, now, ATTEMPTS),
+                (f"{stopped}; start it again to try once more.", now, ATTEMPTS),
             )
             orphans = connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
             connection.execute(

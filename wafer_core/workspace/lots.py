@@ -12,8 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from wafer_core.errors import UnreadableFile, UsageError
-from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.lot import Lot, Note, ReadingOptions
 from wafer_core.readers import NamedBytes, read
 from wafer_core.readers.lotfile import read_lot, write_lot
 from wafer_core.workspace.shelf import Shelf
@@ -44,7 +46,7 @@ class LotRow:
 
 @dataclass(frozen=True)
 class Upload:
-    """Files that arrived together, their names as given, and when in seconds since 1970."""
+    """Files that arrived together, their names as given, and when they last did in seconds since 1970."""
 
     id: str
     names: tuple[str, ...]
@@ -52,7 +54,7 @@ class Upload:
 
 
 class LotShelf(Shelf):
-    """Uploads, lots and bundled lots. What a user gave is never deleted."""
+    """Uploads, lots and bundled lots. What a user gave is never deleted, unless nobody can ever read it."""
 
     # Uploads -------------------------------------------------------------------------------------
 
@@ -65,11 +67,18 @@ class LotShelf(Shelf):
         kept = [(file.name, self.files.put(file.data)) for file in files]
         upload = hashlib.sha256(repr(kept).encode()).hexdigest()[:ID_LENGTH]
         with self.database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO uploads VALUES (?, ?)", (upload, time.time()))
+            connection.execute(
+                "INSERT INTO uploads VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET created = excluded.created",
+                (upload, time.time()),
+            )
             connection.executemany(
                 "INSERT OR IGNORE INTO upload_files VALUES (?, ?, ?, ?)",
                 ((upload, position, name, sha256) for position, (name, sha256) in enumerate(kept)),
             )
+        for file, (_, sha256) in zip(files, kept, strict=True):
+            # An unreadable upload that held it as well may have been thrown away before this one named it.
+            if not self.files.path(sha256).exists():
+                self.files.put(file.data)
         return upload
 
     def upload(self, upload_id: str) -> Upload | None:
@@ -98,7 +107,7 @@ class LotShelf(Shelf):
         """Keep files, read them as one Lot and return the lot's id.
 
         Raises:
-            UnreadableFile: no file could be read; the bytes stay.
+            UnreadableFile: no file could be read; the bytes go, unless what was stated may be why.
             ReadingQuestion: an option has to be stated; the bytes stay.
         """
         return self.read_files(self.add_files(files), options)
@@ -106,7 +115,14 @@ class LotShelf(Shelf):
     def read_files(self, upload_id: str, options: ReadingOptions | None = None, title: str | None = None) -> str:
         """Read an upload, or read it again with other options, and return the lot's id.
 
-        The same answer is the same lot; another answer makes a new lot beside the old.
+        The same answer is the same lot; another answer makes a new lot beside the old. Labels are outside a
+        lot's id: those of the newest upload that has some for every wafer count, and the lot's notes say how many
+        wafers have others than before.
+
+        Raises:
+            UsageError: no upload has this id.
+            UnreadableFile: no file could be read; the bytes go, unless what was stated may be why.
+            ReadingQuestion: an option has to be stated; the bytes stay.
         """
         return self._read(upload_id, options or ReadingOptions(), "upload", title)
 
@@ -159,35 +175,84 @@ class LotShelf(Shelf):
         return self._read(row["upload"], options, row["source"], title)
 
     def _read(self, upload_id: str, options: ReadingOptions, source: Source, title: str | None) -> str:
-        return self._keep(read(self.upload_files(upload_id), options, title=title), source, upload_id)
+        files = self.upload_files(upload_id)
+        try:
+            lot = read(files, options, title=title)
+        except UnreadableFile:
+            if options == ReadingOptions():
+                self._forget(upload_id)
+            raise
+        return self._keep(lot, source, upload_id)
+
+    def _forget(self, upload_id: str) -> None:
+        """Throw an upload away, with those of its files that nothing else is made of, unless a lot was read from it."""
+        with self.database.transaction() as connection:
+            if connection.execute("SELECT 1 FROM lots WHERE upload = ?", (upload_id,)).fetchone():
+                return
+            alone = connection.execute(
+                "SELECT DISTINCT sha256 FROM upload_files WHERE upload = ?1 AND sha256 NOT IN "
+                "(SELECT sha256 FROM upload_files WHERE upload != ?1 UNION SELECT file FROM lots)",
+                (upload_id,),
+            ).fetchall()
+            connection.execute("DELETE FROM upload_files WHERE upload = ?", (upload_id,))
+            connection.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
+            # Before anybody else can name one of them.
+            for row in alone:
+                self.files.drop(row["sha256"])
 
     def _keep(self, lot: Lot, source: Source, upload_id: str) -> str:
-        """Store a lot; one that is already here stays, unless its copy is damaged or lacks the labels of this one."""
+        """Store a lot; of one that is already here the dies stay, and the labels unless this one brings others."""
         lot_id = lot.lot_hash[:ID_LENGTH]
         if lot_id in self._bundled():
             return lot_id
-        known = self.database.row("SELECT labelled, file FROM lots WHERE id = ?", (lot_id,))
-        damaged = None if known is None or self._loads(lot_id) else known["file"]
-        if known is None or damaged or (lot.labelled and not known["labelled"]):
-            content = self.files.put(write_lot(lot))
-            self.database.write(
-                "INSERT INTO lots VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET "
-                "file = excluded.file, labelled = excluded.labelled, upload = excluded.upload, "
-                "options = excluded.options WHERE file = ?11 OR excluded.labelled > labelled",
-                (
-                    *(lot_id, lot.title, len(lot), lot.yield_fraction, lot.labelled, source, time.time()),
-                    *(content, upload_id, json.dumps(asdict(lot.options)), damaged),
-                ),
-            )
-        return lot_id
+        while True:
+            known = self._stored_lot(lot_id)
+            better = lot if known is None else self._better(known, lot, source, upload_id)
+            if better is None or self._put_lot(lot_id, better, source, upload_id, known):
+                return lot_id
 
-    def _loads(self, lot_id: str) -> bool:
-        """Whether the stored copy of a lot is sound."""
+    def _stored_lot(self, lot_id: str) -> sqlite3.Row | None:
+        return self.database.row(
+            "SELECT lots.*, coalesce(uploads.created, 0) AS uploaded FROM lots "
+            "LEFT JOIN uploads ON uploads.id = lots.upload WHERE lots.id = ?",
+            (lot_id,),
+        )
+
+    def _better(self, known: sqlite3.Row, lot: Lot, source: Source, upload_id: str) -> Lot | None:
+        """Return what should stand in the place of the stored copy of a lot, or None where that is good as it is."""
         try:
-            self.lot(lot_id)
+            before = read_lot(self._stored(known["title"], known["file"]))
         except UnreadableFile:
-            return False
-        return True
+            return lot
+        if before.lot_hash != lot.lot_hash:
+            return lot
+        arrived = self.database.row("SELECT created FROM uploads WHERE id = ?", (upload_id,))
+        newest = arrived is not None and arrived["created"] >= known["uploaded"]
+        # Students are judged by the labels of shipped sets, whatever file somebody opens.
+        shipped = known["source"] != "upload" and source == "upload"
+        if not lot.labelled or not newest or shipped:
+            return None
+        changed = _relabelled(before, lot)
+        if not changed:
+            return None if before.labelled else lot
+        said = f"Labels of {changed:,} wafer{'' if changed == 1 else 's'} changed; those of this upload count now."
+        file = lot.files[0].name if len(lot.files) == 1 else ""
+        return replace(lot, notes=(*lot.notes, Note("changed", file, said)))
+
+    def _put_lot(self, lot_id: str, lot: Lot, source: Source, upload_id: str, known: sqlite3.Row | None) -> bool:
+        """Store a lot in the place of what is known of it; False where another is there by now."""
+        before = None if known is None else known["file"]
+        content = self.files.put(write_lot(lot if known is None else replace(lot, title=known["title"])))
+        written = self.database.write(
+            "INSERT INTO lots VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET "
+            "file = excluded.file, labelled = excluded.labelled, source = excluded.source, upload = excluded.upload, "
+            "options = excluded.options WHERE file = ?11",
+            (
+                *(lot_id, lot.title, len(lot), lot.yield_fraction, lot.labelled, source, time.time()),
+                *(content, upload_id, json.dumps(asdict(lot.options)), before),
+            ),
+        )
+        return written == 1
 
     def _stored(self, name: str, sha256: str) -> NamedBytes:
         """Return a stored file under the name it was given."""
@@ -221,6 +286,15 @@ class LotShelf(Shelf):
             return self._bundled_row(path)
         source: Source = "simulated" if "simulated" in row["title"].lower() else "sample"
         return LotRow(row["id"], row["title"], row["wafers"], row["yield"], bool(row["labelled"]), source)
+
+
+def _relabelled(before: Lot, after: Lot) -> int:
+    """Return how many wafers had labels before and have others after."""
+    pairs = zip(before, after, strict=True)
+    return sum(
+        old.labels is not None and new.labels is not None and not np.array_equal(old.labels, new.labels)
+        for old, new in pairs
+    )
 
 
 def _unknown(lot_id: str) -> UsageError:

@@ -6,7 +6,8 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.models.folder import NAME, SHIPPED, ModelFile, files_of, shipped_models
-from wafer_core.workspace.approvals import ApprovalShelf
+from wafer_core.workspace.approvals import ApprovalShelf, put_approval
 
 APPROVED = "approved"
 SHIPPED_STUDENT = "student"
@@ -78,8 +79,8 @@ class ModelShelf(ApprovalShelf):
 
     def student_folders(self) -> list[Path]:
         """Return the folders of complete students made here, newest first."""
-        folders = [card.parent for card in self.student_root.glob("*/card.json")]
-        return sorted(folders, key=lambda folder: (-(folder / "card.json").stat().st_mtime_ns, folder.name))
+        written = {card.parent: since for card, since, _ in _stamp(self.student_root.glob("*/card.json"))}
+        return sorted(written, key=lambda folder: (-written[folder], folder.name))
 
     def model(self, name: str) -> ModelFile:
         """Return the model file of a name, or of `approved` and `approved-int8`; a path is no name.
@@ -150,9 +151,12 @@ class ModelShelf(ApprovalShelf):
         model = self.model(name)
         if model.role != "student":
             raise UnknownModel(f"{name} is a {model.role}; only a student can be approved.")
-        if self.model_row(model).archived:
-            raise UsageError(f"{model.stem} is in the archive; restore it before you approve it.")
-        self.put_approval(model.folder.name, note, run, self.model_files(model)[0].sha256, figures or {})
+        weights = self.model_files(model)[0].sha256
+        # In one with the check: somebody else may be putting it away.
+        with self.database.transaction() as connection:
+            if self.model_row(model).archived:
+                raise UsageError(f"{model.stem} is in the archive; restore it before you approve it.")
+            put_approval(connection, model.folder.name, note, run, weights, figures or {})
 
     def approved(self) -> str:
         """Return the name of the approved student: the shipped one until another is approved."""
@@ -199,9 +203,14 @@ class ModelShelf(ApprovalShelf):
             UsageError: it is a shipped model, or the approved one.
         """
         _check_ours(model, "archived")
-        if self.approved() == model.stem:
-            raise UsageError(f"{model.stem} is the approved student; approve another first, or take its approval back.")
-        self._put(model, "archived", time.time())
+        # In one with the check: somebody else may be approving it.
+        with self.database.transaction() as connection:
+            standing = self.standing_approval()
+            if standing is not None and standing.student == model.folder.name:
+                raise UsageError(
+                    f"{model.stem} is the approved student; approve another first, or take its approval back."
+                )
+            _set(connection, model, "archived", time.time())
 
     def restore_model(self, model: ModelFile) -> None:
         """Offer a model again that was put away."""
@@ -265,8 +274,7 @@ class ModelShelf(ApprovalShelf):
 
     def _kept(self, folder: Path, load: Callable[[], tuple[ModelFile, ...]]) -> tuple[ModelFile, ...]:
         """Read cards once: a page asks for its models at every rerun."""
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        stamp = tuple((path, (found := path.stat()).st_mtime_ns, found.st_size) for path in files)
+        stamp = _stamp(folder.rglob("*"))
         if self._known.get(folder, (None, ()))[0] != stamp:
             self._known[folder] = (stamp, load())
         return self._known[folder][1]
@@ -274,6 +282,18 @@ class ModelShelf(ApprovalShelf):
     @cached_property
     def _known(self) -> dict[Path, tuple[Stamp, tuple[ModelFile, ...]]]:
         return {}
+
+
+def _stamp(paths: Iterable[Path]) -> Stamp:
+    """Return when each file was written and its bytes; what vanishes while it is looked at is no part of it."""
+    found = []
+    with suppress(FileNotFoundError):
+        for path in paths:
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    status = path.stat()
+                    found.append((path, status.st_mtime_ns, status.st_size))
+    return tuple(sorted(found))
 
 
 def is_shipped(model: ModelFile) -> bool:

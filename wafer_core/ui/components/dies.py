@@ -44,12 +44,16 @@ class ScaleBar(Scale):
 
 
 class Save(TypedDict):
-    """A wish for all maps as one PNG; every wish has a token of its own, so it is granted once."""
+    """A wish for all maps as one PNG; every wish has a token of its own, so it is granted once.
+
+    `line` stands under the title, and under it `warnings`, each with a sign.
+    """
 
     token: str
     file: str
     title: str
     line: str
+    warnings: list[str]
 
 
 class Trial(TypedDict):

@@ -2,11 +2,11 @@
 
 const SIDE = 330;
 const MARGIN = 28;
+const GUTTER = 30;
 const SHARP = 2;
 
-const written = (pen, text, x, y, size, colour, weight = 400, align = "left") => {
+const written = (pen, text, x, y, size, colour, weight = 400) => {
   pen.font = `${weight} ${size}px "Source Sans", "Source Sans Pro", sans-serif`;
-  pen.textAlign = align;
   pen.fillStyle = colour;
   pen.fillText(text, x, y);
 };
@@ -37,7 +37,8 @@ const LINE = 17;
 const drawFacts = (pen, facts, x, y, colours) => {
   facts.forEach(({ label, text, grave }, i) => {
     written(pen, label, x, y + LINE * i, 12, colours.muted);
-    written(pen, (grave ? "\u26a0 " : "") + text, x + SIDE, y + LINE * i, 12, colours.text, grave ? 650 : 400, "right");
+    const after = x + pen.measureText(label).width + 10;
+    written(pen, (grave ? "\u26a0 " : "") + text, after, y + LINE * i, 12, colours.text, grave ? 650 : 400);
   });
 };
 
@@ -46,7 +47,7 @@ const drawGroup = (pen, sheet, group, x, y, colours) => {
   const after = pen.measureText(group.title).width + 8;
   written(pen, group.note, x + after, y, 12, colours.muted);
   group.maps.forEach((told, i) => {
-    const left = x + i * (SIDE + 12);
+    const left = x + i * (SIDE + GUTTER);
     written(pen, told.caption, left, y + 20, 12, colours.muted);
     if (told.map) drawMap(pen, sheet.stage, told.map, left, y + 28, colours);
     else written(pen, told.message || "", left, y + 52, 12, colours.muted);
@@ -75,22 +76,25 @@ const drawScale = (pen, scale, x, y, room, colours) => {
 const picture = (sheet, colours) => {
   const across = Math.min(2, sheet.groups.length);
   const facts = Math.max(0, ...sheet.groups.flatMap((group) => group.maps.map((told) => told.facts?.length || 0)));
-  const [wide, high] = [2 * SIDE + 12, SIDE + 48 + (facts && LINE * (facts + 1))];
+  const [wide, high] = [2 * SIDE + GUTTER, SIDE + 48 + (facts && LINE * (facts + 1))];
   const [columns, rows] = [across, Math.ceil(sheet.groups.length / across)];
+  const { title, line, warnings } = sheet.save;
+  const top = MARGIN + 68 + (warnings.length && LINE * warnings.length + 6);
   const canvas = make("canvas");
   canvas.width = SHARP * (2 * MARGIN + columns * wide + (columns - 1) * MARGIN);
-  canvas.height = SHARP * (2 * MARGIN + 44 + rows * high + 56);
+  canvas.height = SHARP * (top + rows * high + MARGIN + 32);
   const pen = canvas.getContext("2d");
   pen.scale(SHARP, SHARP);
   pen.fillStyle = colours.page;
   pen.fillRect(0, 0, canvas.width, canvas.height);
-  written(pen, sheet.save.title, MARGIN, MARGIN + 12, 20, colours.text, 650);
-  written(pen, sheet.save.line, MARGIN, MARGIN + 34, 13, colours.muted);
+  written(pen, title, MARGIN, MARGIN + 12, 20, colours.text, 650);
+  written(pen, line, MARGIN, MARGIN + 34, 13, colours.muted);
+  warnings.forEach((told, i) => written(pen, "\u26a0 " + told, MARGIN, MARGIN + 56 + LINE * i, 13, colours.text, 650));
   sheet.groups.forEach((group, i) => {
     const [column, row] = [i % across, Math.floor(i / across)];
-    drawGroup(pen, sheet, group, MARGIN + column * (wide + MARGIN), MARGIN + 68 + row * high, colours);
+    drawGroup(pen, sheet, group, MARGIN + column * (wide + MARGIN), top + row * high, colours);
   });
-  if (sheet.scale) drawScale(pen, sheet.scale, MARGIN, MARGIN + 70 + rows * high, canvas.width / SHARP - 2 * MARGIN, colours);
+  if (sheet.scale) drawScale(pen, sheet.scale, MARGIN, top + 2 + rows * high, canvas.width / SHARP - 2 * MARGIN, colours);
   return canvas;
 };
 

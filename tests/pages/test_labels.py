@@ -1,0 +1,53 @@
+"""Labels come with an upload and not with a lot's id: what is measured by them follows the newest."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.told import texts
+from wafer_core.lot import Lot
+from wafer_core.patterns import flags
+from wafer_core.readers import NamedBytes
+from wafer_core.readers.lotfile import write_lot
+from wafer_core.ui import comparison, state
+from wafer_core.workspace import Workspace
+
+Visit = Callable[..., AppTest]
+TEACHER = ["Center", "Center", "Scratch", "Normal", "Normal", "Loc"]
+STUDENT = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
+
+
+@pytest.fixture(autouse=True)
+def no_benchmark(nobody_works: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "shipped_sets", lambda: ())
+
+
+def labelled(lot: Lot, names: list[str]) -> Lot:
+    return replace(
+        lot, wafers=tuple(replace(wafer, labels=flags([name])) for wafer, name in zip(lot, names, strict=True))
+    )
+
+
+def exact(page: AppTest) -> dict[str, str]:
+    assert not page.exception
+    return {
+        name: str(row["Exact match"]).split("\N{NO-BREAK SPACE}")[0] for name, row in page.table[0].value.iterrows()
+    }
+
+
+def test_compare_measures_anew_by_the_labels_of_a_later_upload(visit: Visit, store: Workspace, small_lot: Lot, answer):
+    lot_id = store.add_lot(labelled(small_lot, TEACHER))
+    answer(small_lot, store.model("teacher"), TEACHER)
+    answer(small_lot, store.model("student"), STUDENT)
+    page = visit("compare", set=lot_id, students="student")
+    assert exact(page) == {"teacher": "100.0", "student": "83.3"}
+    before = texts(page)
+    store.read_upload([NamedBytes("later.npz", write_lot(labelled(small_lot, STUDENT)))])
+    # As the page does that opens an upload.
+    state.forget_lot(lot_id)
+    page.run()
+    assert exact(page) == {"teacher": "83.3", "student": "100.0"}
+    assert texts(page) != before
+    assert "later.npz: Labels of 1 wafer changed; those of this upload count now." in texts(visit("lot", lot=lot_id))

@@ -1,0 +1,33 @@
+"""Lots are of many megabytes: what pages keep of one must not keep the lot."""
+
+import gc
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wafer_core.lot import Lot
+from wafer_core.ui import lot_evidence, lot_view, state
+from wafer_core.workspace import Workspace
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_a_lot_that_was_looked_at_is_let_go(visit: Callable[..., AppTest], store: Workspace, small_lot: Lot, answer):
+    lot_id = store.add_lot(small_lot)
+    model = store.model("teacher")
+    answer(small_lot, model, ["Center"] * 6)
+    for wafer in small_lot:
+        store.put_attributions(model.sha256, wafer.map_hash, "deeplift", [0], np.ones((1, *wafer.frame.shape), "f4"))
+    kept = lot_view._stacks.cache_info().currsize, lot_evidence._stacks.cache_info().currsize
+    page = visit("lot", lot=lot_id, method="deeplift")
+    assert not page.exception
+    assert (lot_view._stacks.cache_info().currsize, lot_evidence._stacks.cache_info().currsize) > kept
+    looked_at = weakref.ref(state.load_lot(lot_id))
+    del page
+    state.load_lot.clear()
+    # Circles of what is frozen as a lot is loaded are not looked for.
+    gc.unfreeze()
+    gc.collect()
+    assert looked_at() is None
