@@ -109,10 +109,23 @@ def test_the_student_in_hand_has_the_students_colour(store: Workspace, answered:
     assert colours.student not in marks.values()
 
 
-def test_the_guard_set_is_not_cut_in_the_list_of_sets():
-    title = "Guard set: 2,251 real wafers, 260 overlays of two, 380 simulated mixes"
-    guard = comparison.Ground("id", title, 2891, labelled=True, benchmark=False, guard=True)
-    assert compare_views._called(guard) == "Guard set: 2,891 labelled wafers"
+GUARD = "Guard set: 2,251 real wafers, 260 overlays of two, 380 simulated mixes"
+
+
+@pytest.mark.parametrize(
+    ("ground", "label"),
+    [
+        (comparison.Ground("id", GUARD, 2891, True, False, guard=True), "Guard set: 2,891 labelled wafers"),
+        (
+            comparison.Ground("id", "403 overlays of two real wafers", 403, True, True),
+            "Shipped benchmark: 403 overlays",
+        ),
+    ],
+    ids=["guard set", "benchmark"],
+)
+def test_shipped_sets_are_not_cut_in_the_list_of_sets(ground: comparison.Ground, label: str):
+    assert ground.label == label
+    assert len(label) < compare_views.LABEL_LETTERS
 
 
 def test_a_share_that_is_the_same_is_not_told_as_equal(visit: Visit, store: Workspace, small_lot: Lot, answer):

@@ -60,19 +60,12 @@ def choose_ground(hand: str) -> Ground:
     chosen = st.selectbox(
         "Compared on",
         list(found),
-        format_func=lambda lot_id: _called(found[lot_id]),
+        format_func=lambda lot_id: shortened(found[lot_id].label, LABEL_LETTERS),
         key=key,
         on_change=changed,
         help="With labels the page measures accuracy; without, how often a student answers as the teacher does.",
     )
     return found[chosen]
-
-
-def _called(ground: Ground) -> str:
-    """Return what the list of sets calls one; the guard set's title, which tells its parts, has no room there."""
-    if ground.guard:
-        return f"Guard set: {count(ground.wafers, 'labelled wafer')}"
-    return shortened(ground.label, LABEL_LETTERS)
 
 
 def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:

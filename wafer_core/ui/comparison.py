@@ -57,11 +57,11 @@ class Ground:
 
     @property
     def label(self) -> str:
-        """What a list of grounds says of it."""
+        """What a list of grounds says of it, which has no room for the whole titles of shipped sets."""
         if self.benchmark:
-            return f"Shipped benchmark: {self.title}"
+            return f"Shipped benchmark: {self.title.partition(' of ')[0]}"
         if self.guard:
-            return self.title
+            return f"Guard set: {count(self.wafers, 'labelled wafer')}"
         return f"{self.title} · {count(self.wafers, 'wafer')} · {'labelled' if self.labelled else 'no labels'}"
 
 
