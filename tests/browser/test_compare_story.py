@@ -27,7 +27,7 @@ def test_models_are_compared_by_accuracy_and_size(open_page, settle, shelve, tmp
 
     # The smaller of the shipped sets keeps this short.
     smallest = min((each.lot for each in shipped_sets()), key=len)
-    choose(page, "Compared on", re.compile(re.escape(f"Shipped benchmark: {smallest.title}"[:45])))
+    choose(page, "Compared on", re.compile(f"Shipped benchmark: {len(smallest)} "))
     expect_address(page, set=smallest.lot_hash[:16])
     expect(page.get_by_text("Accuracy against size")).to_have_count(1)
     expect(page.get_by_text("Still reading the wafers")).to_have_count(0)
