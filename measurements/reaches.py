@@ -74,17 +74,9 @@ def _lost(table: Table, model: ModelFile, name: str, pair: Paired, command: str)
     met = (pair.loss.value <= MOST_LOST if large else pair.loss.low <= 0) if judged else None
     yield _figure(table, model, name, LOST, pair.loss, command, reach, met)
     if large:
-        bound = Figure(
-            **_origin(table, model, name, command),
-            metric=AT_MOST,
-            value=pair.upper,
-            low=None,
-            high=None,
-            n=pair.n,
-            reach=MOST_AT_MOST if judged else None,
-            reached=pair.upper <= MOST_AT_MOST if judged else None,
-        )
-        yield bound
+        within = pair.upper <= MOST_AT_MOST if judged else None
+        bound = _figure(table, model, name, AT_MOST, pair.loss, command, MOST_AT_MOST if judged else None, within)
+        yield replace(bound, value=pair.upper, low=None, high=None)
 
 
 def _is_native(line: Line) -> bool:

@@ -169,33 +169,20 @@ def test_the_same_upload_twice_is_one_lot(workspace, disc_states):
 TORN = NamedBytes("a.npz", b"PK\x03\x04 not really a zip")
 
 
-def files_of(workspace: Workspace) -> set[str]:
-    return {path.name for path in workspace.files.root.rglob("*") if path.is_file()}
-
-
-def test_bytes_stay_when_reading_asks(workspace):
-    given = NamedBytes("a.csv", BINS)
+@pytest.mark.parametrize(
+    ("data", "problem"), [(BINS, ReadingQuestion), (b"PK\x03\x04 not really a zip", UnreadableFile)]
+)
+def test_bytes_stay_when_reading_asks_or_fails(workspace, data, problem):
+    given = NamedBytes("a.csv" if data is BINS else "a.npz", data)
+    with pytest.raises(problem):
+        workspace.read_upload([given])
     upload = workspace.add_files([given])
-    with pytest.raises(ReadingQuestion):
-        workspace.read_files(upload)
     workspace.close()
     again = Workspace(workspace.root)
     assert again.upload_files(upload) == (given,)
     assert again.upload(upload).names == (given.name,)
     assert again.lots() == []
     again.close()
-
-
-def test_what_nobody_can_read_is_not_kept(workspace, disc_states):
-    kept = workspace.read_upload([TORN, npz(disc_states)])
-    before = files_of(workspace)
-    upload = workspace.add_files([NamedBytes("b.npz", TORN.data), NamedBytes("c.csv", b"no,lot\n")])
-    with pytest.raises(UnreadableFile):
-        workspace.read_files(upload)
-    assert workspace.upload(upload) is None
-    # The torn file came with another upload too, of which a lot was read.
-    assert files_of(workspace) == before
-    assert workspace.reread(kept, ReadingOptions(lot="A")) != kept
 
 
 def test_what_cannot_be_read_as_was_stated_stays_and_so_does_what_a_lot_was_read_from(workspace, disc_states):

@@ -1,5 +1,4 @@
 import re
-import shutil
 import struct
 import sys
 
@@ -61,7 +60,6 @@ def test_the_sheet_names_every_set_above_its_maps(data):
     assert all(name not in page for name in PATTERNS if name not in ("Center", "Scratch", "Edge-Ring"))
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="the picture is taken by Chromium")
 def test_the_command_takes_a_picture_that_holds_every_map(data, tmp_path, monkeypatch):
     out = tmp_path / "maps.png"
     monkeypatch.setattr(sys, "argv", ["pictures", "--data", str(data), "--out", str(out)])

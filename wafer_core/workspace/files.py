@@ -9,7 +9,7 @@ from wafer_core.whole_files import write_whole
 
 
 class FileStore:
-    """A folder in which every file is named by the sha256 of its bytes."""
+    """A folder in which every file is named by the sha256 of its bytes; nothing leaves it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -28,10 +28,6 @@ class FileStore:
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
-
-    def drop(self, sha256: str) -> None:
-        """Throw the bytes away that have this sha256; there may be none."""
-        self.path(sha256).unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Return where the bytes of this sha256 stand, whether they are there or not."""

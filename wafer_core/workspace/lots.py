@@ -54,7 +54,7 @@ class Upload:
 
 
 class LotShelf(Shelf):
-    """Uploads, lots and bundled lots. What a user gave is never deleted, unless nobody can ever read it."""
+    """Uploads, lots and bundled lots. What a user gave is never deleted."""
 
     # Uploads -------------------------------------------------------------------------------------
 
@@ -75,10 +75,6 @@ class LotShelf(Shelf):
                 "INSERT OR IGNORE INTO upload_files VALUES (?, ?, ?, ?)",
                 ((upload, position, name, sha256) for position, (name, sha256) in enumerate(kept)),
             )
-        for file, (_, sha256) in zip(files, kept, strict=True):
-            # An unreadable upload that held it as well may have been thrown away before this one named it.
-            if not self.files.path(sha256).exists():
-                self.files.put(file.data)
         return upload
 
     def upload(self, upload_id: str) -> Upload | None:
@@ -107,7 +103,7 @@ class LotShelf(Shelf):
         """Keep files, read them as one Lot and return the lot's id.
 
         Raises:
-            UnreadableFile: no file could be read; the bytes go, unless what was stated may be why.
+            UnreadableFile: no file could be read; the bytes stay.
             ReadingQuestion: an option has to be stated; the bytes stay.
         """
         return self.read_files(self.add_files(files), options)
@@ -121,7 +117,7 @@ class LotShelf(Shelf):
 
         Raises:
             UsageError: no upload has this id.
-            UnreadableFile: no file could be read; the bytes go, unless what was stated may be why.
+            UnreadableFile: no file could be read; the bytes stay.
             ReadingQuestion: an option has to be stated; the bytes stay.
         """
         return self._read(upload_id, options or ReadingOptions(), "upload", title)
@@ -175,30 +171,7 @@ class LotShelf(Shelf):
         return self._read(row["upload"], options, row["source"], title)
 
     def _read(self, upload_id: str, options: ReadingOptions, source: Source, title: str | None) -> str:
-        files = self.upload_files(upload_id)
-        try:
-            lot = read(files, options, title=title)
-        except UnreadableFile:
-            if options == ReadingOptions():
-                self._forget(upload_id)
-            raise
-        return self._keep(lot, source, upload_id)
-
-    def _forget(self, upload_id: str) -> None:
-        """Throw an upload away, with those of its files that nothing else is made of, unless a lot was read from it."""
-        with self.database.transaction() as connection:
-            if connection.execute("SELECT 1 FROM lots WHERE upload = ?", (upload_id,)).fetchone():
-                return
-            alone = connection.execute(
-                "SELECT DISTINCT sha256 FROM upload_files WHERE upload = ?1 AND sha256 NOT IN "
-                "(SELECT sha256 FROM upload_files WHERE upload != ?1 UNION SELECT file FROM lots)",
-                (upload_id,),
-            ).fetchall()
-            connection.execute("DELETE FROM upload_files WHERE upload = ?", (upload_id,))
-            connection.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
-            # Before anybody else can name one of them.
-            for row in alone:
-                self.files.drop(row["sha256"])
+        return self._keep(read(self.upload_files(upload_id), options, title=title), source, upload_id)
 
     def _keep(self, lot: Lot, source: Source, upload_id: str) -> str:
         """Store a lot; of one that is already here the dies stay, and the labels unless this one brings others."""
