@@ -31,6 +31,8 @@ def test_models_are_compared_by_accuracy_and_size(open_page, settle, shelve, tmp
     expect_address(page, set=smallest.lot_hash[:16])
     expect(page.get_by_text("Accuracy against size")).to_have_count(1)
     expect(page.get_by_text("Still reading the wafers")).to_have_count(0)
+    # While the page is drawn anew the chart from before stands there for a moment as well.
+    expect(sized).to_have_count(1)
     expect(sized).to_be_visible()
     expect(page.get_by_role("figure", name=re.compile("^F1 per pattern: .*teacher Center"))).to_be_visible()
     expect(table.get_by_role("row", name=re.compile("^student.int8"))).to_contain_text(re.compile(r"\d\s%"))
