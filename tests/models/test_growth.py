@@ -5,7 +5,7 @@ from torch import nn
 from wafer_core.errors import UsageError
 from wafer_core.models.folder import files_of
 from wafer_core.models.growth import grown, started_from
-from wafer_core.models.networks import build
+from wafer_core.models.networks import STUDENT_SIZES, build
 
 
 def taught(architecture, seed=0):
@@ -22,7 +22,14 @@ def taught(architecture, seed=0):
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("separable-4-8-8", "finer-4-8-8"), ("separable-4-8-8", "finest-4-8-8"), ("finer-4-8-8", "finest-4-8-8")],
+    [
+        ("separable-4-8-8", "finer-4-8-8"),
+        ("separable-4-8-8", "finest-4-8-8"),
+        ("finer-4-8-8", "finest-4-8-8"),
+        ("finer-4-8-8", "finer-4-8-8-8"),
+        ("finest-4-8-8-12", "densest-4-8-8-8-12-12"),
+        (STUDENT_SIZES["small"], STUDENT_SIZES["base"]),
+    ],
 )
 def test_a_grown_network_answers_as_before(before, after):
     network, maps = taught(before), torch.rand(3, 2, 16, 16)
@@ -44,7 +51,7 @@ def test_what_is_new_in_it_learns():
         ("finer-4-8-8", "separable-4-8-8"),
         ("finer-4-8-8", "finest-4-8-12"),
         ("finer-4-8-8", "finest-4-8"),
-        ("finer-4-8-8", "finest-4-8-8-8"),
+        ("finer-4-8-8", "finest-4-8-8-12"),
         ("finer-4-8-8", "residual-8-1-1"),
         ("finer-4-8-8", "unheard-of-4"),
     ],

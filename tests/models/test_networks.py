@@ -4,7 +4,15 @@ from torch import nn
 
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
 
-SMALL = ["residual-16-1-1", "residual-8-2-3", "separable-4-8-8", "separable-4-8-8-8-12", "finer-4-8-8", "finest-4-8-8"]
+SMALL = [
+    "residual-16-1-1",
+    "residual-8-2-3",
+    "separable-4-8-8",
+    "separable-4-8-8-8-12",
+    "finer-4-8-8",
+    "finest-4-8-8",
+    "densest-4-8-8",
+]
 WIDTHS = {
     "residual-16-1-1": 32,
     "residual-8-2-3": 16,
@@ -12,6 +20,7 @@ WIDTHS = {
     "separable-4-8-8-8-12": 12,
     "finer-4-8-8": 8,
     "finest-4-8-8": 8,
+    "densest-4-8-8": 8,
 }
 
 

@@ -6,7 +6,7 @@ from torch import Size, nn
 
 from wafer_core.errors import UsageError
 from wafer_core.models.folder import ModelFile
-from wafer_core.models.networks import Dense, Network, build
+from wafer_core.models.networks import Dense, Network, Separable, build
 from wafer_core.models.weights import load_network
 
 
@@ -14,7 +14,7 @@ def started_from(model: ModelFile, architecture: str) -> Network:
     """Return a network of `architecture` that answers as `model` does, in evaluation mode on the processor.
 
     Raises:
-        UsageError: the model is of another architecture, which lacks more than dense convolutions.
+        UsageError: the model is of another architecture, which differs in more than layers that add to their input.
         BrokenModel: the model's file cannot be read.
     """
     network = load_network(model)
@@ -27,23 +27,24 @@ def started_from(model: ModelFile, architecture: str) -> Network:
 
 
 def grown(network: Network, architecture: str) -> Network:
-    """Return a network with dense convolutions more, or none, that answers as `network` does.
+    """Return a network with layers more, or none, that answers as `network` does.
 
-    What a new convolution adds to its input is scaled by zero, and learns from there (Chen et al., arXiv 1511.05641).
+    A layer more is one that adds to its input. What it adds is scaled by zero, and learns from there (Chen et al.,
+    arXiv 1511.05641).
 
     Args:
         network: stays as it is.
         architecture: a name `networks.build` knows.
 
     Raises:
-        ValueError: the two differ in more than dense convolutions, or there is no such architecture.
+        ValueError: the two differ in more than such layers, or there is no such architecture.
     """
     larger = build(architecture).eval()
     layers = list(network.body)
     for layer in larger.body:
         if layers and _alike(layer, layers[0]):
             layer.load_state_dict(layers.pop(0).state_dict())
-        elif isinstance(layer, Dense):
+        elif isinstance(layer, Dense) or (isinstance(layer, Separable) and layer.adds):
             layer.silence()
         else:
             raise ValueError(f"{architecture} has other layers than the network to grow")

@@ -18,11 +18,11 @@ from wafer_core.patterns import PATTERNS
 STUDENT_SIZES: dict[str, str] = {
     "tiny": "finest-12-24-48-48-64",
     "small": "finest-16-32-64-64-64-128",
-    "base": "finer-24-48-96-96-96-96-192",
+    "base": "densest-16-32-64-64-64-64-128-128",
 }
 """The students a user can choose between, by name, with their architectures."""
 
-DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2}
+DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2, "densest": 4}
 """Kinds of students, with how many dense convolutions each has at half resolution."""
 
 
@@ -117,6 +117,10 @@ class Separable(nn.Module):
         self.adds = inputs == outputs
         self.last_relu = nn.ReLU()
 
+    def silence(self) -> None:
+        """Let the convolutions add nothing, where shapes agree: what is at least zero passes unchanged."""
+        nn.init.zeros_(self.pointwise[1].get_parameter("weight"))
+
     def forward(self, grid: Tensor) -> Tensor:
         """Map (n, inputs, h, w) to (n, outputs, h, w)."""
         out = self.pointwise(self.relu(self.depthwise(grid)))
@@ -131,7 +135,7 @@ def build(architecture: str) -> Network:
     `separable-C1-C2-...` a student with C1 channels at half resolution, then C2 and the rest at a
     quarter, where depthwise convolutions are cheap on any processor; `finer-C1-C2-...` the same with
     one more dense convolution at half resolution, where thin lines are still seen, `finest-C1-C2-...`
-    with two.
+    with two and `densest-C1-C2-...` with four.
 
     Raises:
         ValueError: the name follows none of these schemes.
