@@ -29,8 +29,8 @@ COLUMNS = {
 }
 """Scores and their heads in the table."""
 
-DEAR = ("deletion, untested", "insertion, untested", "max-sensitivity", "randomised weights")
-"""The scores that cost too much to be taken on every wafer."""
+DEAR = ("max-sensitivity", "randomised weights")
+"""The scores that may cost too much to be taken on every wafer."""
 
 GOALS: dict[str, dict[str, float]] = {
     "simulated mixes": {"pointing": 0.95, "own/other": 15.0, "removal": 0.5},
@@ -109,21 +109,16 @@ def _agreements(exams: Sequence[Exam]) -> Iterator[Agreement]:
 
 
 def print_pooled(explained: Explained) -> None:
-    """Print every method's pooled figures, each with its chance level in brackets.
-
-    The heads of dear scores say on how many wafers they were taken.
-    """
+    """Print every method's pooled figures, each with its chance level in brackets; dear ones say on how many wafers."""
     for name in dict.fromkeys(exam.set for exam in explained.exams):
-        rows, taken_on = [], dict.fromkeys(DEAR, 0)
+        rows = []
         for exam, method, answered in explained.answered():
             if exam.set == name:
                 found = {each.score: each for each in explained.figures[exam, method] if each.pattern is None}
                 cells = [_beside_chance(found[score]) if score in found else "" for score in COLUMNS]
                 rows.append((f"{exam.model.name} {method}", *cells, answered.typical_milliseconds))
-                taken_on |= {score: max(taken_on[score], found[score].n) for score in DEAR if score in found}
-        heads = [f"{head} (n {taken_on[score]})" if taken_on.get(score) else head for score, head in COLUMNS.items()]
         print(f"\n{name}, all patterns; in brackets what chance reaches")
-        table(rows, head=("model and method", *heads, "ms"))
+        table(rows, head=("model and method", *COLUMNS.values(), "ms"))
 
 
 def print_patterns(explained: Explained) -> None:
@@ -206,7 +201,8 @@ def print_goals(explained: Explained) -> None:
 
 
 def _beside_chance(each: Reached) -> str:
-    return f"{each.value:.3g} ({each.chance:.2g})"
+    taken_on = f"; n {each.n}" if each.score in DEAR else ""
+    return f"{each.value:.3g} ({each.chance:.2g}{taken_on})"
 
 
 def _times_as_dense(each: Reached) -> str:

@@ -16,7 +16,6 @@ from wafer_core.explain import attribute
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.recognise import Recognizer
-from wafer_core.trust.flips import FILLS, FIRST_FILL
 from wafer_core.trust.regions import Constructed
 from wafer_core.trust.sanity import randomised
 from wafer_core.trust.scores import spearman
@@ -26,7 +25,7 @@ LEAST_FAILS = 20
 """Two attributions are compared where so many dies fail."""
 
 CHECKED = 50
-"""The dear scores, those of the second fill, max-sensitivity and randomised weights, are taken on so many wafers."""
+"""The dear scores, max-sensitivity and randomised weights, are taken on so many wafers: both explain them anew."""
 
 TWINS = 3
 """How many randomised models take turns."""
@@ -89,8 +88,7 @@ def examine(
     answers = {method: Answered() for method in methods}
     for number, made in enumerate(wafers):
         patterns = [k for k in made.patterns if called[number, k]]
-        fills = tuple(FILLS) if checked > 0 else (FIRST_FILL,)
-        if patterns and (trial := Trial(recognizer, made, patterns, number, fills)).patterns:
+        if patterns and (trial := Trial(recognizer, made, patterns, number)).patterns:
             twin = twins[number % TWINS] if checked > 0 else None
             checked -= 1
             for method, explain in methods.items():

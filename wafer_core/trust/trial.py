@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wafer_core.lot import FAIL, PASS, Frame, Wafer
 from wafer_core.recognise import Recognizer
 from wafer_core.trust import scores
-from wafer_core.trust.flips import FIRST_FILL, Flips, Logits, random_orders
+from wafer_core.trust.flips import FILLS, FIRST_FILL, Flips, Logits, random_orders
 from wafer_core.trust.regions import Constructed
 
 ORDERS = 20
@@ -63,22 +63,14 @@ class Trial:
         patterns: columns of the patterns that count on it and are called. One whose logit is no higher
             than on the healthy wafer owes nothing to failing dies and is left out.
         number: which wafer of its set it is; chance follows from it.
-        fills: what dies that are taken away become, keys of `FILLS`; the first of them is always tried.
     """
 
-    def __init__(
-        self,
-        recognizer: Recognizer,
-        constructed: Constructed,
-        patterns: Sequence[int],
-        number: int,
-        fills: Sequence[str] = (FIRST_FILL,),
-    ) -> None:
+    def __init__(self, recognizer: Recognizer, constructed: Constructed, patterns: Sequence[int], number: int) -> None:
         self.constructed = constructed
         self.number = number
         random = self._random()
-        self.first = Flips(recognizer, constructed.wafer, FIRST_FILL)
-        self.flips = {fill: Flips(recognizer, constructed.wafer, fill) for fill in fills} | {FIRST_FILL: self.first}
+        self.flips = {fill: Flips(recognizer, constructed.wafer, fill) for fill in FILLS}
+        self.first = self.flips[FIRST_FILL]
         orders = random_orders(self.first.count, ORDERS, random)
         self.random_curves = {fill: flips.curves(orders) for fill, flips in self.flips.items()}
         curves = self.random_curves[FIRST_FILL]
