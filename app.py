@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from wafer_core.ui import sidebar, state
+from wafer_core.ui.shared import sidebar, state
 
 ASSETS = Path(__file__).parent / "assets"
 SIDEBAR_WIDTH = 248

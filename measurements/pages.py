@@ -29,7 +29,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import ALLOWED_SETS
 from wafer_core.synthesis.outline import MIXED_OUTLINE
 from wafer_core.synthesis.simulator import labelled_wafer
-from wafer_core.ui.gallery import A_PAGE
+from wafer_core.ui.lot.gallery import A_PAGE
 from wafer_core.workspace import Workspace
 
 GOALS = {

@@ -3,14 +3,15 @@
 import streamlit as st
 
 from wafer_core import jobs
-from wafer_core.ui import run_form, runs, state
+from wafer_core.ui.distill import form, runs
+from wafer_core.ui.shared import state
 
 hand = state.in_hand()
 found = jobs.jobs(state.workspace(), "distil")
 
 st.title("Distill", anchor=False)
 with st.container(border=True):
-    run_form.start_form(hand, found)
+    form.start_form(hand, found)
 now = runs.run_in_hand(found)
 if now is not None:
     runs.draw_run(now)

@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from wafer_core.ui import gallery, lot_evidence, lot_picker, lot_view, opinions, reading, state
+from wafer_core.ui.lot import gallery, stacked_evidence, view
+from wafer_core.ui.shared import lot_picker, opinions, reading, state
 
 hand = state.in_hand()
 said = opinions.opinions(hand)
 
-lot_view.header(hand)
+view.header(hand)
 troubles = st.container()
-arriving = lot_view.evidence(hand, said)
+arriving = view.evidence(hand, said)
 in_view = gallery.browse(said)
-lot_evidence.draw(hand, said)
+stacked_evidence.draw(hand, said)
 reading.told(
     hand.lot,
     again=lambda options: lot_picker.read_again(hand.lot_id, options),

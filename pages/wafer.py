@@ -1,16 +1,17 @@
 """The Wafer page: one wafer on its own dies, what both models say of it, and why."""
 
-from wafer_core.ui import opinions, overlays, state, wafer_view
+from wafer_core.ui.shared import opinions, state
+from wafer_core.ui.wafer import overlays, view
 
 hand = state.in_hand()
 said = opinions.opinions(hand)
-here = wafer_view.position(hand, said)
+here = view.position(hand, said)
 asked = opinions.ask(hand, said, first=[here])
 overlays.ask(hand, said, here)  # already here: the worker explains while the page is drawn
 
-wafer_view.header(hand, said, here)
+view.header(hand, said, here)
 opinions.problems(asked)
-wafer_view.answers(hand, said, here)
+view.answers(hand, said, here)
 
 overlays.draw(hand, said, here)
-wafer_view.watch(hand, said, here, asked)
+view.watch(hand, said, here, asked)

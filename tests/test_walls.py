@@ -26,6 +26,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """The rooms of `wafer_core`, from the ground up. A room rests on lower floors, or on its own without a circle."""
 
 
+UI: dict[str, set[str]] = {
+    "components": set(),
+    "shared": {"components"},
+    "lot": {"components", "shared"},
+    "wafer": {"components", "shared", "lot"},
+    "compare": {"shared"},
+    "distill": {"shared", "compare"},
+}
+"""The rooms of `wafer_core.ui`, from the ground up, each with those it may rest on beside itself."""
+
+
 def modules() -> dict[str, Path]:
     """Every module of the package by its dotted name."""
     found = {}
@@ -111,6 +122,47 @@ def test_the_readme_lists_the_floors_as_they_are():
         for floor in re.split(r"^-+$", listed, flags=re.M)
     ]
     assert told[::-1] == [set(floor) - {"__main__"} for floor in FLOORS]
+
+
+def ui_room(module: str) -> str:
+    """The room of `wafer_core.ui` that a module is in, or nothing where it is in none."""
+    first, *inner = module.removeprefix(f"{PACKAGE}.").split(".")
+    return inner[0] if first == "ui" and inner else ""
+
+
+IN_UI = sorted(module for module in MODULES if ui_room(module))
+
+
+def test_the_rooms_of_the_pages_are_ordered():
+    """Data flows one way: a room rests on those before it, so none can come back to itself."""
+    assert {ui_room(module) for module in IN_UI} == set(UI)
+    names = list(UI)
+    for place, name in enumerate(names):
+        assert UI[name] <= set(names[:place]), name
+
+
+def test_every_module_of_the_pages_is_in_a_room():
+    assert [path.name for path in (ROOT / PACKAGE / "ui").glob("*.py")] == ["__init__.py"]
+
+
+@pytest.mark.parametrize("module", IN_UI)
+def test_a_room_of_the_pages_rests_on_those_before_it(module):
+    used = {ui_room(name) for name in imports(module)} - {ui_room(module), ""}
+    assert used <= UI[ui_room(module)], f"{module} imports from {', '.join(sorted(used - UI[ui_room(module)]))}"
+
+
+def test_the_modules_of_the_pages_form_no_circle():
+    try:
+        TopologicalSorter({module: imports(module) & set(IN_UI) - {module} for module in IN_UI}).prepare()
+    except CycleError as error:
+        pytest.fail(f"these modules import each other in a circle: {error.args[1]}")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "pages").glob("*.py")), ids=lambda page: page.stem)
+def test_a_page_is_laid_out_from_its_own_room_and_what_is_shared(page):
+    nodes = ast.walk(ast.parse(page.read_text()))
+    used = {ui_room(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    assert used - {""} == {page.stem, "shared"}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

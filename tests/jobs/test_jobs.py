@@ -206,11 +206,11 @@ def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_l
 def test_the_version_of_a_worker_follows_the_code_on_disk_that_it_runs(tmp_path, monkeypatch):
     """A server that an upgrade left running would else end every worker it starts."""
     monkeypatch.setattr(process, "PACKAGE", tmp_path)
-    for name in ("jobs/worker.py", "ui/lot_view.py"):
+    for name in ("jobs/worker.py", "ui/lot.py"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("before = True")
     before = process._signature(1)
-    (tmp_path / "ui" / "lot_view.py").write_text("before = False")
+    (tmp_path / "ui" / "lot.py").write_text("before = False")
     assert process._signature(1) == before
     (tmp_path / "jobs" / "worker.py").write_text("before = False")
     changed = process._signature(1)

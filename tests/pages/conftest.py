@@ -19,7 +19,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
-from wafer_core.ui import comparison
+from wafer_core.ui.compare import comparison
 from wafer_core.workspace import Workspace
 
 GUARDED = 400

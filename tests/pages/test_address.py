@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from wafer_core import jobs
 from wafer_core.lot import Lot
 from wafer_core.patterns import flags
-from wafer_core.ui import run_settings, state
+from wafer_core.ui.distill import run_settings
+from wafer_core.ui.shared import state
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]

@@ -22,8 +22,8 @@ from wafer_core.lot import Lot
 from wafer_core.models.card import Novelty
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import comparison, judgement, kit_button
-from wafer_core.ui.before_after import Guarded
+from wafer_core.ui.compare import comparison, judgement, kit_button
+from wafer_core.ui.compare.before_after import Guarded
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -496,7 +496,7 @@ def test_what_is_no_kit_is_refused_in_a_sentence(shelf, store: Workspace):
 
 def test_every_approval_stays_on_record(store: Workspace, run: int, compared, read):
     def script() -> None:
-        from wafer_core.ui import approval
+        from wafer_core.ui.compare import approval
 
         approval.history()
 

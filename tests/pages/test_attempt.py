@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Wafer
-from wafer_core.ui.attempt import MOST_DIES, MOST_LETTERS, Attempt, named_dies
+from wafer_core.ui.wafer.attempt import MOST_DIES, MOST_LETTERS, Attempt, named_dies
 
 
 def wafer(rows=30, columns=50, seed=0):

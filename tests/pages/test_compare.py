@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
+from wafer_core import jobs
 from wafer_core.benchmark import BenchmarkSet
 from wafer_core.charts import palette
 from wafer_core.compare import Rate
@@ -19,7 +20,8 @@ from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import compare_views, comparison, model_cards, speed, words
+from wafer_core.ui.compare import comparison, model_cards, speed, view
+from wafer_core.ui.shared import words
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -41,7 +43,7 @@ def shipped(tmp_path: Path, small_lot: Lot, monkeypatch: pytest.MonkeyPatch) -> 
     path.write_bytes(write_lot(labelled(turned, "six real wafers")))
     found = (BenchmarkSet(path),)
     monkeypatch.setattr(comparison, "shipped_sets", lambda: found)
-    monkeypatch.setattr(comparison.jobs, "ensure_worker", lambda store: False)
+    monkeypatch.setattr(jobs, "ensure_worker", lambda store: False)
     return found
 
 
@@ -93,7 +95,7 @@ def test_a_difference_lies_in_the_interval_told_beside_it(store: Workspace, answ
     ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
     [student] = comparison.compare(ground, store.model("teacher"), [store.model("student")]).students
     assert student.against is not None
-    assert compare_views.difference(replace(student, against=replace(student.against, loss=loss))).startswith(said)
+    assert view.difference(replace(student, against=replace(student.against, loss=loss))).startswith(said)
 
 
 @pytest.mark.parametrize("held", ["student", "student-int8", "student-tiny"])
@@ -101,7 +103,7 @@ def test_the_student_in_hand_has_the_students_colour(store: Workspace, answered:
     ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
     students = [store.model(name) for name in ("student-tiny-int8", "student")]
     compared = comparison.compare(ground, store.model("teacher"), students)
-    marks = {mark.name: mark.colour for mark in compare_views.marks(compared, store.model(held))}
+    marks = {mark.name: mark.colour for mark in view.marks(compared, store.model(held))}
     own = "student" if held.removesuffix("-int8") == "student" else "student-tiny-int8"
     colours = palette("light")
     assert marks.pop("teacher") == colours.teacher
@@ -125,7 +127,7 @@ GUARD = "Guard set: 2,251 real wafers, 260 overlays of two, 380 simulated mixes"
 )
 def test_shipped_sets_are_not_cut_in_the_list_of_sets(ground: comparison.Ground, label: str):
     assert ground.label == label
-    assert len(label) < compare_views.LABEL_LETTERS
+    assert len(label) < view.LABEL_LETTERS
 
 
 def test_a_share_that_is_the_same_is_not_told_as_equal(visit: Visit, store: Workspace, small_lot: Lot, answer):
@@ -185,7 +187,7 @@ def test_one_wafer_is_no_wafers():
 
 
 def test_an_interval_takes_little_room_and_is_not_broken():
-    assert compare_views._with_interval(Rate(1.0, 0.8157, 1.0, 17)).endswith("[81.6\u00a0to\u00a0100]]")
+    assert view._with_interval(Rate(1.0, 0.8157, 1.0, 17)).endswith("[81.6\u00a0to\u00a0100]]")
 
 
 def test_without_labels_there_is_agreement_under_that_name_only(
@@ -305,13 +307,13 @@ def test_timing_a_lot_without_a_tested_die_says_so(store: Workspace, untested_st
 def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: str):
     ground = comparison.Ground(answered, "labelled", 6, labelled=True, benchmark=False)
     compared = comparison.compare(ground, store.model("teacher"), [store.model("student")])
-    frame = compare_views.figures(compared).set_index(["model", "metric"])
+    frame = view.figures(compared).set_index(["model", "metric"])
     assert frame.loc[("student", "agreement with the teacher"), "value"] == pytest.approx(0.5)
     assert frame.loc[("student", "exact match"), "n"] == 6
     assert frame.loc[("student", "bytes"), "value"] == store.model("student").entry.bytes
     assert ("teacher", "agreement with the teacher") not in frame.index
     assert set(frame["set id"]) == {answered}
-    lines = compare_views.figures(compared).to_csv(index=False).splitlines()
+    lines = view.figures(compared).to_csv(index=False).splitlines()
     assert [line.split(",")[-1] for line in lines if ",exact match," in line] == ["6", "6"]
     assert lines[-1].endswith(f"bytes,{store.model('student').entry.bytes},,,")
 

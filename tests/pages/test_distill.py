@@ -22,18 +22,9 @@ from wafer_core.models.folder import shipped_models
 from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
 from wafer_core.models.saving import save_model
 from wafer_core.readers import read_paths
-from wafer_core.ui import (
-    allowance,
-    comparison,
-    model_cards,
-    opinions,
-    run_figures,
-    run_form,
-    runs,
-    runs_together,
-    sizes,
-    words,
-)
+from wafer_core.ui.compare import comparison, model_cards
+from wafer_core.ui.distill import allowance, form, run_record, runs, runs_together, sizes
+from wafer_core.ui.shared import layout, opinions, words
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -156,19 +147,19 @@ def test_every_stage_has_words(store: Workspace, lot_id: str, stage: str, said: 
 
 
 def test_few_held_out_wafers_are_told_as_counts():
-    assert run_figures.counted(9, 12) == "9 of 12 (6 to 11)"
-    assert run_figures.counted(238, 240) == "238 of 240 · 99.2 % (97.0 to 99.8)"
-    assert run_figures.counted(0, 0) == "none"
+    assert run_record.counted(9, 12) == "9 of 12 (6 to 11)"
+    assert run_record.counted(238, 240) == "238 of 240 · 99.2 % (97.0 to 99.8)"
+    assert run_record.counted(0, 0) == "none"
 
 
-@pytest.mark.parametrize("name", run_form.PRESETS)
+@pytest.mark.parametrize("name", form.PRESETS)
 def test_a_preset_sets_size_and_time(visit: Visit, lot_id: str, name: str):
-    preset = run_form.PRESETS[name]
+    preset = form.PRESETS[name]
     page = visit("distill", lot=lot_id, size="tiny", time="600")
     page.segmented_control(key="preset").set_value(name).run()
     assert not page.exception
     # What is usual is not written out.
-    usual = {"size": run_form.USUAL_SIZE, "time": run_form.USUAL_TIME}
+    usual = {"size": form.USUAL_SIZE, "time": form.USUAL_TIME}
     size, time = (address(page, key) if key in page.query_params else usual[key] for key in usual)
     assert (size, time) == (preset.size, str(preset.seconds))
     assert page.segmented_control(key="preset").value == name
@@ -518,7 +509,7 @@ def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, 
         "About 240 steps, at 200 ms each; its int8 file will read a wafer in 0.42 ms, one at a time on one core" in said
     )
     assert "choose more" not in said
-    assert "choose more" in run_form.estimate(23.0, plan)
+    assert "choose more" in form.estimate(23.0, plan)
     assert len(store.jobs("rehearse")) == 1
 
 
@@ -579,11 +570,11 @@ def test_a_zip_holds_the_whole_folder(store: Workspace, finished: int):
 
 
 def test_more_runs_than_a_page_are_paged(visit: Visit, store: Workspace, lot_id: str):
-    for budget in range(100, 100 + runs.PAGE + 2):
+    for budget in range(100, 100 + layout.LINES + 2):
         store.end_job(submit(store, lot_id, budget), "cancelled", "Cancelled before it began.")
     first, second = visit("distill", lot=lot_id), visit("distill", lot=lot_id, runs="2")
     opened = [sum(button.label == "Open" for button in page.button) for page in (first, second)]
-    assert opened == [runs.PAGE, 2]
+    assert opened == [layout.LINES, 2]
 
 
 @pytest.mark.parametrize("size", STUDENT_SIZES)

@@ -9,7 +9,7 @@ from wafer_core.trust.altered import TakenAway
 from wafer_core.trust.record import OVERLAYS, SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
 from wafer_core.trust.whereabouts import Whereabouts
-from wafer_core.ui import evidence
+from wafer_core.ui.shared import evidence
 
 WEIGHTS, METHOD = "1" * 64, "deeplift"
 

@@ -11,7 +11,8 @@ from wafer_core.lot import Lot
 from wafer_core.patterns import flags
 from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui import comparison, state
+from wafer_core.ui.compare import comparison
+from wafer_core.ui.shared import state
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]

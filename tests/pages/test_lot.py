@@ -14,7 +14,8 @@ from streamlit.testing.v1.element_tree import Block, Node
 from tests.pages.told import address, texts
 from wafer_core.charts.maps import stacks
 from wafer_core.lot import FAIL, PASS, UNTESTED, Lot, Note, NoteKind
-from wafer_core.ui import gallery, lot_picker, lot_view, opinions
+from wafer_core.ui.lot import gallery, view
+from wafer_core.ui.shared import lot_picker, opinions
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -428,7 +429,7 @@ def test_dies_that_fail_as_often_as_the_last_listed_are_counted(
     grids = np.full((3, 16), PASS, dtype=np.uint8)
     grids[:2, list(fails)] = FAIL
     (stack,) = stacks(lot_of(list(grids.reshape(3, 4, 4))))
-    assert lot_view.most_often(stack) == f"4 × 4 dies · 3 wafers. {told}"
+    assert view.most_often(stack) == f"4 × 4 dies · 3 wafers. {told}"
 
 
 AGAIN = "dies were tested again; the last test counts."
@@ -458,7 +459,7 @@ def test_dies_that_were_changed_are_counted_and_many_get_a_sign(
 def test_more_bins_than_anyone_looks_through_are_asked_about_in_writing(bins, pills, texts):
     def script(bins):
         from wafer_core.errors import ReadingQuestion
-        from wafer_core.ui import reading
+        from wafer_core.ui.shared import reading
 
         reading.ask("upload", ReadingQuestion("lot.npz", "pass_bins", "Which bins pass?", range(bins)))
 
@@ -480,7 +481,7 @@ def test_more_bins_than_anyone_looks_through_are_asked_about_in_writing(bins, pi
 def test_a_question_sent_off_without_an_answer_says_what_is_missing(option, choices, typed, told):
     def script(option, choices):
         from wafer_core.errors import ReadingQuestion
-        from wafer_core.ui import reading
+        from wafer_core.ui.shared import reading
 
         reading.ask("upload", ReadingQuestion("lot.npz", option, "What is it?", choices))
 

@@ -19,7 +19,7 @@ from wafer_core.lot import FAIL, Lot
 from wafer_core.patterns import PATTERNS
 from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
-from wafer_core.ui.stack_cards import share_table
+from wafer_core.ui.lot.stack_cards import share_table
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]

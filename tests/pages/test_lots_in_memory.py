@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from wafer_core.lot import Lot
-from wafer_core.ui import lot_evidence, lot_view, state
+from wafer_core.ui.lot import stacked_evidence, view
+from wafer_core.ui.shared import state
 from wafer_core.workspace import Workspace
 
 
@@ -20,10 +21,10 @@ def test_a_lot_that_was_looked_at_is_let_go(visit: Callable[..., AppTest], store
     answer(small_lot, model, ["Center"] * 6)
     for wafer in small_lot:
         store.put_attributions(model.sha256, wafer.map_hash, "deeplift", [0], np.ones((1, *wafer.frame.shape), "f4"))
-    kept = lot_view._stacks.cache_info().currsize, lot_evidence._stacks.cache_info().currsize
+    kept = view._stacks.cache_info().currsize, stacked_evidence._stacks.cache_info().currsize
     page = visit("lot", lot=lot_id, method="deeplift")
     assert not page.exception
-    assert (lot_view._stacks.cache_info().currsize, lot_evidence._stacks.cache_info().currsize) > kept
+    assert (view._stacks.cache_info().currsize, stacked_evidence._stacks.cache_info().currsize) > kept
     looked_at = weakref.ref(state.load_lot(lot_id))
     del page
     state.load_lot.clear()

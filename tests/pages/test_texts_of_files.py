@@ -16,7 +16,9 @@ from wafer_core import jobs
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
-from wafer_core.ui import comparison, run_figures, words
+from wafer_core.ui.compare import comparison
+from wafer_core.ui.distill import run_record
+from wafer_core.ui.shared import words
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -174,8 +176,8 @@ def test_what_a_run_wrote_down_of_its_beginning(store: Workspace, tiny_folder: P
     told = {"start": {"name": f"a | {marked}"}, "agreement": {"before": counted, "after": counted}}
     (student.folder / "run.json").write_text(json.dumps(told))
     drawn: list[str] = []
-    monkeypatch.setattr(run_figures.st, "markdown", drawn.append)
-    run_figures.draw(student)
+    monkeypatch.setattr(run_record.st, "markdown", drawn.append)
+    run_record.draw(student)
     assert marked not in drawn[0]
     lines = drawn[0].splitlines()
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {4}

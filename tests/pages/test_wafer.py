@@ -20,9 +20,9 @@ from wafer_core.trust.altered import alterations, flipped
 from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
 from wafer_core.trust.whereabouts import whereabouts
-from wafer_core.ui import wafer_view
-from wafer_core.ui.attempt import Attempt
-from wafer_core.ui.overlays import die_table
+from wafer_core.ui.wafer import view
+from wafer_core.ui.wafer.attempt import Attempt
+from wafer_core.ui.wafer.overlays import die_table
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -313,7 +313,7 @@ def test_steps_lead_to_neighbours(visit: Visit, lot_id: str, here: str, step: st
 def test_a_key_pressed_again_before_its_wafer_is_drawn_goes_on_from_there(
     visit: Visit, lot_id: str, monkeypatch: pytest.MonkeyPatch, step: str, there: list[str]
 ) -> None:
-    monkeypatch.setattr(wafer_view, "position", lambda hand, said: 0)  # the buttons stay those of the first wafer
+    monkeypatch.setattr(view, "position", lambda hand, said: 0)  # the buttons stay those of the first wafer
     app = visit("wafer", lot=lot_id, wafer="L1/01")
     reached = [address(app.button(key=f"step-{step}").click().run(), "wafer") for _ in there]
     assert not app.exception

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from wafer_core.lot import Lot
-from wafer_core.ui import words
+from wafer_core.ui.shared import words
 
 MARKS = [
     "![x](http://example.invalid/x.png)",
@@ -89,7 +89,7 @@ def test_a_command_stands_between_fences_longer_than_any_within(text: str, fence
         (words.interval(0.0, 0.9999), "0.0 to 100"),
         (words.interval(-0.01, 0.002, words.in_points), "−1.0 to 0.2"),
         (words.interval(0.0, 0.658, words.score_text), "0.000 to 0.658"),
-        (words.interval(5.6, 11.2, words.whole), "6 to 11"),
+        (words.interval(5.6, 11.2, words.count_end), "6 to 11"),
         (words.stacked("83.1 %", "81.6 to 100"), "83.1\u00a0%  \n:small[:gray[81.6\u00a0to\u00a0100]]"),
         (words.unbroken("student-int8 a–b"), "student\u2011int8\u00a0a\u2060–\u2060b"),
         (words.moment(time.mktime((2026, 1, 2, 14, 30, 0, 0, 0, -1))), "02 Jan 14:30"),

@@ -1,1 +1,1 @@
-"""Streamlit pieces that pages share."""
+"""What pages are made of: a room for each of the four, and what they share."""

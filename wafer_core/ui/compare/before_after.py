@@ -1,0 +1,196 @@
+"""A new student beside the shipped and the approved one: on its own lot, the guard set and the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from wafer_core.compare import Paired, paired
+from wafer_core.compare.guard import Judgement, judged
+from wafer_core.errors import BrokenModel
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.ui.compare import comparison
+from wafer_core.ui.compare.comparison import Comparison, Ground, Standing
+from wafer_core.ui.shared import state
+from wafer_core.ui.shared.opinions import Opinion
+from wafer_core.workspace import JobRow, is_shipped
+
+Kind = Literal["trained", "int8"]
+KINDS: dict[Kind, str] = {"trained": "Trained weights", "int8": "int8"}
+"""The files of a student that are told apart; its ONNX graph in full precision answers as the trained weights do."""
+
+WORST: tuple[Judgement, ...] = ("lost", "open", "kept")
+
+
+# Which models --------------------------------------------------------------------------------------
+
+
+def file_of(model: ModelFile, kind: Kind) -> ModelFile:
+    """Return a model's int8 file, or the one its bare name means; the latter too where it has no int8 file."""
+    files = state.workspace().model_files(model)
+    small = next((file for file in files if file.entry.precision == "int8"), files[0])
+    return small if kind == "int8" else files[0]
+
+
+def shipped_like(student: ModelFile) -> ModelFile:
+    """Return the shipped student of the same network, or the first one where none is."""
+    students = [model for model in state.workspace().models() if model.role == "student" and is_shipped(model)]
+    alike = [model for model in students if model.card.architecture == student.card.architecture]
+    usual = [model for model in students if model.folder.name == "student"]
+    return [*alike, *usual, *students][0]
+
+
+def befores(student: ModelFile, kind: Kind) -> list[ModelFile]:
+    """Return whom a student is held against: the shipped one, and the approved one where that is a third.
+
+    An approved one that cannot be used is left out; the model shelf says what is wrong with it.
+    """
+    found = [file_of(shipped_like(student), kind)]
+    with suppress(BrokenModel):
+        found.append(file_of(state.workspace().model("approved"), kind))
+    return list({file.sha256: file for file in found if file.folder != student.folder}.values())
+
+
+# What changed --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What a new student answers otherwise than one before it, on one ground.
+
+    Args:
+        before: the other student.
+        wafers: bool (n,), those answered otherwise.
+        fidelity: exact match with the teacher's answers that was lost; no label read.
+        accuracy: exact match with the labels that was lost; None without labels.
+    """
+
+    before: Standing
+    wafers: NDArray[np.bool_]
+    fidelity: Paired
+    accuracy: Paired | None
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One ground with a teacher, the students of before and the new one, as far as they have answered."""
+
+    compared: Comparison
+    new: Standing
+    changes: tuple[Change, ...]
+
+    @property
+    def ground(self) -> Ground:
+        """The wafers."""
+        return self.compared.ground
+
+    @property
+    def complete(self) -> bool:
+        """Whether every model has answered on every wafer."""
+        return self.compared.complete
+
+
+def sides(grounds: Sequence[Ground], teacher: ModelFile, student: ModelFile, kind: Kind) -> list[Side]:
+    """Return where the new student and those before it stand on each ground, from what the store holds."""
+    new = file_of(student, kind)
+    return [_side(comparison.compare(ground, teacher, [*befores(student, kind), new])) for ground in grounds]
+
+
+def _side(compared: Comparison) -> Side:
+    *earlier, new = compared.students
+    if not compared.complete:
+        return Side(compared, new, ())
+    return Side(compared, new, tuple(_change(compared, before, new) for before in earlier))
+
+
+def _change(compared: Comparison, before: Standing, new: Standing) -> Change:
+    ground, old, now = compared.ground, before.said.verdicts, new.said.verdicts
+    return Change(
+        before,
+        old.scored & now.scored & (old.detected != now.detected).any(axis=1),
+        paired_by_teacher(ground, compared.teacher.said, before.said, new.said),
+        comparison.paired_by_labels(ground, before.said, new.said) if ground.lot.labelled else None,
+    )
+
+
+def paired_by_teacher(ground: Ground, teacher: Opinion, before: Opinion, after: Opinion) -> Paired:
+    """Return what one student loses to another in exact match with the teacher's answers; no label is read."""
+    names = (teacher.model.sha256, before.model.sha256, after.model.sha256)
+    return _paired_by_teacher(ground.lot_id, *names, (teacher, before, after), ground.lot)
+
+
+@st.cache_resource(show_spinner="Counting …", max_entries=64)
+def _paired_by_teacher(
+    lot_id: str, teacher: str, before: str, after: str, _said: Sequence[Opinion], _lot: Lot
+) -> Paired:
+    scored = np.logical_and.reduce([one.verdicts.scored for one in _said])
+    truth, old, new = (one.verdicts.detected[scored] for one in _said)
+    return paired(old, new, truth, comparison.groups_among(_lot, scored))
+
+
+# The guard -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One file of a student held against the same file of the shipped one on the guard set."""
+
+    file: ModelFile
+    shipped: ModelFile
+    against: Paired
+
+    @property
+    def judgement(self) -> Judgement:
+        """Whether it lost more than it may."""
+        return judged(self.against)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what an approval keeps of it."""
+        return {
+            "file": self.file.file,
+            "sha256": self.file.sha256,
+            "shipped_sha256": self.shipped.sha256,
+            "wafers": self.against.n,
+            "loss": self.against.loss.value,
+            "loss_upper_95_one_sided": self.against.upper,
+            "shipped_only": self.against.teacher_only,
+            "new_only": self.against.student_only,
+            "mcnemar_p": self.against.p,
+            "judgement": self.judgement,
+        }
+
+
+def guard_files(student: ModelFile) -> list[tuple[ModelFile, ModelFile]]:
+    """Return a student's trained and its int8 file, each with the shipped one it is held against."""
+    if is_shipped(student):
+        return []
+    shipped = shipped_like(student)
+    pairs = [(file_of(student, kind), file_of(shipped, kind)) for kind in KINDS]
+    return list({ours.sha256: (ours, theirs) for ours, theirs in pairs}.values())
+
+
+def guarded(student: ModelFile) -> Guarded | None:
+    """Return the file of a student that keeps least of what the shipped one knows; None before both have answered."""
+    ground = comparison.guard_ground()
+    found = []
+    for ours, theirs in guard_files(student):
+        both = comparison.complete_opinions(ground, ours, theirs)
+        if both is None:
+            return None
+        after, before = both
+        found.append(Guarded(ours, theirs, comparison.paired_by_labels(ground, before, after)))
+    return min(found, key=lambda one: (WORST.index(one.judgement), -one.against.loss.value), default=None)
+
+
+def ask_guard(student: ModelFile) -> list[JobRow]:
+    """Queue what the guard set misses of a student and return the jobs that will bring it."""
+    ground = comparison.guard_ground()
+    files = [file for pair in guard_files(student) for file in pair]
+    return comparison.ask_missing(ground, files)

@@ -1,0 +1,122 @@
+"""A model's card as an engineer reads it: what it is, what it was made from, what it reached."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from wafer_core.models.card import Figure
+from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.ui.shared import layout
+from wafer_core.ui.shared.words import command, count, human_bytes, interval, percent, plain
+
+
+def card(model: ModelFile) -> None:
+    """Draw the card of a model's folder: its files, its making and every figure on it."""
+    st.table(_about(model), border="horizontal", alt=f"What {model.name} is and what it was made from")
+    st.caption("**Files**, each a model of its own name with thresholds of its own")
+    st.table(_files(model), border="horizontal", hide_index=True, alt=f"Weights files of {model.folder.name}")
+    if model.card.figures:
+        st.caption("**Measured**, as the card says; hold the command against it to repeat a figure")
+        frame = pd.DataFrame([_figure(figure) for figure in model.card.figures])
+        height = layout.table_height(frame)
+        st.dataframe(frame, hide_index=True, height=height, alt=f"Figures of {model.folder.name}")
+    else:
+        st.caption("Its card holds no figures yet. Compare measures it on the shipped benchmark.")
+
+
+def _about(model: ModelFile) -> dict[str, str]:
+    made, entry = model.card.made_from, model.entry
+    learnt = "; ".join(map(_learnt, made["data"]))
+    about = {
+        "Role": model.role,
+        "Network": f"{model.card.architecture}, {count(entry.parameters, 'parameter')}",
+        "Reads": f"maps of {model.card.size} x {model.card.size}, pass and fail",
+        "Answers": "one of the 38 sets of MixedWM38" if model.card.decoder == "38" else "any set of patterns",
+        "Made from": learnt or "not stated",
+        "Training": f"{made['steps']:,} steps{_begun(made)}, seed {made['seed']}",
+        "Command": command(made["command"]) or "not stated",
+    }
+    if made.get("teacher_sha256"):
+        about["Teacher"] = f"weights `{made['teacher_sha256'][:12]}`"
+    return about
+
+
+def _learnt(data: Mapping[str, Any]) -> str:
+    """Return one line of what a model was made from; what is drawn as it trains has no number of maps."""
+    maps = f", {count(data['maps'], 'map')}" if data["maps"] else ""
+    return f"{plain(data['name'])}{maps}, {'labels read' if data['labels'] else 'no labels read'}"
+
+
+def _begun(made: Mapping[str, Any]) -> str:
+    """Return whose weights the steps went on from, by the name the command gives it; nothing for random ones."""
+    sha256 = made.get("start_sha256")
+    named = str(made["command"]).partition(" --start ")[2].split()
+    return f" on from {plain(named[0]) if named else f'weights `{sha256[:12]}`'}" if sha256 else ""
+
+
+def _files(model: ModelFile) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Name": plain(file.name),
+                "File": file.file,
+                "Engine": f"{file.engine}, {file.entry.precision}",
+                "On disk": human_bytes(file.entry.bytes),
+                "sha256": f"`{file.sha256[:12]}`",
+            }
+            for file in files_of(model.folder)
+        ]
+    )
+
+
+def _figure(figure: Figure) -> dict[str, str]:
+    ends = None if figure.low is None or figure.high is None else (figure.low, figure.high)
+    return {
+        "file": figure.file,
+        "metric": figure.metric,
+        "value": percent(figure.value),
+        "95 % interval": interval(*ends) if ends else "",
+        "meant": _meant(figure),
+        "wafers": f"{figure.n:,}",
+        "set": f"{figure.set} ({figure.split})",
+        "command": figure.command,
+    }
+
+
+def _meant(figure: Figure) -> str:
+    if figure.reach is None:
+        return ""
+    return f"{percent(figure.reach)}: {'reached' if figure.reached else 'missed'}"
+
+
+def download(model: ModelFile, key: str) -> None:
+    """Draw a button that hands out a model's whole folder as a zip file."""
+    st.download_button(
+        "Download",
+        data=lambda: zipped(model),
+        file_name=f"{model.stem}.zip",
+        mime="application/zip",
+        type="tertiary",
+        key=key,
+        on_click="ignore",
+        help=f"{plain(model.stem)}: weights, ONNX, int8 and card, {human_bytes(_folder_bytes(model))}.",
+    )
+
+
+def zipped(model: ModelFile) -> bytes:
+    """Return a model's folder as the bytes of a zip file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in model.folder.iterdir() if path.is_file()):
+            archive.write(path, f"{model.folder.name}/{path.name}")
+    return packed.getvalue()
+
+
+def _folder_bytes(model: ModelFile) -> int:
+    return sum(path.stat().st_size for path in model.folder.iterdir() if path.is_file())

@@ -1,0 +1,46 @@
+"""How lists and charts lie on every page: a page of lines at a time, tables that scroll, charts without tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pandas as pd
+import streamlit as st
+
+from wafer_core.ui.shared import state
+
+LINES = 8
+"""Lines of a list on one page."""
+
+CHART = {"displayModeBar": False}
+"""What Plotly is told of every chart: its own tools would lie over it."""
+
+ROW_HEIGHT, HEAD_HEIGHT, MOST_HEIGHT = 35, 38, 290
+"""Pixels of a table's row, of its head, and of all of it before it scrolls."""
+
+Line = TypeVar("Line")
+
+
+def table_height(frame: pd.DataFrame) -> int:
+    """Return how many pixels a table of plain rows is high."""
+    return min(HEAD_HEIGHT + ROW_HEIGHT * len(frame), MOST_HEIGHT)
+
+
+def paged(lines: Sequence[Line], parameter: str) -> tuple[Sequence[Line], Callable[[], None]]:
+    """Return the lines of the page that the address asks for, and what draws the page numbers.
+
+    Args:
+        lines: all of them.
+        parameter: of the address, which holds the page, counted from 1.
+    """
+    pages = max(1, -(-len(lines) // LINES))
+    at = max(1, min(state.whole(state.address(parameter)) or 1, pages))
+    key = f"{parameter}-page"
+
+    def numbers() -> None:
+        if pages > 1:
+            st.session_state[key] = at
+            st.pagination(pages, key=key, on_change=lambda: state.put(**{parameter: str(st.session_state[key])}))
+
+    return lines[(at - 1) * LINES :][:LINES], numbers

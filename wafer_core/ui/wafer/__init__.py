@@ -1,0 +1,1 @@
+"""The Wafer page: one wafer on its own dies, what both models say of it, why, and flipping dies by hand."""
