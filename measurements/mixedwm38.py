@@ -91,7 +91,7 @@ def _taught(options: argparse.Namespace, split: dict[str, MixedMaps]) -> ModelFi
     network = train(recipe, pool, CPU, report=report, checkpoint=checkpoint, start=load_network(start))
     seen = _canonical(split["validation"], size).astype(np.float32)
     cuts = choose_thresholds([(network_logits(network, seen), split["validation"].labels)])
-    made = _made_from(options, "teacher", start, labels=True, maps=len(split["train"]))
+    made = _made_from(options, "teacher", start, None, maps=len(split["train"]))
     return _saved(options.out / "mixedwm38-teacher", network, start, "teacher", seen, lambda found: cuts, made)[0]
 
 
@@ -115,7 +115,7 @@ def _distilled(options: argparse.Namespace, split: dict[str, MixedMaps], teacher
         if progress.step % 100 == 0:
             say(f"Student: step {progress.step} of {progress.steps}, {progress.agreed} of {progress.held_out} agree")
     wanted = network_calls(teacher, teaching, seen)
-    made = _made_from(options, "student", teacher, labels=False, maps=len(split["train"]))
+    made = _made_from(options, "student", start, teacher, maps=len(split["train"]))
     return _saved(
         options.out / "mixedwm38-student",
         network,
@@ -152,15 +152,20 @@ def _saved(
         calibration=seen[:200],
         threshold_maps=seen,
         made_from=made,
+        start=start,
     )
     return files_of(out)
 
 
-def _made_from(options: argparse.Namespace, role: str, start: ModelFile, labels: bool, maps: int) -> dict[str, object]:
+def _made_from(
+    options: argparse.Namespace, role: str, start: ModelFile, teacher: ModelFile | None, maps: int
+) -> dict[str, object]:
+    """Return what a card says of a run; without a teacher it read labels."""
     steps = options.teacher_steps if role == "teacher" else options.student_steps
     return {
-        "teacher_sha256": start.sha256,
-        "data": [{"name": "MixedWM38, its own train part", "labels": labels, "maps": maps}],
+        "teacher_sha256": teacher.sha256 if teacher else None,
+        "start_sha256": start.sha256,
+        "data": [{"name": "MixedWM38, its own train part", "labels": teacher is None, "maps": maps}],
         "seed": SEED,
         "steps": steps,
         "command": f"python -m measurements.mixedwm38 --file FILE --out DIR --{role}-steps {steps}",

@@ -1,10 +1,12 @@
 """Simulated wafers beside real ones: for each label set of MixedWM38 its real map and three of the simulator's.
 
+Below them stand simulated wafers as they were drawn, each with three that blemishes made of it.
+
 python -m measurements.pictures --data DATA --out FILE.png [--seed N]
 
 DATA holds `mixedwm38/reference_38.npz`, one real map of each set. Simulated wafers have the dies of the real one
-beside them, but for Random and Near-Full, most of which the simulator enlarges from a coarser grid. Another seed
-draws others. Chromium lays the maps out and takes the picture.
+beside them, but for Random and Near-Full, most of which the simulator enlarges from a coarser grid; those with
+blemishes come on any grid. Another seed draws others. Chromium lays the maps out and takes the picture.
 """
 
 from __future__ import annotations
@@ -24,13 +26,28 @@ from measurements.dashboard import browser_page
 from wafer_core.charts import LIGHT
 from wafer_core.charts.maps import map_png
 from wafer_core.lot import FAIL
-from wafer_core.patterns import title
+from wafer_core.patterns import flags, title
+from wafer_core.synthesis.blemishes import blemished
 from wafer_core.synthesis.outline import MIXED_OUTLINE, Disc, disc
-from wafer_core.synthesis.simulator import labelled_wafer
+from wafer_core.synthesis.simulator import labelled_wafer, random_outline
 
 REFERENCE = Path("mixedwm38", "reference_38.npz")
 SIMULATED = 3
-"""Simulated wafers beside each real one."""
+"""Simulated wafers beside each real one, and blemished ones beside each whole one."""
+
+SPOILED = (
+    (),
+    (),
+    ("Center",),
+    ("Donut", "Edge-Loc"),
+    ("Edge-Ring",),
+    ("Loc",),
+    ("Scratch",),
+    ("Random",),
+    ("Center", "Edge-Ring", "Loc"),
+    ("Donut", "Loc", "Scratch"),
+)
+"""The label sets shown with blemishes."""
 
 PIXELS = 156
 """The side of a map: three pixels a die on the grid of MixedWM38."""
@@ -44,7 +61,7 @@ UNKNOWN = 3
 STYLE = f"""
 body {{ margin: 0; background: {LIGHT.background}; color: {LIGHT.text}; font: 13px sans-serif; }}
 main {{ display: inline-grid; grid-template-columns: repeat({ACROSS}, auto); gap: 14px 34px; padding: 20px; }}
-h1 {{ grid-column: 1 / -1; margin: 0; font-size: 15px; font-weight: 400; }}
+h1 {{ grid-column: 1 / -1; margin: 8px 0 0; font-size: 15px; font-weight: 400; }}
 h2 {{ margin: 0 0 4px; font-size: 14px; }}
 section {{ white-space: nowrap; }}
 section img {{ width: {PIXELS}px; height: {PIXELS}px; margin-right: 6px; image-rendering: pixelated; }}
@@ -52,13 +69,25 @@ section img:first-of-type {{ margin-right: 16px; }}
 """
 
 
+States = NDArray[np.uint8]
+
+
 @dataclass(frozen=True, eq=False)
 class Compared:
     """A label set: what it is called, a real map of it and simulated ones, die states uint8 (rows, columns)."""
 
     name: str
-    real: NDArray[np.uint8]
-    simulated: Sequence[NDArray[np.uint8]]
+    real: States
+    simulated: Sequence[States]
+
+
+@dataclass(frozen=True, eq=False)
+class Spoiled:
+    """A simulated wafer: what its label set is called, its map as drawn, and what blemishes made of it."""
+
+    name: str
+    whole: States
+    blemished: Sequence[States]
 
 
 def main() -> None:
@@ -68,7 +97,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a PNG file")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    page = sheet(compared(options.data / REFERENCE, options.seed))
+    page = sheet(compared(options.data / REFERENCE, options.seed), spoiled(options.seed))
     with browser_page() as browser:
         browser.set_content(page)
         browser.locator("main").screenshot(path=options.out)
@@ -83,30 +112,51 @@ def compared(reference: Path, seed: int) -> list[Compared]:
     return [_beside(random, real, members) for real, members in zip(states, labels, strict=True)]
 
 
-def _beside(random: Generator, real: NDArray[np.uint8], members: NDArray[np.bool_]) -> Compared:
+def spoiled(seed: int) -> list[Spoiled]:
+    """Return a simulated wafer of each set of `SPOILED` on some grid, with blemished versions of it."""
+    random = np.random.default_rng(seed)
+    return [_spoiled(random, flags(names)) for names in SPOILED]
+
+
+def _spoiled(random: Generator, members: NDArray[np.bool_]) -> Spoiled:
+    wafer = labelled_wafer(random, random_outline(random), members)
+    return Spoiled(_called(members), wafer.states, [blemished(wafer, random).states for _ in range(SIMULATED)])
+
+
+def _called(members: NDArray[np.bool_]) -> str:
+    return title(members).replace("+", " + ")
+
+
+def _beside(random: Generator, real: States, members: NDArray[np.bool_]) -> Compared:
     outline = _outline(real)
     simulated = [labelled_wafer(random, outline, members).states for _ in range(SIMULATED)]
-    return Compared(title(members).replace("+", " + "), real, simulated)
+    return Compared(_called(members), real, simulated)
 
 
-def _outline(real: NDArray[np.uint8]) -> Disc:
+def _outline(real: States) -> Disc:
     """Return the disc that has exactly the dies of a real map."""
     around = MIXED_OUTLINE if real.shape == MIXED_OUTLINE.shape else disc(*real.shape)
     return replace(around, inside=real > 0)
 
 
-def sheet(sets: Iterable[Compared]) -> str:
-    """Return a page of HTML with a name and a row of maps, the real one first, for each label set."""
-    blocks = (f"<section><h2>{html.escape(one.name)}</h2>{_row(one)}</section>" for one in sets)
-    head = f"<h1>Of each label set the real map, then {SIMULATED} simulated ones</h1>"
-    return f"<!doctype html><style>{STYLE}</style><main>{head}{''.join(blocks)}</main>"
+def sheet(sets: Iterable[Compared], wafers: Iterable[Spoiled] = ()) -> str:
+    """Return a page of HTML with a name and a row of maps for each label set, then for each wafer with blemishes.
+
+    The real map stands first, and the wafer as it was drawn.
+    """
+    blocks = [f"<h1>Of each label set the real map, then {SIMULATED} simulated ones</h1>"]
+    blocks += [_section(one.name, (one.real, *one.simulated)) for one in sets]
+    blocks += [f"<h1>Simulated wafers as they were drawn, then each with {SIMULATED} draws of blemishes</h1>"]
+    blocks += [_section(one.name, (one.whole, *one.blemished)) for one in wafers]
+    return f"<!doctype html><style>{STYLE}</style><main>{''.join(blocks)}</main>"
 
 
-def _row(one: Compared) -> str:
-    return "".join(f'<img src="{_address(states)}">' for states in (one.real, *one.simulated))
+def _section(name: str, maps: Iterable[States]) -> str:
+    row = "".join(f'<img src="{_address(states)}">' for states in maps)
+    return f"<section><h2>{html.escape(name)}</h2>{row}</section>"
 
 
-def _address(states: NDArray[np.uint8]) -> str:
+def _address(states: States) -> str:
     return f"data:image/png;base64,{base64.b64encode(map_png(states, 'light', PIXELS)).decode()}"
 
 

@@ -21,6 +21,7 @@ from wafer_core.models.folder import resolve
 from wafer_core.models.learning import pick_device
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
+from wafer_core.synthesis.shares import BLEMISHED, TEACHING
 from wafer_core.training.data import unlabelled_maps
 from wafer_core.training.ordinary import decided_maps
 from wafer_core.training.teacher import CHOOSING
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--teacher", default="teacher")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--blemished", type=float, default=TEACHING.blemished, help=BLEMISHED)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
@@ -58,13 +60,21 @@ def train_rival(options: argparse.Namespace) -> None:
         options.steps,
         options.seed,
         options.workers,
+        blemished=options.blemished,
         report=lambda step: print(f"{options.method}: step {step} of {options.steps}", flush=True),
     )
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint = options.out / f"{options.method}-{options.seed}.checkpoint"
     network = learn(method, setting, checkpoint)
     unchosen = Made(
-        options.method, options.seed, options.steps, setting.size, teacher.card.decoder, (0.5,) * 8, teacher.sha256
+        options.method,
+        options.seed,
+        options.steps,
+        setting.size,
+        teacher.card.decoder,
+        (0.5,) * 8,
+        teacher.sha256,
+        options.blemished,
     )
     rival = Rival(unchosen, network)
     cuts = _chosen_on_labels(options, rival) if method.reads_labels else _matched(options, rival, setting)

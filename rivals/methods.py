@@ -16,8 +16,10 @@ from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
 from wafer_core.distill import USUAL, DistillationLoss, distil
 from wafer_core.distill_shipped import BASIS, draws_from
+from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.networks import Network, build
 from wafer_core.synthesis.pool import Chunk, Pool
+from wafer_core.synthesis.shares import LEARNING, TEACHING
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import native_maps, resized_maps, unlabelled_maps
 from wafer_core.training.mixture import Mixture
@@ -59,6 +61,7 @@ class Setting:
         seed: of weights, data and order.
         workers: processes that draw maps.
         pool: maps kept to draw from.
+        blemished: the share of the simulated wafers that have blemishes.
         report: told the steps done, now and then.
     """
 
@@ -72,6 +75,7 @@ class Setting:
     seed: int
     workers: int = 1
     pool: int = 24_000
+    blemished: float = TEACHING.blemished
     report: Callable[[int], None] = lambda step: None
 
 
@@ -107,19 +111,29 @@ def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
     def report(step: int, loss: float, seconds: float) -> None:
         setting.report(step)
 
-    return train(recipe, pool, setting.device, report=report, checkpoint=checkpoint, start=network)
+    return train(
+        recipe, pool, setting.device, report=report, checkpoint=checkpoint, start=network, asked=_asked(setting)
+    )
+
+
+def _asked(setting: Setting) -> str:
+    """Return by what, beside its recipe, a checkpoint is known again: nothing, as before there were blemishes."""
+    return fingerprint({"blemished": setting.blemished}) if setting.blemished else ""
 
 
 def _labelled(setting: Setting) -> Iterator[Chunk]:
     resized, native = resized_maps(setting.data, "train"), native_maps(setting.data, "train")
-    for maps, labels, _ in stream(Mixture(resized, native, setting.size, setting.seed), setting.workers):
+    shares = replace(TEACHING, blemished=setting.blemished)
+    for maps, labels, _ in stream(Mixture(resized, native, setting.size, setting.seed, shares), setting.workers):
         # No rival learns where its evidence belongs.
         yield maps, labels
 
 
 def _unlabelled(setting: Setting) -> Iterator[Chunk]:
     states = unlabelled_maps(setting.data, "train").states
-    return stream(Unlabelled(states, setting.size, setting.seed, called=setting.called()), setting.workers)
+    shares = replace(LEARNING, blemished=setting.blemished)
+    views = Unlabelled(states, setting.size, setting.seed, called=setting.called(), shares=shares)
+    return stream(views, setting.workers)
 
 
 def _decided(setting: Setting) -> Iterator[Chunk]:
@@ -137,7 +151,10 @@ def _distilled(network: Network, loss: DistillationLoss, setting: Setting, check
     recipe = replace(BASIS, steps=setting.steps, seed=setting.seed, loss=loss)
     nothing = torch.zeros(1, 2, setting.size, setting.size)
     draws = draws_from(pool)
-    for progress in distil(setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint):
+    run = distil(
+        setting.teacher, network, draws, recipe, nothing, setting.cuts, checkpoint=checkpoint, asked=_asked(setting)
+    )
+    for progress in run:
         if progress.step % 50 == 0:
             setting.report(progress.step)
     return network.cpu()

@@ -35,6 +35,7 @@ class Made:
         decoder: a key of `ALLOWED_SETS`, the teacher's.
         thresholds: eight probabilities.
         teacher_sha256: of the teacher whose answers, cuts and decoder were used.
+        blemished: the share of its simulated wafers that had blemishes; older files do not say, and had none.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Made:
     decoder: str
     thresholds: tuple[float, ...]
     teacher_sha256: str
+    blemished: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -330,8 +330,18 @@ def test_a_link_keeps_pointing_at_what_was_replaced(run, lot_file, tmp_path):
 def test_models_lists_every_file_as_json(capsys):
     assert main(["models", "--json"]) == 0
     for entry in json.loads(capsys.readouterr().out):
-        assert list(entry) == ["name", "role", "engine", "parameters", "bytes", "path", "sha256"]
+        assert list(entry) == ["name", "role", "engine", "parameters", "bytes", "path", "sha256", "runs"]
         assert Path(entry["path"]).stat().st_size == entry["bytes"]
+
+
+def test_models_tells_every_run_that_led_to_a_file(capsys):
+    main(["models", "--json"])
+    for entry in json.loads(capsys.readouterr().out):
+        card = resolve(entry["name"]).card
+        *earlier, last = entry["runs"]
+        assert earlier == card.made_from["earlier"]
+        assert (last["sha256"], last["command"]) == (entry["sha256"], card.made_from["command"])
+        assert last["start_sha256"] == earlier[-1]["sha256"]
 
 
 def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):

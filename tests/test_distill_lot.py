@@ -517,7 +517,9 @@ def test_a_student_brings_along_what_its_start_has_seen(small_lot, teacher, read
     names = [data["name"] for data in Card.read(out).made_from["data"]]
     replayed = [SHIPPED_WAFERS, pool.REPLAYED_NAME]
     assert names == ["small", *replayed, ready[1].title, *replayed]
-    assert Card.read(out).made_from["start_sha256"] == files_of(ready[0])[0].sha256
+    [start, *_] = files_of(ready[0])
+    assert Card.read(out).made_from["start_sha256"] == start.sha256
+    assert Card.read(out).made_from["earlier"] == start.card.runs_until(start.sha256)
     record = json.loads((out / "run.json").read_text())
     assert record["start"]["sha256"] == files_of(ready[0])[0].sha256
     assert record["remembered"] == 8

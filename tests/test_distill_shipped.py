@@ -10,6 +10,7 @@ import torch
 from wafer_core import distill_shipped
 from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
+from wafer_core.models.checkpoint import fingerprint, load_checkpoint
 from wafer_core.models.folder import files_of
 from wafer_core.models.networks import STUDENT_SIZES, build
 from wafer_core.models.saving import save_model
@@ -23,6 +24,9 @@ def options(data, teacher, out, *more):
     distill_shipped.add_arguments(parser)
     few = "--size tiny --steps 2 --batch 4 --workers 0 --pool 256 --threads 1"
     return parser.parse_args(["--data", str(data), "--teacher", str(teacher), "--out", str(out), *few.split(), *more])
+
+
+SOME = ("--blemished", "0.5")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,14 @@ def test_its_command_is_one_that_the_parser_takes(shipped):
     assert words[:4] == ["python", "-m", "wafer_core", "train-student"]
     again = parser.parse_args(words[4:])
     assert (again.steps, again.batch, again.workers, again.pool) == (2, 4, 0, 256)
+
+
+def test_its_command_names_blemishes_where_there_are_any(shipped, fake_data, tiny_folder):
+    assert "--blemished" not in Card.read(shipped).made_from["command"]
+    words = distill_shipped._repeatable(options(fake_data, tiny_folder, shipped, *SOME), "teacher").split()
+    parser = argparse.ArgumentParser()
+    distill_shipped.add_arguments(parser)
+    assert parser.parse_args(words).blemished == 0.5
 
 
 def test_its_card_says_that_no_label_was_read(shipped, fake_data, tiny_folder):
@@ -101,7 +113,12 @@ def test_a_killed_run_goes_on_with_its_own_options_alone(
         patch.setattr(distill_shipped, "save_model", killed)
         with pytest.raises(KeyboardInterrupt):
             distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
-    for teacher, *more in ((other,), (tiny_folder, "--start", str(shipped)), (tiny_folder, "--real", "0.5")):
+    for teacher, *more in (
+        (other,),
+        (tiny_folder, "--start", str(shipped)),
+        (tiny_folder, "--real", "0.5"),
+        (tiny_folder, *SOME),
+    ):
         with pytest.raises(UsageError, match=r"killed\.checkpoint is left from a run with other options"):
             distill_shipped.distil_shipped(options(fake_data, teacher, out, *more))
     distill_shipped.distil_shipped(options(fake_data, tiny_folder, out))
@@ -113,10 +130,32 @@ def test_a_student_may_begin_where_another_ended(few_maps, shipped, fake_data, t
     distill_shipped.distil_shipped(further)
     made_from = Card.read(tmp_path / "further").made_from
     assert "--start two-steps" in made_from["command"]
-    assert made_from["start_sha256"] == files_of(shipped)[0].sha256
+    [start, *_] = files_of(shipped)
+    assert made_from["start_sha256"] == start.sha256
+    assert made_from["earlier"] == start.card.runs_until(start.sha256)
     # At next to no rate the weights are still those it began with.
     before, after = (load_network(files_of(folder)[0]) for folder in (shipped, tmp_path / "further"))
     torch.testing.assert_close(after.head.weight, before.head.weight)
+
+
+def test_a_checkpoint_is_known_by_all_but_the_runs_before(
+    few_maps, shipped, fake_data, tiny_folder, tmp_path, monkeypatch
+):
+    chosen = options(fake_data, tiny_folder, tmp_path / "further", "--start", str(shipped))
+
+    def killed(*given, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distill_shipped, "save_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            distill_shipped.distil_shipped(chosen)
+    asked = load_checkpoint(tmp_path / "further.checkpoint", {}).facts["asked"]
+    distill_shipped.distil_shipped(chosen)
+    made_from = Card.read(tmp_path / "further").made_from
+    assert made_from.pop("earlier")
+    # Cards of an older version had no such field, and their runs are to go on.
+    assert asked == fingerprint(made_from)
 
 
 def test_a_student_of_another_size_is_no_beginning(shipped, fake_data, tiny_folder, tmp_path):

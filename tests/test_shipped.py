@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from wafer_core.models.folder import shipped_models
 from wafer_core.models.groups import pack_groups, unpack_groups
 from wafer_core.readers import read_paths
 
+DOCS = Path(__file__).parents[1] / "docs"
 CARDS = {model.card.name: model.card for model in shipped_models()}
+RUNS = {model.card.name: model.card.runs_until(model.sha256) for model in shipped_models() if model.engine == "torch"}
 
 
 def held_back():
@@ -41,6 +44,40 @@ def test_one_held_back_wafer_gives_a_card_away(part):
 @pytest.mark.parametrize("name", [name for name, card in CARDS.items() if card.role == "student"])
 def test_a_shipped_student_saw_no_label(name):
     assert [data["labels"] for data in CARDS[name].made_from["data"]] == [False] * len(CARDS[name].made_from["data"])
+
+
+def documented(name):
+    """Seed and steps of every run that `docs/models.md` lists for a shipped model, and the sum of steps it says."""
+    section = (DOCS / "models.md").read_text().split("## How they are made")[1].split("\n## ")[0]
+    commands = re.findall(r"^python -m wafer_core train-.*$", section.replace("\\\n", " "), re.MULTILINE)
+    options = [dict(re.findall(r"--(\S+) ([^\s-]\S*)", command)) for command in commands]
+    by_name = {each["out"].removeprefix("assets/models/"): each for each in options}
+    runs, run = [], by_name[name]
+    while run:
+        runs.insert(0, (int(run.get("seed", 0)), int(run["steps"])))
+        run = by_name[run["start"]] if "start" in run else None
+    [said] = re.findall(rf"^\*\*{name}\*\*[^:]*?([\d,]+)\ssteps", section, re.MULTILINE)
+    return runs, int(said.replace(",", ""))
+
+
+@pytest.mark.parametrize("name", [name for name, card in CARDS.items() if card.made_from.get("start_sha256")])
+def test_a_shipped_model_names_every_run_from_the_first_on(name):
+    [first, *later] = RUNS[name]
+    assert "start_sha256" not in first
+    assert "--start" not in first["command"]
+    assert all("--start" in run["command"] for run in later)
+    assert [(run["seed"], run["steps"]) for run in RUNS[name]] == documented(name)[0]
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_the_steps_that_the_docs_name_are_those_of_all_runs(name):
+    assert sum(run["steps"] for run in RUNS[name]) == documented(name)[1]
+
+
+def test_whoever_taught_a_run_is_one_of_the_teachers_own_runs():
+    teachers = {run["teacher_sha256"] for runs in RUNS.values() for run in runs if "teacher_sha256" in run}
+    assert len(teachers) > 1
+    assert teachers <= {run["sha256"] for run in RUNS["teacher"]}
 
 
 def sources(lot):

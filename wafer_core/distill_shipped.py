@@ -26,7 +26,7 @@ from wafer_core.models.saving import save_model
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
 from wafer_core.synthesis.pool import Pool
-from wafer_core.synthesis.shares import LEARNING, Shares
+from wafer_core.synthesis.shares import BLEMISHED, LEARNING, Shares
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
 from wafer_core.training.data import UnlabelledMaps, described, unlabelled_native, unlabelled_resized
 from wafer_core.training.ordinary import decided_maps, held_out_maps, taught_maps
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlays", type=float, default=LEARNING.overlays, help="and of overlays; the rest is simulated"
     )
+    parser.add_argument("--blemished", type=float, default=LEARNING.blemished, help=BLEMISHED)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
@@ -76,9 +77,8 @@ def distil_shipped(options: argparse.Namespace) -> None:
     recipe = replace(BASIS, **{name: getattr(options, name) for name in ("steps", "batch", "rate", "seed", "looks")})
     real = resized.joined(native).states
     called = called_by(teacher, teaching, real)
-    views = Unlabelled(
-        real, teacher.card.size, options.seed, called=called, shares=Shares(options.real, options.overlays)
-    )
+    shares = Shares(options.real, options.overlays, options.blemished)
+    views = Unlabelled(real, teacher.card.size, options.seed, called=called, shares=shares)
     pool = Pool(stream(views, options.workers), options.pool, device)
     cuts = torch.from_numpy(logit(teacher.entry.thresholds)).float()
     held_out = torch.from_numpy(maps[:512])
@@ -95,7 +95,7 @@ def distil_shipped(options: argparse.Namespace) -> None:
     )
     for progress in run:
         _report(progress, recipe)
-    _write(options, teacher, teaching, student.cpu(), maps, made_from)
+    _write(options, teacher, teaching, student.cpu(), maps, made_from, start)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
 
@@ -162,6 +162,7 @@ def _write(
     student: Network,
     maps: NDArray[np.float32],
     made_from: Mapping[str, object],
+    start: ModelFile | None,
 ) -> None:
     called = partial(network_calls, teacher, teaching)
     decided, wanted = decided_maps(options.data, teacher.card.size, called)
@@ -181,6 +182,7 @@ def _write(
         threshold_maps=decided,
         known=(taught_maps(options.data, teacher.card.size, called), decided),
         made_from=made_from,
+        start=start,
     )
     print(f"The student is in {options.out}.")
 
@@ -188,5 +190,7 @@ def _write(
 def _repeatable(options: argparse.Namespace, teacher: str) -> str:
     words = ["--data PATH", f"--out {options.out.name}", f"--teacher {teacher}"]
     words += [f"--start {options.start.name}"] if options.start else []
+    # Whoever asks for none repeats what runs from before blemishes wrote, and their checkpoints still answer.
+    words += [f"--blemished {options.blemished}"] if options.blemished else []
     named = ("size", "architecture", "steps", "batch", "rate", "looks", "real", "overlays", "seed", "workers", "pool")
     return " ".join(words + [f"--{name} {value}" for name in named if (value := getattr(options, name)) is not None])

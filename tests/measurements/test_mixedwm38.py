@@ -8,6 +8,7 @@ import torch
 
 from measurements.mixedwm38 import _whole, run
 from wafer_core.models.card import Card
+from wafer_core.models.folder import resolve
 from wafer_core.patterns import ALLOWED_SETS
 from wafer_core.synthesis.outline import MIXED_OUTLINE
 from wafer_core.synthesis.pool import Pool
@@ -38,6 +39,12 @@ def test_teacher_and_student_are_trained_and_the_table_is_filled(maps, tmp_path,
     cards = [Card.read(tmp_path / f"mixedwm38-{role}") for role in ("teacher", "student")]
     assert [card.made_from["data"][0]["labels"] for card in cards] == [True, False]
     assert {card.made_from["data"][0]["maps"] for card in cards} == {7 * 38}
+    shipped = [resolve(name) for name in ("teacher", "student")]
+    assert [card.made_from["start_sha256"] for card in cards] == [model.sha256 for model in shipped]
+    assert [card.made_from["earlier"][-1]["steps"] for card in cards] == [
+        model.card.made_from["steps"] for model in shipped
+    ]
+    assert cards[1].made_from["teacher_sha256"] == cards[0].files["mixedwm38-teacher.safetensors"].sha256
     assert not list(tmp_path.glob("*.checkpoint"))
 
 

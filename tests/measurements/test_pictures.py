@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from measurements.pictures import ACROSS, PIXELS, REFERENCE, SIMULATED, compared, main, sheet
+from measurements.pictures import ACROSS, PIXELS, REFERENCE, SIMULATED, SPOILED, compared, main, sheet, spoiled
 from wafer_core.lot import FAIL, NO_DIE
 from wafer_core.patterns import PATTERNS, flags
 
@@ -60,11 +60,24 @@ def test_the_sheet_names_every_set_above_its_maps(data):
     assert all(name not in page for name in PATTERNS if name not in ("Center", "Scratch", "Edge-Ring"))
 
 
+def test_wafers_with_blemishes_stand_below_as_they_were_drawn_first(data):
+    found = spoiled(seed=2)
+    assert [one.name for one in found][:4] == ["Normal", "Normal", "Center", "Donut + Edge-Loc"]
+    assert len(found) == len(SPOILED)
+    for one in found:
+        assert {states.shape for states in one.blemished} == {one.whole.shape}
+        assert len(one.blemished) == SIMULATED
+        assert any(not np.array_equal(states, one.whole) for states in one.blemished)
+    page = sheet(compared(data / REFERENCE, seed=2), found)
+    assert page.count("<img") == (len(SETS) + len(SPOILED)) * (1 + SIMULATED)
+    assert page.index("Edge-Ring") < page.index("blemishes") < page.index("Donut + Edge-Loc")
+
+
 def test_the_command_takes_a_picture_that_holds_every_map(data, tmp_path, monkeypatch):
     out = tmp_path / "maps.png"
     monkeypatch.setattr(sys, "argv", ["pictures", "--data", str(data), "--out", str(out)])
     main()
     width, height = struct.unpack(">II", out.read_bytes()[16:24])
-    rows = -(-len(SETS) // ACROSS)
+    rows = -(-len(SETS) // ACROSS) + -(-len(SPOILED) // ACROSS)
     assert width > ACROSS * (1 + SIMULATED) * PIXELS
     assert height > rows * PIXELS

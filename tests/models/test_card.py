@@ -135,6 +135,84 @@ def test_the_groups_of_all_data_sets_together_are_no_more_than_a_card_may_hold()
         Card.from_json(of_many_groups(5))
 
 
+def of_digit(digit, **more):
+    """A run that wrote weights whose sha256 is that digit alone."""
+    return {"sha256": digit * 64, "command": "python -m wafer_core train-student", "seed": 1, "steps": 7, **more}
+
+
+FIRST, SECOND = of_digit("1"), of_digit("2", teacher_sha256=SHA, start_sha256="1" * 64)
+
+
+def of_runs(*earlier, start=None):
+    """A card whose model began with weights that earlier runs led to."""
+    document = changed(["made_from", "earlier"], list(earlier))
+    document["made_from"]["start_sha256"] = start
+    return document
+
+
+def test_a_card_names_the_runs_before_and_its_own(tmp_path):
+    Card.from_json(of_runs(FIRST, {**SECOND, "note": "not of a run"}, start=SECOND["sha256"])).write(tmp_path)
+    card = Card.read(tmp_path)
+    command = "python -m wafer_core distil"
+    own = {"sha256": SHA, "command": command, "seed": 0, "steps": 100, "teacher_sha256": SHA}
+    assert card.runs_until(SHA) == [FIRST, SECOND, {**own, "start_sha256": SECOND["sha256"]}]
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, changed(["made_from", "earlier"], None)])
+def test_a_card_that_names_no_runs_before_is_read(document):
+    [run] = Card.from_json(document).runs_until("3" * 64)
+    assert (run["sha256"], run["steps"]) == ("3" * 64, 100)
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        [FIRST, SECOND],
+        [SECOND],  # one of an older card, which named no runs before it
+        [FIRST, of_digit("2")],  # one of an older card, which did not say what it began with
+        [FIRST, of_digit("2", start_sha256=None)],
+        [of_digit("2")] * 100,
+    ],
+)
+def test_runs_may_leave_out_what_was_not_known(earlier):
+    assert Card.from_json(of_runs(*earlier, start="2" * 64)).made_from["earlier"] == earlier
+
+
+@pytest.mark.parametrize(
+    ("earlier", "sentence"),
+    [
+        ("all", r"in made_from, 'earlier' is 'all', but must be a list"),
+        ({"0": FIRST}, "must be a list"),
+        ([], "in made_from, 'earlier' names 0 runs, but must name 1 to 100"),
+        ([of_digit("2")] * 101, "names 101 runs"),
+        (["2" * 64], r"in made_from\.earlier\[0\], it must be an object"),
+        ([{**SECOND, "sha256": "2" * 63}], r"in made_from\.earlier\[0\], 'sha256'"),
+        ([{**SECOND, "sha256": None}], "'sha256' is None"),
+        ([{**SECOND, "sha256": [SHA]}], "'sha256' is"),
+        ([{**SECOND, "start_sha256": "A" * 64}], "'start_sha256' is"),
+        ([{**SECOND, "teacher_sha256": 5}], "'teacher_sha256' is 5"),
+        ([{**SECOND, "seed": -1}], "'seed' is -1"),
+        ([{**SECOND, "steps": 2.0}], "'steps' is 2.0"),
+        ([{**SECOND, "steps": True}], "'steps' is True"),
+        ([{**SECOND, "command": 2001 * "x"}], "'command' is"),
+        ([{key: SECOND[key] for key in SECOND if key != "command"}], "'command' is missing"),
+        ([SECOND, FIRST], r"in made_from, 'start_sha256' is not the sha256 of the run before it"),
+        ([of_digit("3"), SECOND], r"in made_from\.earlier\[1\], 'start_sha256' is not the sha256"),
+    ],
+)
+def test_runs_before_are_checked_like_the_rest(earlier, sentence):
+    document = changed(["made_from", "earlier"], earlier)
+    document["made_from"]["start_sha256"] = "2" * 64
+    with pytest.raises(BrokenModel, match=sentence):
+        Card.from_json(document)
+
+
+@pytest.mark.parametrize("start", [None, "1" * 64])
+def test_runs_before_end_where_the_model_began(start):
+    with pytest.raises(BrokenModel, match="in made_from, 'start_sha256' is not the sha256 of the run before it"):
+        Card.from_json(of_runs(FIRST, SECOND, start=start))
+
+
 def test_a_card_that_could_not_be_read_is_not_written(tmp_path):
     with pytest.raises(BrokenModel, match="unsure_below"):
         replace(Card.from_json(DOCUMENT), unsure_below=-1.0).write(tmp_path)

@@ -1,13 +1,14 @@
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from wafer_core.errors import BrokenModel
-from wafer_core.models.card import replaced
+from wafer_core.models.card import MOST_EARLIER, replaced
 from wafer_core.models.folder import files_of
 from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
@@ -127,3 +128,26 @@ def test_what_fails_leaves_nothing(tmp_path):
     with pytest.raises(ArithmeticError):
         saved(tmp_path / "student", thresholds=fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_began_with_another_names_the_runs_that_led_there(tmp_path):
+    [first, *_] = saved(tmp_path / "first")
+    made_from = {**OPTIONS["made_from"], "command": "again", "start_sha256": first.sha256}
+    [second, *_] = saved(tmp_path / "second", 1, made_from=made_from, start=first)
+    assert second.card.made_from["earlier"] == first.card.runs_until(first.sha256)
+    made_from = {**made_from, "start_sha256": second.sha256}
+    [third, *_] = saved(tmp_path / "third", 2, made_from=made_from, start=second)
+    assert [run["sha256"] for run in third.card.made_from["earlier"]] == [first.sha256, second.sha256]
+    assert [run["command"] for run in third.card.made_from["earlier"]] == ["test", "again"]
+    assert "earlier" not in first.card.made_from
+
+
+def test_a_chain_that_grows_too_long_loses_its_oldest_run(tmp_path):
+    [start, *_] = saved(tmp_path / "start")
+    runs = [{**OPTIONS["made_from"], "command": f"run {i}", "sha256": f"{i:064x}"} for i in range(MOST_EARLIER)]
+    long = {**OPTIONS["made_from"], "start_sha256": runs[-1]["sha256"], "earlier": runs}
+    start = replace(start, card=replace(start.card, made_from=long))
+    made_from = {**OPTIONS["made_from"], "start_sha256": start.sha256}
+    [model, *_] = saved(tmp_path / "next", 1, made_from=made_from, start=start)
+    earlier = model.card.made_from["earlier"]
+    assert [run["sha256"] for run in earlier] == [*(run["sha256"] for run in runs[1:]), start.sha256]

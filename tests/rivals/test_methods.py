@@ -7,6 +7,7 @@ import pytest
 from rivals import __main__ as command
 from rivals.methods import METHODS
 from rivals.shelf import TRAINED, trained
+from wafer_core.errors import UsageError
 from wafer_core.models.folder import resolve
 from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
@@ -32,9 +33,17 @@ def teacher(tmp_path_factory):
     return folder
 
 
-def options(data, out, teacher, method):
+def options(data, out, teacher, method, blemished=0.0):
     return argparse.Namespace(
-        method=method, data=data, out=out, teacher=str(teacher), steps=2, seed=3, threads=1, workers=0
+        method=method,
+        data=data,
+        out=out,
+        teacher=str(teacher),
+        steps=2,
+        seed=3,
+        threads=1,
+        workers=0,
+        blemished=blemished,
     )
 
 
@@ -54,6 +63,30 @@ def test_a_trained_rival_is_found_with_what_it_was_made_from(method, fake_data, 
     maps = np.random.default_rng(0).random((3, 2, 16, 16), dtype=np.float32)
     assert rival.logits(maps).shape == (3, 8)
     assert all(len(found) == (name == method) for name, found in trained(tmp_path).items())
+
+
+@pytest.mark.parametrize("method", ["student-labels", "student-soft"])
+def test_blemishes_reach_what_is_trained_and_are_told(method, fake_data, teacher, tmp_path, monkeypatch):
+    few, decided, put = command.examples, command.decided_maps, command.put
+    monkeypatch.setattr(command, "examples", lambda *given: few(*given, overlays=40, simulated=40))
+    monkeypatch.setattr(command, "decided_maps", lambda *given: decided(*given, count=40))
+
+    def killed(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "put", killed)
+    with pytest.raises(KeyboardInterrupt):
+        command.train_rival(options(fake_data, tmp_path / "killed", teacher, method, 1.0))
+    # Half a run with blemishes is none without, nor the other way round.
+    with pytest.raises(UsageError, match="left from a run with other options"):
+        command.train_rival(options(fake_data, tmp_path / "killed", teacher, method))
+    monkeypatch.setattr(command, "put", put)
+    for share in (0.0, 1.0):
+        command.train_rival(options(fake_data, tmp_path / str(share), teacher, method, share))
+    without, blemished = (trained(tmp_path / str(share))[method][0] for share in (0.0, 1.0))
+    assert (without.made.blemished, blemished.made.blemished) == (0.0, 1.0)
+    maps = np.random.default_rng(0).random((3, 2, 16, 16), dtype=np.float32)
+    assert not np.array_equal(without.logits(maps), blemished.logits(maps))
 
 
 def test_what_was_not_finished_is_not_there(fake_data, teacher, tmp_path):

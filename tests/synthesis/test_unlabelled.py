@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wafer_core.lot import FAIL, PASS
+from wafer_core.lot import FAIL, PASS, UNTESTED
 from wafer_core.patterns import ALLOWED_SETS
 from wafer_core.synthesis.shares import Shares
 from wafer_core.synthesis.unlabelled import Unlabelled, stream
@@ -67,6 +67,15 @@ def test_shares_say_what_is_drawn(real, shares, drawn):
         one, other = np.random.default_rng(seed), np.random.default_rng(seed)
         other.random()
         assert np.array_equal(source.map(one), drawn(source, other))
+
+
+def test_simulated_wafers_are_blemished_where_that_is_asked_for(real):
+    untested = {}
+    for share in (0.0, 1.0):
+        source, random = Unlabelled(real, 12, seed=0, shares=Shares(0.0, 0.0, share)), np.random.default_rng(0)
+        untested[share] = sum((source.map(random) == UNTESTED).any() for _ in range(40))
+    assert untested[0.0] == 0
+    assert untested[1.0] > 8
 
 
 def test_wafers_that_are_rarely_called_come_more_often(real, disc_states):

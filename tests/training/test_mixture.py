@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wafer_core.lot import FAIL
+from wafer_core.lot import FAIL, UNTESTED
 from wafer_core.patterns import PATTERNS, names
 from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.synthesis.shares import TEACHING, Shares
@@ -91,7 +91,16 @@ def test_what_is_neither_real_nor_overlaid_is_simulated(real):
     assert max(len(names(wafer.labels)) for wafer in samples) > 2
 
 
-@pytest.mark.parametrize("shares", [Shares(real=0.0, overlays=1.0), Shares(real=0.0, overlays=0.0)])
+def test_simulated_wafers_are_blemished_where_that_is_asked_for(real):
+    untested = {}
+    for share in (0.0, 1.0):
+        source, random = mixture(real, shares=Shares(0.0, 0.0, share)), np.random.default_rng(3)
+        untested[share] = sum((source.labelled_sample(random).states == UNTESTED).any() for _ in range(40))
+    assert untested[0.0] == 0
+    assert untested[1.0] > 8
+
+
+@pytest.mark.parametrize("shares", [Shares(real=0.0, overlays=1.0), Shares(0.0, 0.0), Shares(0.0, 0.0, 1.0)])
 def test_a_region_is_failing_dies_of_a_pattern_that_is_there(real, shares):
     source, random = mixture(real, shares=shares), np.random.default_rng(4)
     for _ in range(30):

@@ -6,6 +6,7 @@ import pytest
 
 from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
+from wafer_core.models.checkpoint import fingerprint, load_checkpoint
 from wafer_core.models.folder import files_of
 from wafer_core.models.weights import load_network
 from wafer_core.training import teacher
@@ -68,6 +69,15 @@ def test_its_command_repeats_it_and_names_no_place(taught, fake_data):
     assert vars(again) == vars(options(fake_data, "two-steps"))
 
 
+def test_its_command_names_blemishes_where_there_are_any(taught, fake_data):
+    assert "--blemished" not in Card.read(taught).made_from["command"]
+    chosen = options(fake_data, "two-steps", "--blemished", "0.5")
+    parser = argparse.ArgumentParser()
+    teacher.add_arguments(parser)
+    again = parser.parse_args(teacher._repeatable(chosen))
+    assert again.blemished == chosen.blemished == 0.5
+
+
 def test_its_figures_are_of_the_validation_part(taught):
     figures = Card.read(taught).figures
     assert {figure.split for figure in figures} == {"validation"}
@@ -95,7 +105,9 @@ def test_a_teacher_that_starts_from_another_names_it_in_its_command(taught, fake
     teacher.train_teacher(options(fake_data, tmp_path / "further", "--start", str(taught)))
     made_from = Card.read(tmp_path / "further").made_from
     assert made_from["command"].endswith("--start two-steps")
-    assert made_from["start_sha256"] == files_of(taught)[0].sha256
+    [start, *_] = files_of(taught)
+    assert made_from["start_sha256"] == start.sha256
+    assert made_from["earlier"] == start.card.runs_until(start.sha256)
 
 
 def test_a_killed_run_goes_on_with_its_own_options_alone(taught, fake_data, tmp_path, monkeypatch):
@@ -107,11 +119,30 @@ def test_a_killed_run_goes_on_with_its_own_options_alone(taught, fake_data, tmp_
     monkeypatch.setattr(teacher, "_write", killed)
     with pytest.raises(KeyboardInterrupt):
         teacher.train_teacher(options(fake_data, out))
-    for more in (("--start", str(taught)), ("--guide", str(taught)), ("--overlays", "0.1")):
+    for more in (("--start", str(taught)), ("--guide", str(taught)), ("--overlays", "0.1"), ("--blemished", "0.5")):
         with pytest.raises(UsageError, match=r"killed\.checkpoint is left from a run with other options"):
             teacher.train_teacher(options(fake_data, out, *more))
     with pytest.raises(KeyboardInterrupt):
         teacher.train_teacher(options(fake_data, out))
+
+
+def test_a_checkpoint_is_known_by_all_but_the_runs_before(taught, fake_data, tmp_path, monkeypatch):
+    out = tmp_path / "further"
+
+    def killed(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher, "_write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            teacher.train_teacher(options(fake_data, out, "--start", str(taught)))
+    asked = load_checkpoint(tmp_path / "further.checkpoint", {}).facts["asked"]
+    monkeypatch.setattr(teacher, "examples", lambda *given: teacher_examples(*given, overlays=60, simulated=60))
+    teacher.train_teacher(options(fake_data, out, "--start", str(taught)))
+    made_from = Card.read(out).made_from
+    assert made_from.pop("earlier")
+    # Cards of an older version had no such field, and their runs are to go on.
+    assert asked == fingerprint(made_from, [])
 
 
 def test_a_teacher_cannot_start_from_another_architecture(taught, fake_data, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from wafer_core.patterns import PATTERNS, flags
 from wafer_core.training.validation import (
     Examples,
+    blemished_examples,
     choose_thresholds,
     examples,
     figures,
@@ -133,6 +134,17 @@ def test_sets_repeat_and_differ_between_parts(fake_data, sets):
     again, test = (examples(fake_data, part, size=12, overlays=25, simulated=25) for part in ("validation", "test"))
     assert [one.sha256 for one in again] == [one.sha256 for one in sets]
     assert not {one.sha256 for one in test} & {one.sha256 for one in sets}
+
+
+def test_blemished_wafers_are_a_set_of_their_own(sets):
+    one, again, test = (blemished_examples(part, 12, 25) for part in ("validation", "validation", "test"))
+    assert (one.name, one.title, one.decoder) == ("simulated, blemished", "simulated, blemished", "38")
+    assert one.maps.shape == (25, 2, 12, 12)
+    assert one.labels.sum(axis=1).max() > 2
+    assert one.sha256 == again.sha256 != test.sha256
+    # A die that is not tested neither passes nor fails.
+    simulated = next(each for each in sets if each.name == "simulated")
+    assert one.maps.sum(axis=(1, 2, 3)).min() < 0.95 * simulated.maps.sum(axis=(1, 2, 3)).min()
 
 
 def test_an_interrupted_test_leaves_the_last_rows_out(fake_data, sets):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wafer_core.models.folder import ModelFile
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name:<19}{role:<9}{engine:<8}{parameters:>11,}{size:>11,}  {path}")
 
 
-def _row(model: ModelFile) -> dict[str, str | int]:
+def _row(model: ModelFile) -> dict[str, Any]:
     return {
         "name": model.name,
         "role": model.role,
@@ -40,4 +40,5 @@ def _row(model: ModelFile) -> dict[str, str | int]:
         "bytes": model.entry.bytes,
         "path": str(model.path),
         "sha256": model.sha256,
+        "runs": model.card.runs_until(model.sha256),
     }

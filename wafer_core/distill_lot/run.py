@@ -155,6 +155,7 @@ class Run:
             threshold_maps=calibration,
             stem="student",
             made_from=self._made_from(plan),
+            start=self.start,
             known=self.maps.known,
             beside={"run.json": json.dumps(self._record(plan, self._agreement(cuts, card.decoder)), indent=1)},
         )

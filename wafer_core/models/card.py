@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,11 @@ CARD = "card.json"
 Role = Literal["teacher", "student"]
 Engine = Literal["torch", "onnx"]
 Precision = Literal["fp32", "int8"]
+
+MOST_EARLIER = 100
+"""Runs that a card names before its own; a longer chain loses its oldest."""
+
+_RUN = ("sha256", "command", "seed", "steps", "teacher_sha256", "start_sha256")
 
 _MOST_CARD_BYTES = 4 << 20
 _MOST_FILE_BYTES = 1 << 30
@@ -112,7 +118,9 @@ class Card:
         unsure_below: margin in logits under which a verdict is unsure.
         files: by file name.
         made_from: `teacher_sha256` (None for a teacher), `start_sha256` where it began with the weights of
-            another model, `data` (a list of `name`, `sha256` or None
+            another model, `earlier` (the runs that led to those, oldest first, at most `MOST_EARLIER`: each the
+            `sha256` of the weights it wrote, `command`, `seed`, `steps`, and `teacher_sha256` and
+            `start_sha256` where they are known), `data` (a list of `name`, `sha256` or None
             where a command and a seed generate it, `labels` yes or no, `maps`, and where the data have
             a split `parts` and `groups` as `pack_groups` packs them), `seed`, `steps`, `command`.
         figures: what was measured.
@@ -198,6 +206,15 @@ class Card:
         Card.from_json(json.loads(text), f"{folder.name}/{CARD}")
         write_whole(folder / CARD, f"{text}\n".encode())
 
+    def runs_until(self, sha256: str) -> list[dict[str, Any]]:
+        """Return the runs that led to a weights file of the model, as `earlier` holds them, oldest first.
+
+        Args:
+            sha256: of the file, which the last of them wrote.
+        """
+        runs = [*(self.made_from.get("earlier") or ()), {**self.made_from, "sha256": sha256}]
+        return [{key: run[key] for key in _RUN if run.get(key) is not None} for run in runs]
+
     def training_groups(self) -> frozenset[str]:
         """Return every group of every data set the model was made from, as far as the card names them."""
         return frozenset().union(*(unpack_groups(data.get("groups", {})) for data in self.made_from["data"]))
@@ -263,12 +280,9 @@ def _check_kinds(files: Mapping[str, FileEntry], fields: Fields) -> None:
 
 
 def _made_from(fields: Fields) -> dict[str, Any]:
-    for origin in ("teacher_sha256", "start_sha256"):
-        if fields.has(origin):
-            fields.sha256(origin)
-    fields.integer("seed", 0, 1 << 63)
-    fields.integer("steps", 0, 1 << 31)
-    fields.text("command", r"(?s).{0,2000}")
+    _check_run(fields)
+    if fields.has("earlier"):
+        _check_earlier(fields)
     bytes_left = MOST_BYTES
     for data in fields.several("data"):
         data.text("name", _NAME)
@@ -286,6 +300,29 @@ def _made_from(fields: Fields) -> dict[str, Any]:
             except ValueError as exc:
                 raise packed.broken(str(exc)) from exc
     return fields.values
+
+
+def _check_run(fields: Fields) -> None:
+    for origin in ("teacher_sha256", "start_sha256"):
+        if fields.has(origin):
+            fields.sha256(origin)
+    fields.integer("seed", 0, 1 << 63)
+    fields.integer("steps", 0, 1 << 31)
+    fields.text("command", r"(?s).{0,2000}")
+
+
+def _check_earlier(fields: Fields) -> None:
+    """Refuse earlier runs that do not follow one another, or do not end where the model began."""
+    earlier = fields.several("earlier")
+    if not 1 <= len(earlier) <= MOST_EARLIER:
+        raise fields.broken(f"'earlier' names {len(earlier)} runs, but must name 1 to {MOST_EARLIER}")
+    for run in earlier:
+        run.sha256("sha256")
+        _check_run(run)
+    for before, run in pairwise([*earlier, fields]):
+        # Cards once left out what a run began with; a model with runs before it has to say.
+        if (run is fields or run.has("start_sha256")) and run.values.get("start_sha256") != before.values["sha256"]:
+            raise run.broken("'start_sha256' is not the sha256 of the run before it")
 
 
 def _novelty(fields: Fields, files: Mapping[str, FileEntry]) -> Novelty:

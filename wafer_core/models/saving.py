@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.models.asking import batches, network_logits
-from wafer_core.models.card import CARD, Card, Engine, Figure, FileEntry, Precision, Role, replaced
+from wafer_core.models.card import CARD, MOST_EARLIER, Card, Engine, Figure, FileEntry, Precision, Role, replaced
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.networks import Network, parameter_count
@@ -44,6 +44,7 @@ def write_model(
     thresholds: Thresholds,
     calibration: NDArray[np.float32],
     made_from: Mapping[str, Any],
+    start: ModelFile | None = None,
     threshold_maps: NDArray[np.float32] | None = None,
     stem: str | None = None,
     figures: Sequence[Figure] = (),
@@ -68,7 +69,8 @@ def write_model(
         unsure_below: margin in logits under which its verdicts are unsure.
         thresholds: eight probabilities for all files, or a function that finds each file's own.
         calibration: canonical maps float32 (n, 2, S, S) for the activation ranges of int8.
-        made_from: as in `Card`.
+        made_from: as in `Card`, without the runs before this one.
+        start: the model whose weights it began with, as `made_from` says; the card names the runs that led to them.
         threshold_maps: the maps a threshold function sees logits of; the calibration maps unless given.
         stem: of the file names; the folder's name unless given.
         figures: what is already measured.
@@ -107,7 +109,7 @@ def write_model(
             decoder=decoder,
             unsure_below=unsure_below,
             files=files,
-            made_from=dict(made_from),
+            made_from={**made_from, **_earlier(start)},
             figures=tuple(figures),
         ).write(stage)
         if known is not None:
@@ -116,6 +118,15 @@ def write_model(
         for other, text in (beside or {}).items():
             (stage / other).write_text(text, encoding="utf-8")
     return files_of(folder)
+
+
+def _earlier(start: ModelFile | None) -> dict[str, Any]:
+    """Return what the card says of the runs before.
+
+    It is no part of what callers hand over: by the fingerprint of that a checkpoint is known again, also one that an
+    older version left.
+    """
+    return {"earlier": start.card.runs_until(start.sha256)[-MOST_EARLIER:]} if start else {}
 
 
 def _at_once(stages: Callable[P, Generator[object, None, T]]) -> Callable[P, T]:

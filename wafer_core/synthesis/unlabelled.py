@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from wafer_core.canonical import CHANNELS, canonical_states
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
+from wafer_core.synthesis.blemishes import any_mixed_map
 from wafer_core.synthesis.overlays import overlay
 from wafer_core.synthesis.shares import LEARNING, Shares
-from wafer_core.synthesis.simulator import mixed_map
 from wafer_core.synthesis.views import any_view, on_random_grid, regridded, thinned, turned
 
 
@@ -30,7 +30,8 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
         called: bool (real wafers, 8), what a model calls on each. Wafers it calls rarely are then drawn
             more often than they occur, and overlays are of wafers whose patterns can stand together:
             most wafers are normal, and drawn evenly few overlays would hold two patterns.
-        shares: how often each kind of map is drawn where there are real wafers.
+        shares: how often each kind of map is drawn where there are real wafers, and how many simulated ones are
+            blemished.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Unlabelled(IterableDataset[tuple[Tensor]]):
             return any_view(self._real(random), random)
         if kind < self.shares.real + self.shares.overlays:
             return any_view(self._overlay(random), random)
-        states = mixed_map(random)
+        states = any_mixed_map(random, self.shares.blemished)
         return turned(states if random.random() < 0.8 else on_random_grid(states, random), random)
 
     def _real(self, random: Generator) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from wafer_core.canonical import CHANNELS, canonical_states
 from wafer_core.patterns import PATTERNS, index
+from wafer_core.synthesis.blemishes import perhaps_blemished
 from wafer_core.synthesis.neighbours import clustered_fails
 from wafer_core.synthesis.overlays import overlay
 from wafer_core.synthesis.shares import TEACHING, Shares
@@ -81,7 +82,7 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             return _seen(self._real(random), random)
         if kind < self.shares.real + self.shares.overlays:
             return _seen(self.labelled_overlay(random), random)
-        wafer = labelled_mixed_wafer(random)
+        wafer = perhaps_blemished(labelled_mixed_wafer(random), random, self.shares.blemished)
         layers = _layers(wafer)
         layers = layers if random.random() < 0.8 else on_random_grid(layers, random)
         return _wafer(turned(layers, random), wafer.labels)

@@ -19,7 +19,7 @@ from wafer_core.models.networks import Network
 from wafer_core.models.saving import save_model
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
-from wafer_core.synthesis.shares import TEACHING, Shares
+from wafer_core.synthesis.shares import BLEMISHED, TEACHING, Shares
 from wafer_core.synthesis.unlabelled import stream
 from wafer_core.training.data import RealMaps, described, native_maps, resized_maps
 from wafer_core.training.mixture import Mixture
@@ -55,7 +55,7 @@ def train_teacher(options: argparse.Namespace) -> None:
     checkpoint = options.out.with_name(options.out.name + ".checkpoint")
     asked = fingerprint(made_from, [guide.sha256 for guide in guides])
     network = _trained(recipe, resized, native, options, guides, start, checkpoint, asked)
-    _write(network, recipe, made_from, options)
+    _write(network, recipe, made_from, start, options)
     # Left behind it would answer for the next run of this name.
     checkpoint.unlink(missing_ok=True)
 
@@ -83,7 +83,8 @@ def _trained(
     asked: str,
 ) -> Network:
     device = pick_device()
-    mixture = Mixture(resized, native, options.size, options.seed, Shares(options.real, options.overlays))
+    shares = Shares(options.real, options.overlays, options.blemished)
+    mixture = Mixture(resized, native, options.size, options.seed, shares)
     pool = Pool(stream(mixture, options.workers), options.pool, device)
 
     def report(step: int, loss: float, seconds: float) -> None:
@@ -94,7 +95,13 @@ def _trained(
     return train(recipe, pool, device, guiding, report, checkpoint, begun, asked)
 
 
-def _write(network: Network, recipe: Recipe, made_from: Mapping[str, object], options: argparse.Namespace) -> None:
+def _write(
+    network: Network,
+    recipe: Recipe,
+    made_from: Mapping[str, object],
+    start: ModelFile | None,
+    options: argparse.Namespace,
+) -> None:
     sets = examples(options.data, "validation", options.size)
     logits = {one.name: network_logits(network, one.maps.astype(np.float32)) for one in sets}
     chosen = [one for one in sets if one.name in CHOOSING]
@@ -129,6 +136,7 @@ def _write(network: Network, recipe: Recipe, made_from: Mapping[str, object], op
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
         known=(taught_maps(options.data, options.size, called), ordinary),
         made_from=made_from,
+        start=start,
         figures=validation_figures(f"{stem}.safetensors", sets, logits, cuts, "python -m wafer_core train-teacher"),
     )
     print(f"The teacher is in {options.out}; decoder {decoder}.")
@@ -143,6 +151,9 @@ def _repeatable(options: argparse.Namespace) -> list[str]:
     named = ("architecture", "size", "steps", "batch", "rate", "places", "refresh", "real", "overlays", "seed")
     for name in (*named, "workers", "pool"):
         words += [f"--{name}", str(getattr(options, name))]
+    # Whoever asks for none repeats what runs from before blemishes wrote, and their checkpoints still answer.
+    if options.blemished:
+        words += ["--blemished", str(options.blemished)]
     if options.start:
         words += ["--start", options.start.name]
     return words + [f"--guide {guide.name}" for guide in options.guide]
@@ -163,6 +174,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlays", type=float, default=TEACHING.overlays, help="and of overlays; the rest is simulated"
     )
+    parser.add_argument("--blemished", type=float, default=TEACHING.blemished, help=BLEMISHED)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
     parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")

@@ -14,6 +14,7 @@ from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode
 from wafer_core.models.card import Figure
 from wafer_core.patterns import PATTERNS
+from wafer_core.synthesis.blemishes import labelled_blemished_maps
 from wafer_core.synthesis.simulator import labelled_maps
 from wafer_core.synthesis.views import regridded, with_untested_rows
 from wafer_core.training.data import Part, RealMaps, native_maps, resized_maps
@@ -21,6 +22,12 @@ from wafer_core.training.mixture import Mixture
 
 TRIED = np.linspace(0.05, 0.95, 91)
 """The thresholds tried, as probabilities."""
+
+SEEDS: dict[Part, int] = {"train": 11, "validation": 12, "guard": 13, "test": 14}
+"""Of what is drawn for the sets of each part."""
+
+BLEMISHED_SEEDS: dict[Part, int] = {"train": 1011, "validation": 1012, "guard": 1013, "test": 1014}
+"""Of its blemished wafers: no one trains with such a seed, so none was met in learning."""
 
 FEWEST_NORMAL = 20
 """Normal wafers under which a share of false alarms would say nothing."""
@@ -54,7 +61,7 @@ class Examples:
 def examples(data: Path, part: Part, size: int, overlays: int = 2000, simulated: int = 2000) -> list[Examples]:
     """Return the sets of one part: real singles, their native grids, re-gridded normals, overlays, simulated."""
     resized, native = resized_maps(data, part), native_maps(data, part)
-    seed = {"train": 11, "validation": 12, "guard": 13, "test": 14}[part]
+    seed = SEEDS[part]
     random = np.random.default_rng(seed)
     mixture = Mixture(resized, native, size, seed)
     laid = [mixture.labelled_overlay(random, most=2, as_they_are=1.0) for _ in range(overlays)]
@@ -66,6 +73,12 @@ def examples(data: Path, part: Part, size: int, overlays: int = 2000, simulated:
         _examples("overlays", [wafer.states for wafer in laid], np.array([wafer.labels for wafer in laid]), size),
         replace(_examples("simulated", mixed, labels, size, "38"), source=""),
     ]
+
+
+def blemished_examples(part: Part, size: int, count: int = 2000) -> Examples:
+    """Return a part's simulated wafers with blemishes: other wafers of the same label sets as `simulated`."""
+    states, labels = labelled_blemished_maps(count, BLEMISHED_SEEDS[part])
+    return replace(_examples("simulated, blemished", states, labels, size, "38"), source="")
 
 
 def interrupted(data: Path, part: Part, size: int, shares: Sequence[float] = (0.1, 0.25, 0.4)) -> list[Examples]:
