@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
-from wafer_core.distill import USUAL, DistillationLoss, distil
+from wafer_core.distill import DistillationLoss, Recipe, distil
 from wafer_core.distill_shipped import BASIS, draws_from
 from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.networks import Network, build
@@ -32,13 +33,31 @@ STUDENT = "finest-16-32-64-64-64-128"
 Learns = Literal["labels", "hard decisions", "soft answers", "features"]
 
 
+OTHERS = {
+    "without-dense": "separable-16-32-64-64-64-128",
+    "one-dense": "finer-16-32-64-64-64-128",
+    "as-teacher": "residual-15-2-2",
+    "fiftieth": "finest-8-16-24-24-40",
+    "base": "densest-16-32-64-64-64-64-128-128",
+}
+"""Networks the student could have been: with less, of the teacher's kind, fifty times smaller, and larger."""
+
+
 @dataclass(frozen=True)
 class Method:
-    """A network, what it learns from (true labels, the teacher's decisions or its soft answers), and by which loss."""
+    """How a network is taught.
+
+    Args:
+        network: makes it.
+        learns: from true labels, the teacher's decisions or its soft answers, or from features alone.
+        recipe: by which it is distilled, but for steps and seed.
+        evenly: whether it sees the real wafers evenly, not by what the teacher calls on them.
+    """
 
     network: Callable[[], Network]
     learns: Learns
-    loss: DistillationLoss = USUAL
+    recipe: Recipe = BASIS
+    evenly: bool = False
 
     @property
     def reads_labels(self) -> bool:
@@ -89,11 +108,14 @@ METHODS: dict[str, Method] = {
     "student-labels": Method(_student, "labels"),
     "student-hard": Method(_student, "hard decisions"),
     "student-soft": Method(_student, "soft answers"),
-    "student-soft-without-maps": Method(_student, "soft answers", DistillationLoss(maps=0.0)),
-    "student-soft-without-logits": Method(_student, "soft answers", DistillationLoss(logits=0.0)),
+    "student-soft-without-maps": Method(_student, "soft answers", replace(BASIS, loss=DistillationLoss(maps=0.0))),
+    "student-soft-without-logits": Method(_student, "soft answers", replace(BASIS, loss=DistillationLoss(logits=0.0))),
+    "student-soft-one-look": Method(_student, "soft answers", replace(BASIS, looks=1)),
+    "student-soft-drawn-evenly": Method(_student, "soft answers", evenly=True),
+    **{f"{name}-soft": Method(partial(build, network), "soft answers") for name, network in OTHERS.items()},
     **{f"{name}-soft": Method(network, "soft answers") for name, network in RIVALS.items()},
 }
-"""Rivals on labels; the student's architecture on labels, hard decisions, as shipped and on less; rivals distilled."""
+"""Rivals on labels; the student's network on labels, hard decisions, as shipped and on less; others distilled alike."""
 
 
 def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
@@ -103,7 +125,7 @@ def learn(method: Method, setting: Setting, checkpoint: Path) -> nn.Module:
         return _regression(setting)
     network = method.network()
     if method.learns == "soft answers":
-        return _distilled(network, method.loss, setting, checkpoint)
+        return _distilled(network, method, setting, checkpoint)
     chunks = _labelled(setting) if method.learns == "labels" else _decided(setting)
     recipe = Training(steps=setting.steps, batch=BASIS.batch, rate=BASIS.rate, seed=setting.seed)
     pool = Pool(chunks, setting.pool, setting.device)
@@ -129,10 +151,11 @@ def _labelled(setting: Setting) -> Iterator[Chunk]:
         yield maps, labels
 
 
-def _unlabelled(setting: Setting) -> Iterator[Chunk]:
+def _unlabelled(setting: Setting, evenly: bool = False) -> Iterator[Chunk]:
     states = unlabelled_maps(setting.data, "train").states
     shares = replace(LEARNING, blemished=setting.blemished)
-    views = Unlabelled(states, setting.size, setting.seed, called=setting.called(), shares=shares)
+    called = None if evenly else setting.called()
+    views = Unlabelled(states, setting.size, setting.seed, called=called, shares=shares)
     return stream(views, setting.workers)
 
 
@@ -145,10 +168,10 @@ def _decided(setting: Setting) -> Iterator[Chunk]:
         yield maps, decided.clone()
 
 
-def _distilled(network: Network, loss: DistillationLoss, setting: Setting, checkpoint: Path) -> Network:
-    pool = Pool(_unlabelled(setting), setting.pool, setting.device)
+def _distilled(network: Network, method: Method, setting: Setting, checkpoint: Path) -> Network:
+    pool = Pool(_unlabelled(setting, method.evenly), setting.pool, setting.device)
     network = network.to(setting.device)
-    recipe = replace(BASIS, steps=setting.steps, seed=setting.seed, loss=loss)
+    recipe = replace(method.recipe, steps=setting.steps, seed=setting.seed)
     nothing = torch.zeros(1, 2, setting.size, setting.size)
     draws = draws_from(pool)
     run = distil(

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from rivals import __main__ as command
-from rivals.methods import METHODS
+from rivals.methods import METHODS, OTHERS
 from rivals.shelf import TRAINED, trained
 from wafer_core.errors import UsageError
 from wafer_core.models.folder import resolve
-from wafer_core.models.networks import build
+from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
 
 
@@ -48,6 +48,7 @@ def options(data, out, teacher, method, blemished=0.0):
 
 
 TRIED = ["logistic-regression", "wafersegclassnet-like", "student-hard", "student-soft", "wm-peleenet-like-soft"]
+TRIED += ["student-soft-one-look", "student-soft-drawn-evenly", "fiftieth-soft"]
 
 
 @pytest.mark.parametrize("method", TRIED)
@@ -98,7 +99,16 @@ def test_what_was_not_finished_is_not_there(fake_data, teacher, tmp_path):
 
 @pytest.mark.parametrize(("method", "part"), [("without-maps", "maps"), ("without-logits", "logits")])
 def test_an_ablation_lacks_one_part_of_the_loss(method, part):
-    assert METHODS[f"student-soft-{method}"].loss == replace(METHODS["student-soft"].loss, **{part: 0.0})
+    usual = METHODS["student-soft"].recipe
+    assert METHODS[f"student-soft-{method}"].recipe == replace(usual, loss=replace(usual.loss, **{part: 0.0}))
+
+
+def test_other_networks_are_as_small_as_they_are_said_to_be():
+    teacher, student = resolve("teacher").entry.parameters, parameter_count(METHODS["student-soft"].network())
+    sizes = {name: parameter_count(METHODS[f"{name}-soft"].network()) for name in OTHERS}
+    assert sizes["fiftieth"] <= teacher / 50
+    assert sizes["without-dense"] < sizes["one-dense"] < student < sizes["base"]
+    assert sizes["as-teacher"] == pytest.approx(student, rel=0.03)
 
 
 def test_what_lies_trained_here_was_made_beside_the_teacher_that_ships():
