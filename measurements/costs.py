@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,37 +11,62 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import GraphProto, shape_inference
 
+from measurements.inputs import simulated_maps
 from measurements.timing import ROOT, timed_command
+from wafer_core.canonical import canonical_states
+from wafer_core.models.card import Engine
 from wafer_core.models.folder import ModelFile, files_of
 
-ALIASES = {"Relu", "Flatten", "Reshape", "Squeeze", "Identity"}
+ALIASES = {"Relu", "BatchNormalization", "Flatten", "Reshape", "Squeeze", "Identity"}
 """Operators that write over their input, as any runtime for small devices does."""
+
+ENGINES: dict[Engine, str] = {
+    "onnx": """
+import onnxruntime as ort
+options = ort.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+name = session.get_inputs()[0].name
+def answer(maps):
+    return session.run(None, {name: maps})[0]
+""",
+    "torch": """
+import torch
+from wafer_core.models.folder import resolve
+from wafer_core.models.weights import load_network
+network = load_network(resolve(path))
+def answer(maps):
+    with torch.inference_mode():
+        return network(torch.from_numpy(maps)).numpy()
+""",
+}
+"""Code that makes of the file `path` a function from canonical maps (n, 2, S, S) to logits (n, 8)."""
 
 RUNNER = """
 import json, sys, time
 import numpy as np
-import onnxruntime as ort
-path, size, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-options = ort.SessionOptions()
-options.intra_op_num_threads = options.inter_op_num_threads = 1
-session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-map_ = np.zeros((1, 2, size, size), np.float32)
-feed = {session.get_inputs()[0].name: map_}
+path, maps, repeats = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3])
+{engine}
 taken = []
-for _ in range(repeats):
+for i in range(repeats):
+    one = maps[i % len(maps)][None]
     began = time.perf_counter()
-    session.run(None, feed)
+    answer(one)
     taken.append(time.perf_counter() - began)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps([sorted(taken)[len(taken) // 2], 1024 * int(status["VmHWM"].split()[0])]))
 """
-"""A process that holds nothing but NumPy and ONNX Runtime, one thread, one wafer at a time.
+"""A process that holds nothing but NumPy and what runs the model, one thread, one simulated wafer at a time.
 
 Its peak is the kernel's own figure (Linux): `ru_maxrss` would count the process that started it.
 """
+
+ASKED = 16
+"""Simulated wafers that are asked about in turn: hand-made features of an empty map would be found sooner."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +80,8 @@ class Cost:
         activation_bytes: the most that is alive at once at one byte (int8) or four (fp32) a value,
             for one wafer, each operator's inputs and outputs held and nothing tiled.
         macs: multiplications a wafer.
-        milliseconds: median of one wafer on one thread in ONNX Runtime; None of a torch file.
-        process_bytes: peak memory of a process that holds NumPy, ONNX Runtime and the model; None of a torch file.
+        milliseconds: median of one wafer on one thread, in ONNX Runtime or, of a torch file, in torch.
+        process_bytes: peak memory of a process that holds NumPy, that engine and the model.
         wafers_per_second: of the whole `score` command on the lot given, its start included; None without one.
     """
 
@@ -64,8 +90,8 @@ class Cost:
     weight_bytes: int
     activation_bytes: int
     macs: int
-    milliseconds: float | None
-    process_bytes: int | None
+    milliseconds: float
+    process_bytes: int
     wafers_per_second: float | None = None
 
 
@@ -80,32 +106,45 @@ def cost(model: ModelFile, repeats: int = 200, lot: Path | None = None) -> Cost:
     drawn = next(one for one in files_of(model.folder) if one.engine == "onnx" and one.entry.precision == "fp32")
     graph = shape_inference.infer_shapes(onnx.load(drawn.path)).graph
     width = 1 if model.entry.precision == "int8" else 4
-    seconds, process = _run(model, repeats) if model.engine == "onnx" else (None, None)
+    milliseconds, process = asked_alone(ENGINES[model.engine], model.path, model.card.size, repeats)
+    score = ("-m", "wafer_core", "score", "--model", model.path)
     return Cost(
         parameters=model.entry.parameters,
         file_bytes=model.entry.bytes,
         weight_bytes=_weight_bytes(model, graph),
         activation_bytes=width * _most_alive(graph),
         macs=_macs(graph),
-        milliseconds=None if seconds is None else 1000 * seconds,
+        milliseconds=milliseconds,
         process_bytes=process,
-        wafers_per_second=_score_speed(model, lot) if lot else None,
+        wafers_per_second=wafers_per_second(*score, lot, "--out") if lot else None,
     )
 
 
-def _score_speed(model: ModelFile, lot: Path) -> float:
-    """Return the wafers a second of `score` as a user starts it."""
+def wafers_per_second(*command: str | Path) -> float:
+    """Return the wafers a second of `python COMMAND FILE.csv`, its start included, which writes a row a wafer."""
     with tempfile.TemporaryDirectory() as folder:
         verdicts = Path(folder, "verdicts.csv")
-        taken = timed_command("-m", "wafer_core", "score", lot, "--model", model.path, "--out", verdicts)
+        taken = timed_command(*command, verdicts)
         return (len(verdicts.read_text(encoding="utf-8").splitlines()) - 1) / taken.wall
 
 
-def _run(model: ModelFile, repeats: int) -> tuple[float, int]:
-    command = [sys.executable, "-c", RUNNER, str(model.path), str(model.card.size), str(repeats)]
-    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+def asked_alone(engine: str, path: Path, size: int, repeats: int) -> tuple[float, int]:
+    """Return milliseconds a wafer and peak bytes of a process in which one model answers.
+
+    Args:
+        engine: code as in `ENGINES`.
+        path: of the model.
+        size: rows and columns of its canonical map.
+        repeats: how often one wafer is asked about, of which the median counts.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        maps = Path(folder, "maps.npy")
+        np.save(maps, canonical_states(simulated_maps(ASKED, seed=0), size))
+        command = [sys.executable, "-c", RUNNER.replace("{engine}", engine), str(path), str(maps), str(repeats)]
+        alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+        answer = subprocess.run(command, cwd=ROOT, env=alone, check=True, capture_output=True, text=True)
     seconds, process = json.loads(answer.stdout)
-    return float(seconds), int(process)
+    return 1000 * float(seconds), int(process)
 
 
 def _weight_bytes(model: ModelFile, graph: GraphProto) -> int:

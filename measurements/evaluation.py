@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from measurements.costs import Cost, cost, fits
 from measurements.inputs import maps_file, scratch
+from measurements.rival_costs import NOT_EXPORTED
 from measurements.timing import say
 from rivals.methods import METHODS
-from rivals.shelf import Rival, multiplications
+from rivals.shelf import Rival
 from wafer_core.compare import Paired, Rate, accuracy, paired
 from wafer_core.decode import decode
 from wafer_core.models.folder import ModelFile
@@ -25,6 +27,14 @@ SCORED = 2_000
 
 FEW = 10
 """Native grids hold some patterns hardly ever; a mean over patterns needs this many wafers of each."""
+
+MISSING = "not trained here"
+FEATURES_SAID = (
+    "Its costs are those of finding its 59 features and of the regression, as torch does both: bytes of "
+    "activations are all that its tensors hold at once, the tables it builds for each answer among them; macs are its "
+    "matrix products, and neither comparisons nor the search for the largest region; wafers a second are of a script "
+    "that reads, answers and writes as `score` does."
+)
 
 Sets = NDArray[np.bool_]
 
@@ -61,6 +71,7 @@ LINES = (
     Line("overlays", "exact match", note="two real wafers laid over each other, every fail kept"),
     Line("simulated", "exact match", note="simulated, the 38 sets of MixedWM38 in equal shares"),
     Line("simulated", "exact match, two patterns or more", note="the same"),
+    Line("simulated, blemished", "exact match", note="others, with a ragged edge, clumped noise, dies untested"),
     Line("38 development maps", "exact match", note="real MixedWM38, simulator tuned on them: no test"),
     Line("38 development maps", "exact match, two patterns or more", note="the same"),
     Line("MixedWM38", "exact match", note="real, its own test part; trained on its own train part"),
@@ -76,7 +87,7 @@ PAIRED = (
     "simulated",
     "MixedWM38",
 )
-RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[11])
+RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[12])
 """What rivals and controls are compared in."""
 
 
@@ -149,16 +160,14 @@ def _verdicts(model: ModelFile, sets: Mapping[str, Examples]) -> dict[str, Sets]
 
 
 def print_table(table: Table) -> None:
-    """Print figures and costs, then the comparisons with the first model, as Markdown."""
+    """Print figures, costs and the comparisons with the first model as Markdown, a table each."""
     names = [model.name for model in table.models]
     _row([f"set ({table.part} part)", "figure", "n", *names])
     _row(["---"] * (3 + len(names)))
     for line, found in table.rates.items():
         counted = _counted(table.sets[line.set], line.least) if line.least > 1 else ""
         _row([f"{line.set}: {line.note}{counted}", line.metric, f"{found[0].n:,}", *map(percent, found)])
-    for field in asdict(table.costs[0]):
-        _row([field.replace("_", " "), "", "", *(_number(getattr(each, field)) for each in table.costs)])
-    _row(["would fit, as computed", "", "", *map(fits, table.costs)])
+    print_costs(dict(zip(names, table.costs, strict=True)))
     print()
     _row([f"against {names[0]}, wafer by wafer", "set", "n", f"only {names[0]} right", "only it right", "loss", "p"])
     _row(["---"] * 7)
@@ -169,13 +178,28 @@ def print_table(table: Table) -> None:
             _row([model.name, name, f"{one.n:,}", str(one.teacher_only), str(one.student_only), bound, f"{one.p:.3g}"])
 
 
-def record(table: Table, rivalled: Sequence[RivalFigures] = ()) -> dict[str, object]:
+def print_costs(costs: Mapping[str, Cost | None]) -> None:
+    """Print a row for each name: what it asks, or that it was not trained here."""
+    heads = [field.name.replace("_", " ") for field in fields(Cost)]
+    print()
+    _row(["costs", *heads, "would fit, as computed"])
+    _row(["---"] * (2 + len(heads)))
+    for name, each in costs.items():
+        values = [MISSING] * (1 + len(heads)) if each is None else [*map(_number, asdict(each).values()), fits(each)]
+        _row([name, *values])
+
+
+def record(
+    table: Table,
+    rivalled: Sequence[RivalFigures] = (),
+    rivals_ask: Mapping[str, Mapping[str, Cost]] = MappingProxyType({}),
+) -> dict[str, object]:
     """Return every number as a JSON object."""
     return {
         "part": table.part,
         "sets": {name: {"n": len(one.labels), "sha256": one.sha256} for name, one in table.sets.items()},
         "models": [
-            {"name": model.name, "sha256": model.sha256, "cost": asdict(each)}
+            {"name": model.name, "sha256": model.sha256, "cost": asdict(each), "would_fit": fits(each)}
             for model, each in zip(table.models, table.costs, strict=True)
         ],
         "figures": [
@@ -194,33 +218,46 @@ def record(table: Table, rivalled: Sequence[RivalFigures] = ()) -> dict[str, obj
             for line, found in each.rates.items()
             for rival, rate in zip(each.rivals, found, strict=True)
         ],
+        "rival_costs": [
+            {"method": method, "run": run, "cost": asdict(each), "would_fit": fits(each)}
+            for method, runs in rivals_ask.items()
+            for run, each in runs.items()
+        ],
     }
 
 
 def print_rivals(rivalled: Sequence[RivalFigures], teacher_sha256: str) -> None:
-    """Print what the rivals and controls reach, seeds side by side; what has no checkpoint is said to have none.
+    """Print what each seed of the rivals and controls reaches; what has no checkpoint is said to have none.
 
     Below stand those whose teacher, or whose thresholds' and decoder's, was another than the one shown.
     """
     lines = list(dict.fromkeys(line for each in rivalled for line in each.rates))
-    heads = ["method", "reads labels", "steps", "seeds", "parameters", "macs"]
+    heads = ["method", "reads labels", "steps", "seed"]
     print()
     _row([*heads, *(f"{line.set}: {line.metric}" for line in lines)])
     _row(["---"] * (len(heads) + len(lines)))
     for each in rivalled:
         reads = "yes" if METHODS[each.method].reads_labels else "no"
+        for i, rival in enumerate(each.rivals):
+            figures = [percent(each.rates[line][i]) for line in lines]
+            _row([each.method, reads, f"{rival.made.steps:,}", str(rival.made.seed), *figures])
         if not each.rivals:
-            _row([each.method, reads, *["not trained here"] * (len(heads) - 2 + len(lines))])
-            continue
-        steps = ", ".join(sorted({f"{rival.made.steps:,}" for rival in each.rivals}))
-        seeds = ", ".join(str(rival.made.seed) for rival in each.rivals)
-        first = each.rivals[0]
-        figures = [" / ".join(f"{100 * rate.value:.1f}" for rate in each.rates[line]) for line in lines]
-        size = [f"{first.parameters:,}", f"{multiplications(first.network, first.made.size):,}"]
-        _row([each.method, reads, steps, seeds, *size, *figures])
+            _row([each.method, reads, *[MISSING] * (len(heads) - 2 + len(lines))])
     others = [one.name for each in rivalled for one in each.rivals if one.made.teacher_sha256 != teacher_sha256]
     if others:
         print(f"\nMade beside another teacher: {', '.join(others)}.")
+
+
+def print_rival_costs(rivals_ask: Mapping[str, Mapping[str, Cost]]) -> None:
+    """Print what the rivals and controls ask, a row for each thing that is run, and what was measured how."""
+    rows: dict[str, Cost | None] = {}
+    for method, runs in rivals_ask.items():
+        rows.update({f"{method}, {run}": each for run, each in runs.items()} if runs else {method: None})
+    print_costs(rows)
+    print("\nOf each method its first seed: all share the network. ONNX: exported and run as the models' files are.")
+    features = [method for method, runs in rivals_ask.items() if NOT_EXPORTED in runs]
+    if features:
+        print(f"{NOT_EXPORTED.capitalize()}, as it has no graph: {', '.join(features)}. {FEATURES_SAID}")
 
 
 def _rival_verdicts(rival: Rival, one: Examples) -> Sets:

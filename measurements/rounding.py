@@ -1,10 +1,11 @@
-"""What tuning a student to the rounding of its int8 file would gain.
+"""What tuning a student to the rounding of its int8 file would gain, and what a step for every channel does.
 
-python -m measurements.rounding --data DATA --out DIR [--steps N] [--models NAME ...]
+python -m measurements.rounding --data DATA --out DIR [--steps N] [--models NAME ...] [--ways WAY ...]
 
 A student as it ships, taught on for some steps without a label, and taught on for as many with weights and activations
-rounded as its int8 file rounds them (Jacob et al. 2018, arXiv 1712.05877). Of each: what its fp32 and int8 graphs name
-rightly on validation, and how far apart the two answer. Checkpoints in DIR, from which a killed run goes on.
+rounded as its int8 file rounds them (Jacob et al. 2018, arXiv 1712.05877). Of each: what its fp32 graph names rightly
+on validation, and its int8 graphs with a step for every channel's weights and with one for every tensor's; how far
+either answers from the fp32 graph, and their bytes. Checkpoints in DIR, from which a killed run goes on.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
     parser.add_argument("--out", type=Path, required=True, help="the folder of checkpoints and graphs")
     parser.add_argument("--models", nargs="+", default=["student"])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="only the first needs no teaching")
     parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--rate", type=float, default=3e-4)
     options = parser.parse_args()
@@ -131,11 +133,12 @@ def main() -> None:
     decided = decided_maps(options.data, size, partial(network_calls, teacher, teaching))
     rows = []
     for name in options.models:
-        for way in WAYS:
+        for way in options.ways:
             student = _taught(options, way, resolve(name), teacher, teaching, maps)
-            graphs = _graphs(student, size, maps, options.out / f"{name}-{WAYS.index(way)}")
+            graphs = graphs_of(student, size, maps[:CALIBRATION], options.out / f"{name}-{WAYS.index(way)}")
             rows += [(name, way, *row) for row in _figures(graphs, sets, decided)]
-    table(rows, head=("model", "", "graph", *(f"{name}: exact" for name in SHOWN), *(f"{name}: rms" for name in SHOWN)))
+    measured = (f"{name}: {figure}" for figure in ("exact", "rms") for name in SHOWN)
+    table(rows, head=("model", "", "graph", "bytes", *measured))
 
 
 def _taught(
@@ -166,17 +169,31 @@ def _taught(
     return exact(student)
 
 
-def _graphs(network: Network, size: int, maps: NDArray[np.float32], stem: Path) -> dict[str, Path]:
-    graphs = {"fp32": stem.with_suffix(".onnx"), "int8": stem.with_suffix(".int8.onnx")}
-    export_onnx(network, size, graphs["fp32"])
-    quantise(graphs["fp32"], graphs["int8"], maps[:CALIBRATION])
+def graphs_of(network: Network, size: int, maps: NDArray[np.float32], stem: Path) -> dict[str, Path]:
+    """Write a network's graphs beside each other and return them by what they are, fp32 first.
+
+    Args:
+        network: one whose normalisations are folded away.
+        size: rows and columns of the canonical map.
+        maps: float32 (n, 2, S, S), on which ranges of activations are measured.
+        stem: where, without an ending.
+    """
+    graphs = {
+        "fp32": stem.with_suffix(".onnx"),
+        "int8": stem.with_suffix(".int8.onnx"),
+        "int8, a step a tensor": stem.with_suffix(".tensor.int8.onnx"),
+    }
+    fp32, channel, tensor = graphs.values()
+    export_onnx(network, size, fp32)
+    quantise(fp32, channel, maps)
+    quantise(fp32, tensor, maps, per_channel=False)
     return graphs
 
 
 def _figures(
     graphs: Mapping[str, Path], sets: Mapping[str, Examples], decided: tuple[NDArray[np.float32], NDArray[np.bool_]]
 ) -> list[tuple[object, ...]]:
-    """Return a row a graph: exact match in percent on each set, and how far from the fp32 graph it answers."""
+    """Return a row a graph: bytes, exact match in percent on each set, and how far from the fp32 graph it answers."""
     maps, wanted = decided
     rows: list[tuple[object, ...]] = []
     reference: dict[str, NDArray[np.float32]] = {}
@@ -189,7 +206,7 @@ def _figures(
             for name in SHOWN
         ]
         apart = [float(np.sqrt(np.mean((found[name] - reference[name]) ** 2))) for name in SHOWN]
-        rows.append((graph, *right, *apart))
+        rows.append((graph, path.stat().st_size, *right, *apart))
     return rows
 
 

@@ -7,7 +7,8 @@ DATA holds `wm811k/`; where it holds `mixedwm38/reference_38.npz` too, a row cou
 maps. They are no test: the simulator was tuned by looking at them. Figures come with 95 % intervals,
 over lots where the set knows them. Every later model is compared with the first one, wafer by wafer.
 DIR holds what `python -m rivals` trained: the methods it is compared with, and the controls. Unless named it
-is the folder of this repository, where small ones lie trained.
+is the folder of this repository, where small ones lie trained. They get intervals and costs as well: networks as
+exported to ONNX, fp32 and int8, and the regression on 59 hand-made features, which has no graph, as torch runs it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,24 @@ from pathlib import Path
 
 import numpy as np
 
-from measurements.evaluation import measure, measure_rivals, print_rivals, print_table, record
+from measurements.evaluation import (
+    SCORED,
+    measure,
+    measure_rivals,
+    print_rival_costs,
+    print_rivals,
+    print_table,
+    record,
+)
+from measurements.inputs import maps_file, scratch
 from measurements.reaches import keep_in_cards
+from measurements.rival_costs import rival_costs
 from measurements.timing import say
 from rivals.shelf import TRAINED, trained
 from wafer_core.canonical import canonical_states
 from wafer_core.models.folder import resolve, shipped_models
 from wafer_core.training.data import Part
-from wafer_core.training.validation import Examples, examples, interrupted
+from wafer_core.training.validation import Examples, blemished_examples, examples, interrupted
 
 
 def main() -> None:
@@ -46,15 +57,20 @@ def main() -> None:
     if options.into_cards:
         simulated = f" --simulated {options.simulated}"
         keep_in_cards(table, f"python -m measurements.table --data DATA --part {options.part}{simulated}")
-    rivalled = measure_rivals(trained(options.rivals), sets)
+    rivals = trained(options.rivals)
+    rivalled = measure_rivals(rivals, sets)
     print_rivals(rivalled, models[0].sha256)
+    with scratch() as folder:
+        rivals_ask = rival_costs(rivals, folder, maps_file(folder, SCORED))
+    print_rival_costs(rivals_ask)
     if options.out:
-        options.out.write_text(json.dumps(record(table, rivalled), indent=1))
+        options.out.write_text(json.dumps(record(table, rivalled, rivals_ask), indent=1))
 
 
 def _sets(data: Path, part: Part, size: int, simulated: int) -> dict[str, Examples]:
     say("Building the sets")
-    found = [*examples(data, part, size, simulated=simulated), *interrupted(data, part, size)]
+    found = [*examples(data, part, size, simulated=simulated), blemished_examples(part, size)]
+    found += interrupted(data, part, size)
     reference = data / "mixedwm38" / "reference_38.npz"
     if reference.exists():
         with np.load(reference, allow_pickle=False) as file:

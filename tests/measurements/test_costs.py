@@ -49,6 +49,29 @@ def test_a_shipped_student_is_measured_in_a_process_of_its_own():
     assert 20e6 < small.process_bytes < 400e6
 
 
+def test_normalising_writes_over_its_input():
+    value, weight = helper.make_tensor_value_info, helper.make_tensor
+    nodes = [
+        helper.make_node("Conv", ["map", "first"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["a", *"smtv"], ["logits"]),
+    ]
+    weights = [
+        weight("first", TensorProto.FLOAT, (4, 2, 3, 3), [0.0] * 72),
+        *(weight(name, TensorProto.FLOAT, (4,), [1.0] * 4) for name in "smtv"),
+    ]
+    maps, given = (value(name, TensorProto.FLOAT, (1, n, 8, 8)) for name, n in (("map", 2), ("logits", 4)))
+    graph = helper.make_graph(nodes, "normalised", [maps], [given], weights)
+    assert _most_alive(onnx.shape_inference.infer_shapes(helper.make_model(graph)).graph) == (2 + 4) * 64
+
+
+def test_trained_weights_are_asked_in_torch():
+    torch_file, graph = (cost(resolve(name), repeats=3) for name in ("student", "student-onnx"))
+    assert torch_file.macs == graph.macs
+    assert torch_file.milliseconds > 0
+    # All of torch is loaded, and nothing of it for the graph.
+    assert torch_file.process_bytes > graph.process_bytes
+
+
 def test_the_whole_score_command_is_timed_on_a_lot(tmp_path):
     lot = maps_file(tmp_path, 12)
     asked = cost(resolve("student-int8"), repeats=3, lot=lot)
@@ -57,5 +80,5 @@ def test_the_whole_score_command_is_timed_on_a_lot(tmp_path):
 
 @pytest.mark.parametrize(("flash", "ram", "name"), [(128, 18, 0), (129, 18, 1), (128, 19, 1), (4096, 18, None)])
 def test_half_of_a_controller_is_left_to_the_rest(flash, ram, name):
-    asked = Cost(1, flash * 1024, 1, ram * 1024, 1, None, None)
+    asked = Cost(1, flash * 1024, 1, ram * 1024, 1, 1.0, 1)
     assert fits(asked) == ("none of these" if name is None else MICROCONTROLLERS[name][0])

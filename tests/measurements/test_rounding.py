@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from measurements.rounding import answers, exact, rounded
+from measurements.rounding import answers, exact, graphs_of, rounded
 from wafer_core.models.export import export_onnx, folded, quantise
 from wafer_core.models.networks import build
 
@@ -47,3 +47,16 @@ def test_weights_that_round_can_be_taught(network, maps):
     rounding = rounded(network, maps).requires_grad_()
     rounding(torch.from_numpy(maps)).square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in rounding.parameters())
+
+
+def test_a_network_is_shown_with_a_step_a_channel_and_with_a_step_a_tensor(network, maps, tmp_path):
+    scaled = folded(network)
+    with torch.no_grad():
+        # One channel that reaches far takes the others' steps, where they share one.
+        next(module for module in list(scaled.modules())[::-1] if hasattr(module, "kernel_size")).weight[0] *= 50
+    graphs = graphs_of(scaled, 16, maps, tmp_path / "some-0")
+    assert list(graphs) == ["fp32", "int8", "int8, a step a tensor"]
+    fp32, channel, tensor = (answers(path, maps) for path in graphs.values())
+    assert np.abs(channel - fp32).mean() < np.abs(tensor - fp32).mean()
+    sizes = [path.stat().st_size for path in graphs.values()]
+    assert sizes == sorted(sizes, reverse=True)

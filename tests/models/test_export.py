@@ -69,6 +69,25 @@ def test_int8_stays_close_and_is_int8(exported):
     assert exported.small.stat().st_size < exported.graph.stat().st_size
 
 
+def steps_of_weights(path):
+    """How many steps each int8 tensor of a graph has."""
+    graph = onnx.load(path).graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    rounded = [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in stored]
+    return {onnx.numpy_helper.to_array(stored[node.input[1]]).size for node in rounded}
+
+
+def test_weights_of_a_tensor_can_share_one_step(exported, tmp_path):
+    seen = np.concatenate([maps(16, s) ** (1 + s % 4) for s in range(8)])
+    quantise(exported.graph, tmp_path / "a.onnx", seen, per_channel=False)
+    assert steps_of_weights(tmp_path / "a.onnx") == {1}
+    assert min(steps_of_weights(exported.small)) > 1
+    assert (tmp_path / "a.onnx").stat().st_size < exported.small.stat().st_size
+    said = GraphSession((tmp_path / "a.onnx").read_bytes(), "a.onnx").run(seen)[0]
+    expected = network_logits(exported.network, seen)
+    assert 0 < np.abs(said - expected).mean() < 0.3 * expected.std()
+
+
 def test_one_map_that_reaches_far_coarsens_no_others(exported, tmp_path):
     usual = np.concatenate([maps(16, seed) ** (1 + seed % 4) for seed in range(8)])
     far = usual.copy()

@@ -38,8 +38,8 @@ def export_onnx(network: Network, size: int, path: Path) -> None:
     path.write_bytes(slim(drawing.model({INPUT: [CHANNELS, size, size]}, ends)).SerializeToString())
 
 
-def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None:
-    """Write the int8 graph of an fp32 one: static QDQ, per channel, its first and last layer left in fp32.
+def quantise(source: Path, path: Path, calibration: NDArray[np.float32], per_channel: bool = True) -> None:
+    """Write the int8 graph of an fp32 one: static QDQ, its first and last layer left in fp32.
 
     The first convolution sees two channels, too few for int8 kernels to gain anything: in fp32 it is
     faster. The head is a hundredth of the work, and its outputs are what thresholds and margins are
@@ -51,6 +51,7 @@ def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None
         source: a file `export_onnx` wrote.
         path: where to write.
         calibration: canonical maps float32 (n, 2, S, S) to measure activations on; 200 do.
+        per_channel: whether every output channel's weights have a step of their own, or a tensor's share one.
     """
     with tempfile.TemporaryDirectory() as scratch:
         prepared, raw = Path(scratch, "prepared.onnx"), Path(scratch, "int8.onnx")
@@ -61,7 +62,7 @@ def quantise(source: Path, path: Path, calibration: NDArray[np.float32]) -> None
             str(raw),
             _Batches(calibration),
             quant_format=QuantFormat.QDQ,
-            per_channel=True,
+            per_channel=per_channel,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=_ends(graph),
