@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from wafer_core import distill_lot
@@ -24,7 +25,8 @@ from wafer_core.kit.vectors import die_list
 from wafer_core.lot import ORIENTATIONS, Frame, Lot, Wafer
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
-from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.models.saving import save_model
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.readers import NamedBytes, read, read_paths
 from wafer_core.recognise import load_recognizer, network_calls
@@ -493,6 +495,41 @@ def test_every_shipped_student_is_where_its_size_starts(monkeypatch, folder):
     network, start = distill_lot._student(Settings(size=size), Card.read(folder).size)
     assert start.folder == folder
     assert network_bytes(network) == network_bytes(load_network(start))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_base_student_grows_out_of_a_small_one(monkeypatch, named):
+    small = next(model for model in shipped_models() if model.card.architecture == STUDENT_SIZES["small"])
+    monkeypatch.setattr(distill_lot, "SHIPPED", small.folder.parent)
+    network, start = distill_lot._student(Settings(size="base", start=small.folder if named else None), 52)
+    assert start.folder == small.folder
+    assert parameter_count(network) == parameter_count(build(STUDENT_SIZES["base"]))
+    maps = torch.rand(3, 2, 52, 52)
+    with torch.no_grad():
+        torch.testing.assert_close(network(maps), load_network(small)(maps))
+
+
+def test_a_base_student_goes_on_from_one_of_its_own_size_before_it_grows(monkeypatch, tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(next(model.folder for model in shipped_models() if model.name == "student"), models / "a-small")
+    grown = models / "b-base"
+    card = Card.read(models / "a-small")
+    save_model(
+        grown,
+        build(STUDENT_SIZES["base"]).eval(),
+        name="b-base",
+        role="student",
+        architecture=STUDENT_SIZES["base"],
+        size=card.size,
+        decoder=card.decoder,
+        unsure_below=0.1,
+        thresholds=(0.5,) * 8,
+        calibration=np.random.default_rng(0).random((8, 2, 52, 52), dtype=np.float32),
+        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
+    )
+    monkeypatch.setattr(distill_lot, "SHIPPED", models)
+    assert distill_lot._student(Settings(size="base"), card.size)[1].folder == grown
+    assert distill_lot._student(Settings(size="small"), card.size)[1].folder == models / "a-small"
 
 
 def test_a_student_keeps_the_thresholds_it_came_with_where_the_lot_has_nothing_to_say(

@@ -253,7 +253,7 @@ def test_whether_a_lot_is_enough_is_said_first(store: Workspace, wafers: int, be
     assert said in allowance._enough(wafers, store.model(begins) if begins else None, pool)
 
 
-@pytest.mark.parametrize("size", [size for size in STUDENT_SIZES if size != "base"])
+@pytest.mark.parametrize("size", STUDENT_SIZES)
 def test_a_size_that_ships_starts_from_what_ships_unless_told_otherwise(
     visit: Visit, store: Workspace, lot_id: str, size: str
 ):
@@ -276,6 +276,10 @@ def test_a_run_goes_on_from_a_student_of_its_size_that_was_made_here(visit: Visi
     settings = store.jobs("distil")[0].payload["settings"]
     assert settings["start"] == str(folder)
     assert runs_together.settings_text(store.jobs("distil")[0], {})["Starts from"] == "etch-1"
+    # A larger one can grow out of it.
+    page = visit("distill", lot=lot_id, start="etch-1", size="base")
+    assert page.selectbox(key="address-start").value == "etch-1"
+    assert "etch-1, grown" in page.selectbox(key="address-start").options
     # It is no beginning for a student of another size, which starts as usual.
     page = visit("distill", lot=lot_id, start="etch-1", size="tiny")
     assert page.selectbox(key="address-start").value == "shipped"

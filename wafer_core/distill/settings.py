@@ -30,7 +30,7 @@ class Settings:
         budget: seconds of wall time from start to the last file written.
         seed: of initialisation, views and order.
         steps: how many steps to train whatever the clock says; None fits them into the budget.
-        start: the model folder to start from; None is the shipped student of that size.
+        start: the model folder to start from; None is the shipped student of that size, or the one it grows from.
         fresh: start from random weights instead.
         augmentation: how strongly views differ from the wafers they are of: 0 turns and mirrors only,
             1 as it proved best, 2 twice the noise and twice the overlaid wafers.

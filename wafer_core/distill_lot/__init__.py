@@ -22,8 +22,9 @@ from wafer_core.errors import UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of
+from wafer_core.models.growth import started_from
 from wafer_core.models.learning import laid_out
-from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.networks import GROWS_FROM, STUDENT_SIZES, Network, build
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
 from wafer_core.whole_files import write_whole
@@ -129,25 +130,37 @@ class _Clock:
 
 
 def _student(settings: Settings, size: int) -> tuple[Network, ModelFile | None]:
-    """Return the network to teach and the student it starts from, if any."""
+    """Return the network to teach, and the student whose trained weights it has or grew from, if any."""
     architecture = STUDENT_SIZES[settings.size]
     if settings.start is not None:
         start = files_of(settings.start)[0]
-        if not _can_go_on(start, architecture, size):
+        if not _can_go_on(start, _begins_as(settings.size), size):
             raise UsageError(
                 f"{settings.start.name} is no student to start from: that takes trained weights of size "
-                f"{settings.size} for maps of {size} x {size}."
+                f"{' or '.join(_begins_as(settings.size))} for maps of {size} x {size}."
             )
-        return load_network(start), start
-    shipped = None if settings.fresh else _shipped(architecture, size)
-    return (load_network(shipped), shipped) if shipped else (build(architecture), None)
+        return started_from(start, architecture), start
+    shipped = None if settings.fresh else _shipped(settings.size, size)
+    return (started_from(shipped, architecture), shipped) if shipped else (build(architecture), None)
 
 
-def _shipped(architecture: str, size: int) -> ModelFile | None:
-    """Return the shipped student of a network, found by its card and not by what it happens to be called."""
-    models = (files_of(card.parent)[0] for card in sorted(SHIPPED.glob(f"*/{CARD}")))
-    return next((model for model in models if model.role == "student" and _can_go_on(model, architecture, size)), None)
+def _begins_as(student: str) -> list[str]:
+    """Return the sizes whose trained weights a student of a size can begin with, its own first."""
+    return [student, *([GROWS_FROM[student]] if student in GROWS_FROM else [])]
 
 
-def _can_go_on(model: ModelFile, architecture: str, size: int) -> bool:
-    return (model.engine, model.card.architecture, model.card.size) == ("torch", architecture, size)
+def _shipped(student: str, size: int) -> ModelFile | None:
+    """Return the shipped student to begin with, found by its card and not by what it happens to be called."""
+    models = [files_of(card.parent)[0] for card in sorted(SHIPPED.glob(f"*/{CARD}"))]
+    fitting = (
+        model
+        for begins in _begins_as(student)
+        for model in models
+        if model.role == "student" and _can_go_on(model, [begins], size)
+    )
+    return next(fitting, None)
+
+
+def _can_go_on(model: ModelFile, students: Sequence[str], size: int) -> bool:
+    networks = [STUDENT_SIZES[student] for student in students]
+    return (model.engine, model.card.size) == ("torch", size) and model.card.architecture in networks

@@ -22,6 +22,9 @@ STUDENT_SIZES: dict[str, str] = {
 }
 """The students a user can choose between, by name, with their architectures."""
 
+GROWS_FROM: dict[str, str] = {"base": "small"}
+"""Sizes that begin with the trained weights of another one, to which their networks add layers."""
+
 DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2, "densest": 4}
 """Kinds of students, with how many dense convolutions each has at half resolution."""
 

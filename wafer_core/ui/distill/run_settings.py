@@ -119,9 +119,13 @@ def left_out(hand: state.Hand) -> tuple[str, ...]:
 def _starts(size: str) -> dict[str, str]:
     """Return where a student of this size can start, by what the address says, in words."""
     shipped = sizes.shipped(size)
-    usual = f"the shipped {shipped.name}" if shipped else "random weights"
-    made = {model.folder.name: model.name for model in sizes.beginnings(size) if model != shipped}
+    usual = f"the shipped {_called(size, shipped)}" if shipped else "random weights"
+    made = {model.folder.name: _called(size, model) for model in sizes.beginnings(size) if model != shipped}
     return {SHIPPED: usual, **made, **({RANDOM: "random weights"} if shipped else {})}
+
+
+def _called(size: str, begins: ModelFile) -> str:
+    return f"{begins.name}, grown" if sizes.grows(size, begins) else begins.name
 
 
 def _other_lots(hand: state.Hand) -> None:
