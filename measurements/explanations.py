@@ -154,9 +154,9 @@ def _record(explained: Explained, sets: Sequence[MadeSet], command: str) -> Reco
     kept = [
         each
         for (exam, method), found in explained.figures.items()
-        for each in quotable(exam.model, method, exam.set, [*found, *explained.with_teacher(exam, method)])
+        for each in quotable(exam.model, method, exam.set, [*found, *explained.with_teacher(exam, method)], command)
     ]
-    return Record(command, tuple(sets), tuple(kept))
+    return Record(tuple(sets), tuple(kept))
 
 
 if __name__ == "__main__":

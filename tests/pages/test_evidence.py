@@ -15,12 +15,12 @@ WEIGHTS, METHOD = "1" * 64, "deeplift"
 
 
 def kept(made=SIMULATED, pattern="Scratch", low=0.9, value=0.93, method=METHOD):
-    return Kept(WEIGHTS, method, made, Reached("pointing", pattern, None, value, low, 0.95, 0.52, 480))
+    return Kept(WEIGHTS, method, made, Reached("pointing", pattern, None, value, low, 0.95, 0.52, 480), "command")
 
 
 def record(*figures):
     sets = tuple(MadeSet(name, "a" * 64, 500, 0) for name in (SIMULATED, OVERLAYS))
-    return Record("command", sets, figures)
+    return Record(sets, figures)
 
 
 def lines(facts):
@@ -115,7 +115,9 @@ def test_a_place_is_named_as_an_estimate(clock, line, words):
 
 def test_weights_that_were_never_scored_are_named(tiny_folder, tmp_path):
     there, never = (files_of(shutil.copytree(tiny_folder, tmp_path / name))[0] for name in ("there", "never"))
-    figure = Kept(there.sha256, METHOD, SIMULATED, Reached("pointing", "Scratch", None, 0.93, 0.9, 0.95, 0.52, 480))
+    figure = Kept(
+        there.sha256, METHOD, SIMULATED, Reached("pointing", "Scratch", None, 0.93, 0.9, 0.95, 0.52, 480), "command"
+    )
     record(figure).write(there.folder)
     assert evidence.unscored([there], METHOD) == ""
     assert evidence.unscored([there, never], METHOD).endswith(f"was not measured for this {never.role}'s weights.")

@@ -224,8 +224,8 @@ def test_a_card_says_where_its_method_is_no_better_than_chance(
 
     by_chance = Reached("pointing", "Center", None, 0.5, 0.4, 0.6, 0.52, 480)
     better = Reached("pointing", "Scratch", None, 0.9, 0.8, 0.95, 0.3, 480)
-    figures = tuple(Kept(tiny.sha256, DEFAULT, SIMULATED, each) for each in (by_chance, better))
-    Record("command", (MadeSet(SIMULATED, "a" * 64, 500, 0),), figures).write(folder)
+    figures = tuple(Kept(tiny.sha256, DEFAULT, SIMULATED, each, "command") for each in (by_chance, better))
+    Record((MadeSet(SIMULATED, "a" * 64, 500, 0),), figures).write(folder)
     app, told = visited()
     assert told["Center"] == [("50 %, no better than chance (52 %)", True)]
     assert told["Scratch"] == [("90 % (chance 30 %)", False)]

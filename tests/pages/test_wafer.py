@@ -143,7 +143,7 @@ def test_a_scored_method_is_quoted_beside_chance(
     tiny = store.model("tiny-untrained")
     reached = Reached("pointing", "Center", None, 0.5, 0.4, 0.6, 0.52, 480)
     made = MadeSet(SIMULATED, "a" * 64, 500, 0)
-    Record("command", (made,), (Kept(tiny.sha256, DEFAULT, SIMULATED, reached),)).write(folder)
+    Record((made,), (Kept(tiny.sha256, DEFAULT, SIMULATED, reached, "command"),)).write(folder)
     for name in ("tiny-untrained", "approved"):
         answer(small_lot, store.model(name), TEACHER)
     explain(store, small_lot.wafers[0], DEFAULT, "Center", models=("tiny-untrained", "approved"))

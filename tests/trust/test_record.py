@@ -19,11 +19,13 @@ def figure(score="pointing", pattern=None, value=0.93, other=None):
     return Reached(score, pattern, other, value, value - 0.0123456, value + 0.02, 0.52, 480)
 
 
-def record(*shas, value=0.93, made=SET):
+def record(*shas, value=0.93, made=SET, command="command"):
     kept = [
-        Kept(sha, "deeplift", made.name, figure(pattern=each, value=value)) for sha in shas for each in (None, "Loc")
+        Kept(sha, "deeplift", made.name, figure(pattern=each, value=value), command)
+        for sha in shas
+        for each in (None, "Loc")
     ]
-    return Record("command", (made,), tuple(kept))
+    return Record((made,), tuple(kept))
 
 
 @pytest.fixture
@@ -34,7 +36,8 @@ def folder(tiny_folder, tmp_path):
 def test_a_record_reads_back_as_written(tmp_path):
     record(ONE, TWO).write(tmp_path)
     found = Record.read(tmp_path)
-    assert (found.command, found.sets) == ("command", (SET,))
+    assert found.sets == (SET,)
+    assert {each.command for each in found.figures} == {"command"}
     assert found.figures[0].reached.low == 0.9177
     assert len(found.figures) == 4
     assert max(map(len, (tmp_path / RECORD).read_text().splitlines())) < 300
@@ -75,6 +78,9 @@ def test_a_figure_is_found_by_weights_method_score_set_and_pattern():
         (("figures", 0, "low"), 0.99, "not within its interval"),
         (("figures", 0, "n"), 0, "'n'"),
         (("sets", 0, "wafers"), 0, "wafers"),
+        (("figures", 0, "run"), 1, "'run'"),
+        (("figures", 0, "run"), None, "'run'"),
+        (("commands",), [], "'run'"),
         (("figures",), {}, "a list"),
     ],
 )
@@ -101,6 +107,20 @@ def test_newer_figures_take_the_place_of_older_ones():
     assert joined.figure(ONE, "deeplift", "pointing", SET.name).value == 0.9
     assert joined.figure(TWO, "deeplift", "pointing", SET.name).value == 0.5
     assert joined.sets == (SET,)
+
+
+def test_every_figure_tells_what_repeats_it_after_runs_were_joined(tmp_path):
+    record(ONE, command="one").joined(record(TWO, command="two"), [ONE, TWO]).write(tmp_path)
+    assert {(each.sha256, each.command) for each in Record.read(tmp_path).figures} == {(ONE, "one"), (TWO, "two")}
+
+
+def test_a_file_of_the_layout_before_had_one_command_for_all(tmp_path):
+    document = record(ONE).to_json()
+    del document["commands"]
+    for line in document["figures"]:
+        del line["run"]
+    (tmp_path / RECORD).write_text(json.dumps({**document, "schema": 1, "command": "the only one"}))
+    assert {each.command for each in Record.read(tmp_path).figures} == {"the only one"}
 
 
 def test_a_score_that_was_not_measured_again_stays():
@@ -137,7 +157,8 @@ def test_times_in_an_older_file_are_passed_over_and_go_when_it_is_written_again(
 def test_shipped_records_are_about_weights_that_ship_and_hold_no_times(model):
     known = Record.read(model.folder)
     assert {each.sha256 for each in known.figures} <= {each.sha256 for each in files_of(model.folder)}
-    assert set(json.loads((model.folder / RECORD).read_text())) == {"schema", "command", "sets", "figures"}
+    assert set(json.loads((model.folder / RECORD).read_text())) == {"schema", "commands", "sets", "figures"}
+    assert all("--wafers 500" in each.command for each in known.figures)
 
 
 def test_figures_are_kept_beside_the_card_of_their_weights(folder):
@@ -155,7 +176,7 @@ def test_what_a_page_quotes_is_pooled_or_by_pattern(folder):
     model = files_of(folder)[0]
     pair, dear = figure(pattern="Loc", other="Donut"), figure("infidelity", "Loc")
     found = [figure(), figure(pattern="Loc"), pair, dear, figure("infidelity")]
-    kept = quotable(model, "deeplift", SET.name, found)
+    kept = quotable(model, "deeplift", SET.name, found, "command")
     assert [(each.reached.score, each.reached.pattern) for each in kept] == [
         ("pointing", None),
         ("pointing", "Loc"),

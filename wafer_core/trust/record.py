@@ -19,8 +19,8 @@ from wafer_core.whole_files import write_whole
 
 RECORD = "explanations.json"
 
-SCHEMA = 1
-"""The layout that this version writes and reads."""
+SCHEMA = 2
+"""The layout that this version writes; it reads the one before too, which had one command for all figures."""
 
 SIMULATED, OVERLAYS = "simulated mixes", "real overlays"
 """The sets that are scored, the headline first."""
@@ -45,12 +45,16 @@ class MadeSet:
 
 @dataclass(frozen=True)
 class Kept:
-    """One figure of one method on one weights file; agreement is that with the teacher by the same method."""
+    """One figure of one method on one weights file, and what repeats it.
+
+    Agreement is that with the teacher by the same method.
+    """
 
     sha256: str
     method: str
     set: str
     reached: Reached
+    command: str
 
     @property
     def what(self) -> tuple[str, ...]:
@@ -63,12 +67,10 @@ class Record:
     """Everything `explanations.json` says.
 
     Args:
-        command: what repeats it.
         sets: what was measured on.
         figures: what methods reached.
     """
 
-    command: str = ""
     sets: tuple[MadeSet, ...] = ()
     figures: tuple[Kept, ...] = ()
 
@@ -102,22 +104,25 @@ class Record:
             BrokenModel: a field is missing or impossible; `where` begins the sentence.
         """
         fields = Fields(document, where)
-        if (schema := fields.integer("schema", 1, 1 << 31)) != SCHEMA:
-            raise fields.broken(f"schema {schema} is not {SCHEMA}, the one this version reads; update WaferDistill")
+        if (schema := fields.integer("schema", 1, 1 << 31)) > SCHEMA:
+            raise fields.broken(
+                f"schema {schema} is newer than {SCHEMA}, which this version reads; update WaferDistill"
+            )
         sets = tuple(_set(each) for each in fields.several("sets"))
-        return cls(
-            command=fields.text("command", r"(?s).{0,2000}"),
-            sets=sets,
-            figures=tuple(_kept(each, [one.name for one in sets]) for each in fields.several("figures")),
-        )
+        told_once = schema == 1
+        told = [fields] if told_once else fields.several("commands")
+        commands = [each.text("command", r"(?s).{0,2000}") for each in told]
+        names = [one.name for one in sets]
+        return cls(sets, tuple(_kept(each, names, commands, told_once) for each in fields.several("figures")))
 
     def to_json(self) -> dict[str, Any]:
         """Return what the file holds."""
+        commands = list(dict.fromkeys(each.command for each in self.figures))
         return {
             "schema": SCHEMA,
-            "command": self.command,
+            "commands": [{"command": command} for command in commands],
             "sets": [asdict(each) for each in self.sets],
-            "figures": [_line(each) for each in self.figures],
+            "figures": [_line(each, commands) for each in self.figures],
         }
 
     def write(self, folder: Path) -> None:
@@ -144,7 +149,7 @@ class Record:
             if each.sha256 in weights and each.set not in remade and each.what not in again
         ]
         sets = [each for each in self.sets if each not in newer.sets and each.name in {one.set for one in figures}]
-        return Record(newer.command, (*newer.sets, *sets), (*newer.figures, *figures))
+        return Record((*newer.sets, *sets), (*newer.figures, *figures))
 
     def figure(self, sha256: str, method: str, score: str, set_name: str, pattern: str | None = None) -> Reached | None:
         """Return one figure, or None where it was not measured.
@@ -176,20 +181,21 @@ def keep(folder: Path, newer: Record) -> None:
         Record.read(folder).joined(mine, ours).write(folder)
 
 
-def quotable(model: ModelFile, method: str, set_name: str, reached: Sequence[Reached]) -> list[Kept]:
+def quotable(model: ModelFile, method: str, set_name: str, reached: Sequence[Reached], command: str) -> list[Kept]:
     """Return of a method's figures those that are worth keeping: all pooled, a few by pattern, none by pair."""
     return [
-        Kept(model.sha256, method, set_name, each)
+        Kept(model.sha256, method, set_name, each, command)
         for each in reached
         if each.other is None and (each.pattern is None or each.score in BY_PATTERN)
     ]
 
 
-def _line(kept: Kept) -> dict[str, Any]:
+def _line(kept: Kept, commands: Sequence[str]) -> dict[str, Any]:
     reached = kept.reached
     numbers = {name: _rounded(getattr(reached, name)) for name in ("value", "low", "high", "chance")}
     where = {"sha256": kept.sha256, "method": kept.method, "set": kept.set}
-    return {**where, "score": reached.score, "pattern": reached.pattern, **numbers, "n": reached.n}
+    what = {"score": reached.score, "pattern": reached.pattern, **numbers, "n": reached.n}
+    return {**where, **what, "run": commands.index(kept.command)}
 
 
 def _rounded(number: float) -> float:
@@ -216,7 +222,7 @@ def _set(fields: Fields) -> MadeSet:
     )
 
 
-def _kept(fields: Fields, sets: Sequence[str]) -> Kept:
+def _kept(fields: Fields, sets: Sequence[str], commands: Sequence[str], told_once: bool) -> Kept:
     reached = Reached(
         score=fields.choice("score", tuple(BETTER)),
         pattern=fields.choice("pattern", PATTERNS) if fields.has("pattern") else None,
@@ -229,4 +235,7 @@ def _kept(fields: Fields, sets: Sequence[str]) -> Kept:
     )
     if not reached.low <= reached.value <= reached.high:
         raise fields.broken(f"{reached.value} is not within its interval from {reached.low} to {reached.high}")
-    return Kept(fields.sha256("sha256"), fields.choice("method", METHODS), fields.choice("set", sets), reached)
+    run = 0 if told_once else fields.integer("run", 0, len(commands) - 1)
+    return Kept(
+        fields.sha256("sha256"), fields.choice("method", METHODS), fields.choice("set", sets), reached, commands[run]
+    )
