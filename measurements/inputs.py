@@ -47,8 +47,9 @@ def untrained_student(folder: Path) -> Path:
     import torch
 
     from wafer_core.canonical import canonical_states
-    from wafer_core.models.networks import STUDENT_SIZES, build
+    from wafer_core.models.networks import build
     from wafer_core.models.saving import save_model
+    from wafer_core.models.sizes import STUDENT_SIZES
 
     torch.manual_seed(0)
     save_model(

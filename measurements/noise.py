@@ -24,7 +24,8 @@ from measurements.trained import SIZE, Real, print_figures, reached, taught_on, 
 from wafer_core.canonical import canonical_states
 from wafer_core.decode import sigmoid
 from wafer_core.models.asking import network_logits
-from wafer_core.models.networks import STUDENT_SIZES, Network
+from wafer_core.models.networks import Network
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.patterns import PATTERNS
 from wafer_core.training.data import RealMaps
 from wafer_core.training.trainer import Recipe

@@ -26,7 +26,8 @@ from measurements.timing import say
 from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode, sigmoid
 from wafer_core.models.folder import ModelFile, resolve
-from wafer_core.models.networks import STUDENT_SIZES, Network
+from wafer_core.models.networks import Network
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.novelty import FLAGGED_ABOVE, Reference, limit_of, reference_of
 from wafer_core.patterns import PATTERNS, index
 from wafer_core.recognise import Scores, load_recognizer

@@ -10,23 +10,36 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from wafer_core import distill_lot
 from wafer_core.benchmark import guard_set, shipped_sets
 from wafer_core.canonical import canonical
 from wafer_core.cli import main
 from wafer_core.decode import decode_with
 from wafer_core.distill import Progress, Settings, loop
-from wafer_core.distill_lot import CHECKPOINT, Examples, Stage, distil_lot, line, maps, plan, pool, run, slowed
+from wafer_core.distill_lot import (
+    CHECKPOINT,
+    Examples,
+    Stage,
+    distil_lot,
+    kept,
+    line,
+    maps,
+    plan,
+    pool,
+    run,
+    slowed,
+    start,
+)
 from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.judged import judging
 from wafer_core.distill_lot.plan import Plan, Taken, timed
-from wafer_core.errors import BrokenModel, UnknownWafer, UnusableLot, UsageError
+from wafer_core.errors import BrokenModel, OutdatedRun, UnknownWafer, UnusableLot, UsageError
 from wafer_core.kit.vectors import die_list
 from wafer_core.lot import ORIENTATIONS, Frame, Lot, Wafer
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
-from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.readers import NamedBytes, read, read_paths
 from wafer_core.recognise import load_recognizer, network_calls
@@ -45,7 +58,7 @@ FILES = {
 @pytest.fixture(autouse=True)
 def unshipped(tmp_path, monkeypatch):
     """Start from random weights: what ships is another matter, and changes."""
-    monkeypatch.setattr(distill_lot, "SHIPPED", tmp_path / "nothing-shipped")
+    monkeypatch.setattr(start, "SHIPPED", tmp_path / "nothing-shipped")
 
 
 @pytest.fixture
@@ -69,7 +82,7 @@ def ready(tmp_path_factory, teacher, lot_of, disc_states):
     states = [disc_states(18, 18 + 2 * (i % 2), 0.05 + 0.1 * i, i) for i in range(6)]
     lot = lot_of([*states, states[0]], title="six wafers and one again")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distill_lot, "SHIPPED", out / "nothing-shipped")
+        patch.setattr(start, "SHIPPED", out / "nothing-shipped")
         return out, lot, steps_of(distil_lot([lot], teacher, out, settings()))
 
 
@@ -480,7 +493,7 @@ def test_untested_wafers_and_repeated_maps_have_no_say(lot_of, disc_states, unte
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
 def test_a_student_starts_from_the_shipped_one_unless_told_otherwise(small_lot, teacher, ready, tmp_path, monkeypatch):
-    monkeypatch.setattr(distill_lot, "SHIPPED", ready[0].parent)
+    monkeypatch.setattr(start, "SHIPPED", ready[0].parent)
     shipped = distilled(small_lot, teacher, tmp_path / "shipped", settings())
     assert same(distilled(small_lot, teacher, tmp_path / "start", settings(start=ready[0])), shipped)
     assert not same(distilled(small_lot, teacher, tmp_path / "fresh", settings(fresh=True)), shipped)
@@ -490,19 +503,19 @@ def test_a_student_starts_from_the_shipped_one_unless_told_otherwise(small_lot, 
 
 @pytest.mark.parametrize("folder", [model.folder for model in shipped_models() if model.role == "student"])
 def test_every_shipped_student_is_where_its_size_starts(monkeypatch, folder):
-    monkeypatch.setattr(distill_lot, "SHIPPED", folder.parent)
+    monkeypatch.setattr(start, "SHIPPED", folder.parent)
     size = next(size for size, network in STUDENT_SIZES.items() if network == Card.read(folder).architecture)
-    network, start = distill_lot._student(Settings(size=size), Card.read(folder).size)
-    assert start.folder == folder
-    assert network_bytes(network) == network_bytes(load_network(start))
+    network, begins = start.beginning(Settings(size=size), Card.read(folder).size)
+    assert begins.folder == folder
+    assert network_bytes(network) == network_bytes(load_network(begins))
 
 
 @pytest.mark.parametrize("named", [False, True])
 def test_a_base_student_grows_out_of_a_small_one(monkeypatch, named):
     small = next(model for model in shipped_models() if model.card.architecture == STUDENT_SIZES["small"])
-    monkeypatch.setattr(distill_lot, "SHIPPED", small.folder.parent)
-    network, start = distill_lot._student(Settings(size="base", start=small.folder if named else None), 52)
-    assert start.folder == small.folder
+    monkeypatch.setattr(start, "SHIPPED", small.folder.parent)
+    network, begins = start.beginning(Settings(size="base", start=small.folder if named else None), 52)
+    assert begins.folder == small.folder
     assert parameter_count(network) == parameter_count(build(STUDENT_SIZES["base"]))
     maps = torch.rand(3, 2, 52, 52)
     with torch.no_grad():
@@ -527,9 +540,9 @@ def test_a_base_student_goes_on_from_one_of_its_own_size_before_it_grows(monkeyp
         calibration=np.random.default_rng(0).random((8, 2, 52, 52), dtype=np.float32),
         made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
     )
-    monkeypatch.setattr(distill_lot, "SHIPPED", models)
-    assert distill_lot._student(Settings(size="base"), card.size)[1].folder == grown
-    assert distill_lot._student(Settings(size="small"), card.size)[1].folder == models / "a-small"
+    monkeypatch.setattr(start, "SHIPPED", models)
+    assert start.beginning(Settings(size="base"), card.size)[1].folder == grown
+    assert start.beginning(Settings(size="small"), card.size)[1].folder == models / "a-small"
 
 
 def test_a_student_keeps_the_thresholds_it_came_with_where_the_lot_has_nothing_to_say(
@@ -783,6 +796,61 @@ def test_what_is_kept_of_a_run_with_other_options_is_not_gone_on_from(small_lot,
     going.close()
     with pytest.raises(UsageError, match="keep is left from a run with other options"):
         next(distil_lot([small_lot], teacher, tmp_path / "run", settings(**{"steps": 8, **change}), keep=keep))
+
+
+def half_done(lot, teacher, keep, **changes):
+    """Leave a run in the middle and return what it was asked for, which a test may write down otherwise."""
+    going = distil_lot([lot], teacher, keep.parent / "run", settings(steps=8, **changes), keep=keep)
+    next(each for each in going if isinstance(each, Progress))
+    going.close()
+    return json.loads((keep / kept.ASKED).read_text())
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_a_run_that_did_not_write_down_what_it_began_with_goes_on(small_lot, teacher, tmp_path):
+    keep = tmp_path / "keep"
+    words = half_done(small_lot, teacher, keep)
+    (keep / kept.ASKED).write_text(
+        json.dumps({name: words[name] for name in words if name not in ("network", "start")})
+    )
+    told = steps_of(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep))
+    assert [progress.step for progress in told] == list(range(1, 9))
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_a_base_run_of_the_network_before_does_not_go_on(small_lot, teacher, tmp_path):
+    keep = tmp_path / "keep"
+    words = half_done(small_lot, teacher, keep, size="base")
+    (keep / kept.ASKED).write_text(
+        json.dumps({name: words[name] for name in words if name not in ("network", "start")})
+    )
+    with pytest.raises(OutdatedRun, match="start it again without what keep holds"):
+        next(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8, size="base"), keep=keep))
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_a_run_does_not_go_on_from_other_weights_than_it_began_with(small_lot, teacher, ready, tmp_path, monkeypatch):
+    keep, models = tmp_path / "keep", tmp_path / "models"
+    shutil.copytree(ready[0], models / "student")
+    monkeypatch.setattr(start, "SHIPPED", models)
+    half_done(small_lot, teacher, keep)
+    shutil.rmtree(models)
+    distilled(small_lot, teacher, models / "student", settings(steps=1, fresh=True))
+    with pytest.raises(OutdatedRun, match="other weights"):
+        next(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep))
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_a_student_grows_on_a_lot(small_lot, teacher, tmp_path):
+    small, base = tmp_path / "small", tmp_path / "base"
+    distilled(small_lot, teacher, small, settings(size="small", steps=1))
+    distilled(small_lot, teacher, base, settings(size="base", steps=2, start=small))
+    card, record = Card.read(base), json.loads((base / "run.json").read_text())
+    assert card.architecture == STUDENT_SIZES["base"]
+    assert [run["sha256"] for run in card.made_from["earlier"]] == [files_of(small)[0].sha256]
+    assert record["agreement"]["before"]["wafers"] == record["held_out"]
+    assert record["parameters"] == card.files["student.safetensors"].parameters > 60_000
+    assert [model.name for model in files_of(base)] == ["base", "base-onnx", "base-int8"]
 
 
 @pytest.mark.usefixtures("few_replayed")

@@ -12,8 +12,9 @@ from wafer_core.errors import UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.checkpoint import fingerprint, load_checkpoint
 from wafer_core.models.folder import files_of
-from wafer_core.models.networks import STUDENT_SIZES, build
+from wafer_core.models.networks import build
 from wafer_core.models.saving import save_model
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.models.weights import load_network
 from wafer_core.synthesis.pool import Pool
 from wafer_core.training.data import unlabelled_maps

@@ -21,8 +21,9 @@ from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.folder import ModelFile, resolve
 from wafer_core.models.growth import started_from
 from wafer_core.models.learning import pick_device
-from wafer_core.models.networks import STUDENT_SIZES, Network, build
+from wafer_core.models.networks import Network, build
 from wafer_core.models.saving import save_model
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
 from wafer_core.synthesis.pool import Pool

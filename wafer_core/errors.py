@@ -8,6 +8,7 @@ WaferDistillError
 ├── BrokenModel        a model folder contradicts its card
 ├── UnsupportedMethod  this explanation method cannot explain this model
 ├── UnusableLot        the lot cannot serve what was asked of it
+├── OutdatedRun        a run that was begun cannot go on with what this version has
 └── UsageError         an option has a value that cannot be used
 """
 
@@ -71,6 +72,10 @@ class UnsupportedMethod(WaferDistillError):
 
 class UnusableLot(WaferDistillError):
     """The lot cannot serve what was asked of it."""
+
+
+class OutdatedRun(WaferDistillError):
+    """A run that was begun cannot go on with what this version has."""
 
 
 class UsageError(WaferDistillError):

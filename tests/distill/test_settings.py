@@ -5,7 +5,7 @@ import pytest
 from wafer_core.distill import Settings
 from wafer_core.distill.settings import LONGEST, SHORTEST
 from wafer_core.errors import UsageError
-from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.sizes import STUDENT_SIZES
 
 
 @pytest.mark.parametrize("size", STUDENT_SIZES)

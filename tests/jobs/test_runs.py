@@ -19,7 +19,7 @@ from wafer_core import jobs
 from wafer_core.benchmark import guard_set
 from wafer_core.distill_lot import CHECKPOINT, pool
 from wafer_core.distill_lot.plan import Plan
-from wafer_core.errors import UnreadableFile, UnusableLot
+from wafer_core.errors import OutdatedRun, UnreadableFile, UnusableLot
 from wafer_core.jobs import folders, tasks
 from wafer_core.jobs.report import Report
 from wafer_core.jobs.worker import Worker
@@ -41,7 +41,7 @@ def test_a_distillation_ends_in_a_student_that_scores(workspace, big_lot):
     assert not tasks.run_folder(workspace, job_id).exists()
     points = jobs.progress(workspace, job_id)
     assert points[-1].step == 4
-    assert job.progress["step"] == 4
+    assert job.progress["step"] == job.progress["plan"]["steps"] == 4
     assert len(job.progress["examples"]["wafers"]) == len(job.progress["look"]["first"]) == 4
     said = [line.split("  ", 1)[1] for line in jobs.log_lines(workspace, job_id)]
     assert (said[0], said[-1]) == ("begins", f"done: {job.message}")
@@ -237,6 +237,17 @@ def raising(fault):
         raise fault
 
     return fail
+
+
+def test_a_run_that_can_never_go_on_is_over_and_keeps_nothing(workspace, worker, big_lot, monkeypatch):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    while not trained(workspace, job_id):
+        worker.turn()
+    monkeypatch.setattr(Report, "take", raising(OutdatedRun("This run was begun with other weights; start it again.")))
+    worker.turn()
+    job = workspace.job(job_id)
+    assert (job.state, job.message) == ("failed", "This run was begun with other weights; start it again.")
+    assert not tasks.run_folder(workspace, job_id).exists()
 
 
 @pytest.mark.parametrize(("fault", "said"), LATE, ids=lambda each: type(each).__name__)

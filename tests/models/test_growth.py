@@ -5,7 +5,8 @@ from torch import nn
 from wafer_core.errors import UsageError
 from wafer_core.models.folder import files_of
 from wafer_core.models.growth import grown, started_from
-from wafer_core.models.networks import STUDENT_SIZES, build
+from wafer_core.models.networks import build
+from wafer_core.models.sizes import STUDENT_SIZES
 
 
 def taught(architecture, seed=0):
@@ -38,11 +39,24 @@ def test_a_grown_network_answers_as_before(before, after):
     torch.testing.assert_close(larger(maps), network(maps))
 
 
-def test_what_is_new_in_it_learns():
-    larger = grown(taught("separable-4-8-8"), "finer-4-8-8").train()
-    torch.autograd.backward(larger(torch.rand(4, 2, 16, 16)).square().sum())
-    new = larger.body[2].convolution[1]
-    assert new.weight.grad.abs().max() > 0
+@pytest.mark.parametrize(
+    ("before", "after", "new"),
+    [
+        ("separable-4-8-8", "finer-4-8-8", lambda network: network.body[2].convolution),
+        ("finer-4-8-8", "finer-4-8-8-8", lambda network: network.body[-1].pointwise),
+    ],
+)
+def test_what_is_new_in_it_learns(before, after, new):
+    larger = grown(taught(before), after).train()
+    maps = torch.rand(4, 2, 16, 16, generator=torch.Generator().manual_seed(2))
+    torch.autograd.backward(larger(maps).square().sum())
+    convolution, normalisation = new(larger)
+    assert normalisation.weight.grad.abs().max() > 0
+    # Once it adds something, what it adds learns too.
+    with torch.no_grad():
+        normalisation.weight.sub_(normalisation.weight.grad)
+    torch.autograd.backward(larger(maps).square().sum())
+    assert convolution.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize(

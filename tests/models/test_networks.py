@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.models.networks import build, parameter_count
+from wafer_core.models.sizes import STUDENT_SIZES
 
 SMALL = [
     "residual-16-1-1",

@@ -80,7 +80,7 @@ def test_a_figure_is_found_by_weights_method_score_set_and_pattern():
         (("sets", 0, "wafers"), 0, "wafers"),
         (("figures", 0, "run"), 1, "'run'"),
         (("figures", 0, "run"), None, "'run'"),
-        (("commands",), [], "'run'"),
+        (("commands",), [], "'commands' is empty"),
         (("figures",), {}, "a list"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from wafer_core.errors import UsageError
-from wafer_core.models.networks import STUDENT_SIZES
+from wafer_core.models.sizes import STUDENT_SIZES
 
 Pool = Literal["shipped", "lots", "both", "none"]
 """The wafers that can stand beside a lot: shipped ones, those of other lots, both, or none."""

@@ -26,8 +26,9 @@ from wafer_core.distill_lot.stages import Examples, Rows
 from wafer_core.lot import Lot
 from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import ModelFile, files_of
-from wafer_core.models.networks import STUDENT_SIZES, Network, parameter_count
+from wafer_core.models.networks import Network, parameter_count
 from wafer_core.models.saving import write_model
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.recognise import load_recognizer
 
 _COLD, _REHEARSED = 1, 5

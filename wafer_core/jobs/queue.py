@@ -19,6 +19,7 @@ from wafer_core.jobs.folders import drop_run_folder
 from wafer_core.jobs.process import worker_lock
 from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.trust.altered import alterations
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
 
@@ -351,7 +352,8 @@ def _explain_lot(lot_id: str, model: ModelFile, method: str) -> str:
 
 
 def _rehearsal(lot_id: str, size: str, teacher: ModelFile) -> str:
-    return _same("rehearse", lot_id, size, teacher.sha256)
+    # Of another network under the same name it says nothing.
+    return _same("rehearse", lot_id, size, STUDENT_SIZES[size], teacher.sha256)
 
 
 def _same(*parts: object) -> str:

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from wafer_core.errors import WaferDistillError
+from wafer_core.errors import OutdatedRun, WaferDistillError
 from wafer_core.jobs.bench import Bench
 from wafer_core.jobs.folders import clear_runs, drop_run_folder, run_folder, scratch
 from wafer_core.jobs.logbook import note
@@ -72,7 +72,8 @@ class Worker:
 
     def _fail(self, job: JobRow, fault: Exception, sentence: str) -> None:
         """End a job that cannot go on; a run stands still instead where another try can do better, or has done much."""
-        if job.kind == "distil" and (isinstance(fault, MACHINE) or self._has_kept(job.id)):
+        over = isinstance(fault, OutdatedRun)
+        if job.kind == "distil" and not over and (isinstance(fault, MACHINE) or self._has_kept(job.id)):
             self._hold(job.id, f"{sentence} The run keeps what it has done; resume it once that is mended.")
         else:
             self._drop(job.id, "failed", sentence)

@@ -15,16 +15,6 @@ from torch import Tensor, nn
 from wafer_core.canonical import CHANNELS
 from wafer_core.patterns import PATTERNS
 
-STUDENT_SIZES: dict[str, str] = {
-    "tiny": "finest-12-24-48-48-64",
-    "small": "finest-16-32-64-64-64-128",
-    "base": "densest-16-32-64-64-64-64-128-128",
-}
-"""The students a user can choose between, by name, with their architectures."""
-
-GROWS_FROM: dict[str, str] = {"base": "small"}
-"""Sizes that begin with the trained weights of another one, to which their networks add layers."""
-
 DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2, "densest": 4}
 """Kinds of students, with how many dense convolutions each has at half resolution."""
 

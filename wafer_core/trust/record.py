@@ -112,8 +112,11 @@ class Record:
         told_once = schema == 1
         told = [fields] if told_once else fields.several("commands")
         commands = [each.text("command", r"(?s).{0,2000}") for each in told]
+        lines = fields.several("figures")
+        if lines and not commands:
+            raise fields.broken("'commands' is empty, but there are figures that one of them repeats")
         names = [one.name for one in sets]
-        return cls(sets, tuple(_kept(each, names, commands, told_once) for each in fields.several("figures")))
+        return cls(sets, tuple(_kept(each, names, commands, told_once) for each in lines))
 
     def to_json(self) -> dict[str, Any]:
         """Return what the file holds."""

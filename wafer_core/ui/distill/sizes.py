@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wafer_core.models.folder import ModelFile
+from wafer_core.models.sizes import GROWS_FROM, STUDENT_SIZES
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.words import human_bytes, human_count
 from wafer_core.workspace import is_shipped
@@ -12,20 +13,19 @@ from wafer_core.workspace import is_shipped
 
 @dataclass(frozen=True)
 class Size:
-    """A student's network, its parameters, about what its int8 file takes on disk, bytes, and what it grows from."""
+    """A student's network, its parameters, and about what its int8 file takes on disk, bytes."""
 
     architecture: str
     parameters: int
     int8: int
-    grows_from: str | None = None
 
 
 SIZES = {
-    "tiny": Size("finest-12-24-48-48-64", 16_128, 23_000),
-    "small": Size("finest-16-32-64-64-64-128", 35_816, 47_000),
-    "base": Size("densest-16-32-64-64-64-64-128-128", 66_536, 82_000, grows_from="small"),
+    "tiny": Size(STUDENT_SIZES["tiny"], 16_128, 23_000),
+    "small": Size(STUDENT_SIZES["small"], 35_816, 47_000),
+    "base": Size(STUDENT_SIZES["base"], 66_536, 82_000),
 }
-"""Every student size; a test holds them to the networks, which a page does not load."""
+"""Every student size; a test holds figures to the networks, which a page does not load."""
 
 
 def text(size: str) -> str:
@@ -40,8 +40,7 @@ def beginnings(size: str) -> list[ModelFile]:
     Those of its own size stand before those that it grows from.
     """
     students = [model for model in state.workspace().models() if (model.role, model.engine) == ("student", "torch")]
-    smaller = SIZES[size].grows_from
-    networks = [SIZES[size].architecture, *([SIZES[smaller].architecture] if smaller else [])]
+    networks = [STUDENT_SIZES[size], *([STUDENT_SIZES[GROWS_FROM[size]]] if size in GROWS_FROM else [])]
     return [model for network in networks for model in students if model.card.architecture == network]
 
 

@@ -1,0 +1,65 @@
+"""What a run keeps of itself, so that it is taken up again in the same words and from the same weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wafer_core.distill import Settings
+from wafer_core.errors import OutdatedRun, UsageError
+from wafer_core.lot import Lot
+from wafer_core.models.folder import ModelFile
+from wafer_core.models.sizes import STUDENT_SIZES
+
+STATE = ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
+"""The files a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
+
+_BEGUN = ("network", "start")
+"""What a run begins with; what it was asked for may be the same where this is not."""
+
+_NETWORKS_BEFORE = {"base": "finer-24-48-96-96-96-96-192"}
+"""The networks of sizes that had another one in versions that did not write down what a run begins with."""
+
+
+def asked(
+    lots: Sequence[Lot], beside: Sequence[Lot], teacher: ModelFile, settings: Settings, start: ModelFile | None
+) -> str:
+    """Return what a run is asked for, and what it begins with, as text."""
+    hashes = {"lots": [lot.lot_hash for lot in lots], "beside": [lot.lot_hash for lot in beside]}
+    usual = asdict(Settings())
+    # What is usual stays unsaid, so that a run outlives a version that knows more settings.
+    chosen = {name: value for name, value in asdict(settings).items() if value != usual[name]}
+    begun = dict(zip(_BEGUN, (STUDENT_SIZES[settings.size], start.sha256 if start else None), strict=True))
+    words = {**hashes, "teacher": teacher.sha256, "settings": chosen, **begun}
+    return json.dumps(words, default=str, sort_keys=True)
+
+
+def check_kept(keep: Path, asked: str) -> None:
+    """Find out before the work begins whether what is kept was asked for in the same words, and can go on.
+
+    Raises:
+        UsageError: it was asked for otherwise.
+        OutdatedRun: it began with another network, or with weights that are no longer those to begin with.
+    """
+    path = keep / ASKED
+    if not path.exists():
+        return
+    kept, now = json.loads(path.read_text(encoding="utf-8")), json.loads(asked)
+    began, begins = _begun(kept, now), _begun(now, now)
+    if kept != now:
+        raise UsageError(f"{keep} is left from a run with other options: repeat those, or remove it.")
+    if began != begins:
+        raise OutdatedRun(
+            "This run was begun with another network or other weights, as an earlier version had them, and cannot go "
+            f"on; start it again without what {keep.name} holds."
+        )
+
+
+def _begun(words: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a run's words what it began with; where that was not written down, the weights were those of now."""
+    size = words["settings"].get("size", Settings().size)
+    before = {"network": _NETWORKS_BEFORE.get(size, STUDENT_SIZES[size]), "start": now.get("start")}
+    return {name: words.pop(name, before[name]) for name in _BEGUN}
