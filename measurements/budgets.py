@@ -1,6 +1,7 @@
 """What a student gains on a lot, and loses elsewhere, at several budgets, or after so many steps whatever they take.
 
-python -m measurements.budgets [--data DATA] [--budgets SECONDS ... | --steps N ...] --out FILE.json
+python -m measurements.budgets [--data DATA] [--budgets SECONDS ... | --steps N ...] [--size SIZE]
+    --out FILE.json
 
 Three lots: a bundled real one, maps of another fab (`--data`, which holds `mixedwm38/`), and simulated wafers of a
 product whose grid and noise the simulator never drew for a shipped model. The shipped student and the new one are both
@@ -36,6 +37,9 @@ from wafer_core.synthesis.outline import disc
 from wafer_core.synthesis.simulator import labelled_wafer
 from wafer_core.synthesis.views import with_more_fails
 
+SIZES = ("small", "base")
+"""Those that begin with the shipped student, by which they are judged."""
+
 REAL = "lot18905, real, bundled"
 OTHER_FAB = "unlabelled_lot, real, another fab"
 NEW_PRODUCT = "simulated, a new product"
@@ -59,6 +63,7 @@ class Row:
         guard_loss: points of exact match lost on the guard set to the shipped student, by the trained weights.
         guard_upper: its one-sided 95 % bound.
         guard: what the product says of that, the worse of trained weights and int8.
+        size: of the new student, a key of `STUDENT_SIZES`.
     """
 
     lot: str
@@ -74,6 +79,7 @@ class Row:
     guard_loss: float
     guard_upper: float
     guard: str
+    size: str = "small"
 
     @property
     def limit(self) -> tuple[str, float]:
@@ -87,6 +93,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a folder with mixedwm38/unlabelled_lot.npz")
     parser.add_argument("--budgets", type=float, nargs="+", default=[30.0, 120.0, 600.0], metavar="SECONDS")
     parser.add_argument("--steps", type=int, nargs="+", metavar="N", help="in the place of budgets, on a busy machine")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of the new student")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file of every row")
     options = parser.parse_args()
     teacher, shipped = resolve("teacher"), resolve("student")
@@ -95,9 +102,10 @@ def main() -> None:
     with scratch() as folder:
         for limit, most in limits:
             for lot, path in _lots(folder, options.data).items():
-                wanted = (lot, shipped.sha256, teacher.sha256, limit, most)
-                if wanted not in [(row.lot, row.student, row.teacher, *row.limit) for row in rows]:
-                    rows.append(_measured(lot, path, (limit, most), teacher, shipped, folder / f"{lot[:4]}-{most:g}"))
+                wanted = (lot, options.size, shipped.sha256, teacher.sha256, limit, most)
+                if wanted not in [(row.lot, row.size, row.student, row.teacher, *row.limit) for row in rows]:
+                    out = folder / f"{lot[:4]}-{most:g}"
+                    rows.append(_measured(lot, path, options.size, (limit, most), teacher, shipped, out))
                     options.out.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     print_rows([row for row in rows if (row.student, row.teacher) == (shipped.sha256, teacher.sha256)])
 
@@ -124,10 +132,12 @@ def new_product(count: int, seed: int) -> list[NDArray[np.uint8]]:
     return wafers
 
 
-def _measured(lot: str, path: Path, limit: tuple[str, float], teacher: ModelFile, shipped: ModelFile, out: Path) -> Row:
+def _measured(
+    lot: str, path: Path, size: str, limit: tuple[str, float], teacher: ModelFile, shipped: ModelFile, out: Path
+) -> Row:
     option, most = limit
-    say(f"{lot}: {option} {most:g}")
-    taken = timed_command("-m", "wafer_core", "distill", path, "--out", out, option, f"{most:g}")
+    say(f"{lot}: {size}, {option} {most:g}")
+    taken = timed_command("-m", "wafer_core", "distill", path, "--out", out, "--size", size, option, f"{most:g}")
     new = files_of(out)[0]
     wafers = held_out_of(path)
     logits = [load_recognizer(model).score(wafers).logits for model in (teacher, shipped, new)]
@@ -148,6 +158,7 @@ def _measured(lot: str, path: Path, limit: tuple[str, float], teacher: ModelFile
         guard_loss=guards[0].loss.value,
         guard_upper=guards[0].upper,
         guard=max((judged(each) for each in guards), key=("kept", "open", "lost").index),
+        size=size,
     )
 
 
@@ -180,14 +191,15 @@ def _on_guard(model: ModelFile) -> Sets:
 def print_rows(rows: Sequence[Row]) -> None:
     """Print rows as Markdown, counts before and after with an arrow, then whether the project's goals are met."""
     print(
-        "| lot | budget | took | steps | held out: as the teacher | where either names a pattern "
+        "| lot | size | budget | took | steps | held out: as the teacher | where either names a pattern "
         "| only before, only after | logit difference | guard set, points lost |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
-    for row in sorted(rows, key=lambda row: (row.lot, row.limit)):
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for row in sorted(rows, key=lambda row: (row.lot, row.limit, row.size)):
         before, after = row.before, row.after
         cells = [
             row.lot,
+            row.size,
             "" if row.budget is None else f"{row.budget:g} s",
             f"{row.seconds:.0f} s",
             f"{row.steps:,}",

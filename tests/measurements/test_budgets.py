@@ -50,6 +50,17 @@ def test_a_row_outlives_its_file(budget, limit):
     assert row.limit == limit
 
 
+def test_a_row_of_before_sizes_were_told_is_of_a_small_student():
+    old = asdict(ROW)
+    del old["size"]
+    assert Row(**old).size == "small"
+
+
+def test_students_of_either_size_stand_below_each_other(capsys):
+    print_rows([replace(ROW, size="base"), ROW])
+    assert [line.split(" | ")[1] for line in capsys.readouterr().out.splitlines()[2:4]] == ["base", "small"]
+
+
 @pytest.mark.parametrize(
     ("changed", "missed"),
     [
