@@ -87,7 +87,7 @@ PAIRED = (
     "simulated",
     "MixedWM38",
 )
-RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[12])
+RIVALLED = (LINES[0], LINES[2], LINES[4], LINES[8], LINES[9], LINES[11], LINES[12])
 """What rivals and controls are compared in."""
 
 
