@@ -42,14 +42,25 @@ def test_what_is_written_in_white_on_the_primary_colour_is_read(theme: str):
     assert contrast("#FFFFFF", CONFIG["theme"][theme]["primaryColor"]) >= 4.5
 
 
+def over(colour: str, share: float, ground: str) -> str:
+    """Return what a colour that covers a share of a ground comes to."""
+    pairs = zip(channels(colour), channels(ground), strict=True)
+    return "#" + "".join(f"{round(255 * (share * one + (1 - share) * other)):02x}" for one, other in pairs)
+
+
+@pytest.mark.parametrize(("theme", "least"), [("light", 4.5), ("dark", 3.6)])
+def test_the_chosen_one_of_a_row_of_buttons_is_read(theme: str, least: float):
+    """Streamlit writes it in the primary colour on a tenth of it, which on dark leaves less where white is read too."""
+    own = CONFIG["theme"][theme]
+    assert contrast(own["primaryColor"], over(own["primaryColor"], 0.1, own["backgroundColor"])) >= least
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("ground", ["backgroundColor", "secondaryBackgroundColor"])
 def test_captions_are_read(theme: str, ground: str):
     """Streamlit writes them in 60 % of the text's colour."""
     own = CONFIG["theme"][theme]
-    pairs = zip(channels(own["textColor"]), channels(own[ground]), strict=True)
-    caption = "#" + "".join(f"{round(255 * (0.6 * text + 0.4 * page)):02x}" for text, page in pairs)
-    assert contrast(caption, own[ground]) >= 4.5
+    assert contrast(over(own["textColor"], 0.6, own[ground]), own[ground]) >= 4.5
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,8 +1,10 @@
 """The address is the only memory of a view, and a page that was left does not come back through it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import streamlit as st
@@ -181,6 +183,58 @@ def test_an_address_of_any_number_is_drawn(
 )
 def test_numbers_of_the_address_are_whole_and_short(text: str | None, number: int | None) -> None:
     assert state.whole(text) == number
+
+
+CHOSEN = {"show": "differ", "pattern": "Scratch", "sort": "margin", "page": "2", "stack": "student"}
+SET = {"size": "tiny", "time": "300", "views": "2", "seed": "3", "below": "25", "run": "4"}
+
+
+def links(app: AppTest) -> dict[str, dict[str, str]]:
+    """What the links of the side bar take along, by page."""
+    found = {link.proto.page: dict(parse_qsl(link.proto.query_string)) for link in app.get("page_link")}
+    return {page: found[page] for page in ("", "wafer", "compare", "distill")}
+
+
+@pytest.mark.parametrize("page", ["lot", "wafer", "compare", "distill"])
+def test_what_was_chosen_on_one_page_is_there_on_the_way_back_from_any_other(
+    visit: Visit, lots: list[str], page: str
+) -> None:
+    taken = {"lot": lots[0], **CHOSEN, **SET, "score": "recall", "colour": "bin"}
+    app = visit(page, **taken)
+    assert not app.exception
+    for link in links(app).values():
+        assert {name: value for name, value in link.items() if name in taken} == taken
+
+
+@pytest.mark.parametrize("page", ["lot", "compare", "distill"])
+def test_another_lot_resets_the_filters_wherever_it_is_chosen(visit: Visit, lots: list[str], page: str) -> None:
+    app = visit(page, lot=lots[0], **CHOSEN, **SET)
+    app.selectbox(key="address-lot").set_value(lots[1]).run()
+    assert not app.exception
+    assert {name for name in (*CHOSEN, *SET) if name in app.query_params} == {"sort", "stack", *SET}
+
+
+def test_the_lot_of_the_distill_page_resets_the_filters_too(visit: Visit, lots: list[str]) -> None:
+    app = visit("distill", lot=lots[0], **CHOSEN)
+    app.selectbox(key="distill-lot").set_value(lots[1]).run()
+    assert {name for name in CHOSEN if name in app.query_params} == {"sort", "stack"}
+
+
+def test_a_bare_address_carries_no_defaults(visit: Visit, lots: list[str]) -> None:
+    for page in ("lot", "wafer", "compare", "distill"):
+        assert set(visit(page, lot=lots[0]).query_params) == {"lot"}
+
+
+def test_no_name_of_the_address_means_two_things() -> None:
+    names = [*state.IN_HAND, *(name for chosen in state.CHOSEN.values() for name in chosen)]
+    assert len(names) == len(set(names))
+    assert set(state.OF_A_LOT) <= set(names)
+    users: dict[str, set[str]] = {}
+    for path in Path(state.__file__).parents[1].glob("*/*.py"):
+        for name in re.findall(r'state\.bound\(\s*"([a-z-]+)"', path.read_text()):
+            users.setdefault(name, set()).add(path.stem)
+    # The method is the same question on the lot and on one wafer.
+    assert {name for name, files in users.items() if len(files) > 1} == {"method"}
 
 
 def test_labels_that_come_with_a_second_upload_are_seen(store: Workspace, small_lot: Lot) -> None:

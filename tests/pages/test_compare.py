@@ -334,6 +334,37 @@ def test_a_card_says_whose_weights_its_steps_went_on_from(store: Workspace, comm
     assert told["Training"] == f"5,000 steps, seed {made['seed']}"
 
 
+def chained(folder: Path, into: Path, runs: int) -> None:
+    """A student whose card names so many runs before its own, the oldest of a command with marks in it."""
+    shutil.copytree(folder, into)
+    document = json.loads((into / "card.json").read_text())
+    made, hashes = document["made_from"], [f"{number:064x}" for number in range(runs)]
+    starts = [None, *hashes]
+    earlier = [
+        {"sha256": sha256, "command": f"run {number} `![x](//e.invalid/x)", "seed": number, "steps": 1_000}
+        | ({"start_sha256": starts[number]} if number else {})
+        for number, sha256 in enumerate(hashes)
+    ]
+    made |= {"earlier": earlier, "start_sha256": hashes[-1], "steps": 500, "seed": 7, "command": "the last run"}
+    (into / "card.json").write_text(json.dumps({**document, "role": "student"}))
+
+
+@pytest.mark.parametrize("runs", [1, 100])
+def test_a_card_tells_every_run_that_led_to_its_weights(visit: Visit, store: Workspace, tiny_folder: Path, runs: int):
+    chained(tiny_folder, store.student_root / "made-1", runs)
+    page = visit("compare", students="made-1")
+    page.session_state["cards"] = True
+    page.run()
+    assert not page.exception
+    assert f"**Made in {runs + 1} runs**, {1_000 * runs + 500:,} steps in all" in texts(page)
+    (told,) = (frame.value for frame in page.table if "Seed" in frame.value.columns and len(frame.value) == runs + 1)
+    assert list(told["Seed"]) == [*map(str, range(runs)), "7"]
+    assert told["Command"].iloc[0] == "``run 0 `![x](//e.invalid/x)``"
+    assert told["Command"].iloc[-1] == "`the last run`"
+    assert told["Weights"].iloc[0] == f"`{0:012x}`"
+    assert told["Weights"].iloc[-1] == f"`{store.model('made-1').sha256[:12]}`"
+
+
 def test_what_is_drawn_as_a_model_trains_has_no_number_of_maps(store: Workspace):
     told = model_cards._about(store.model("student"))["Made from"]
     assert "drawn as it trains, no labels read" in told

@@ -1,5 +1,6 @@
 """The Distill page: starting a run, watching it, and how each way of ending reads."""
 
+import ast
 import io
 import json
 import shutil
@@ -12,15 +13,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
-from wafer_core import jobs
+from wafer_core import distill_lot, jobs
 from wafer_core.canonical import canonical
 from wafer_core.distill import Settings
+from wafer_core.distill_lot.judged import so_many
 from wafer_core.held_out import held_out
 from wafer_core.jobs.logbook import note
 from wafer_core.lot import Lot
+from wafer_core.models import saving
 from wafer_core.models.folder import shipped_models
-from wafer_core.models.networks import STUDENT_SIZES, build, parameter_count
+from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.readers import read_paths
 from wafer_core.ui.compare import comparison, model_cards
 from wafer_core.ui.distill import allowance, form, run_record, runs, runs_together, sizes
@@ -144,6 +148,67 @@ def test_every_stage_has_words(store: Workspace, lot_id: str, stage: str, said: 
     store.begin_job(run)
     store.report(run, {"stage": stage, "spent": 3.2})
     assert runs.headline(store.job(run)) == f"Running · 3 s of 1 min · {said}"
+
+
+def told_stages() -> set[str]:
+    """Every stage that a run can tell, as the code that tells it has it; of what is counted there are 24."""
+    distilling = sorted(Path(distill_lot.__file__).parent.glob("*.py"))
+    found: set[str] = set()
+    for node in (
+        node for path in (*distilling, Path(saving.__file__)) for node in ast.walk(ast.parse(path.read_text()))
+    ):
+        match node:
+            case (
+                ast.Yield(value=ast.Constant(value=str(name)))
+                | ast.Call(func=ast.Name(id="Stage"), args=[ast.Constant(value=str(name)), *_])
+            ):
+                found.add(name)
+            case ast.Yield(value=ast.JoinedStr(values=[ast.Constant(value=str(head)), *_])):
+                found.add(f"{head}{so_many(24)}")
+    return found
+
+
+def test_every_stage_that_a_run_can_tell_has_words():
+    told = told_stages()
+    assert {"train", "ask the teacher", "int8 thresholds"} < told
+    assert {stage for stage in told if runs.stage_words(stage) == "getting ready"} == set()
+    assert set(runs.STAGES) <= told
+    judged = "24 wafers of the guard set or the benchmark, by which students are judged"
+    assert runs.stage_words(f"leave out {judged}") == f"leaving out {judged}"
+
+
+PLANNED = {"steps": 640, "budget": 60.0, "prepared": 9.0, "step_seconds": 0.05, "writing_seconds": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ({"stage": "ask the teacher", "spent": 4.0}, 56.0),
+        ({"stage": "train", "spent": 9.0, "plan": PLANNED}, 640 * 0.05 + 7.0),
+        ({"stage": "train", "step": 600, "seconds": 50.0, "spent": 59.0, "plan": PLANNED}, 40 * 0.05 + 7.0),
+        ({"stage": "int8", "step": 640, "seconds": 40.0, "spent": 51.0, "plan": PLANNED}, 5.0),
+        ({"stage": "int8", "step": 640, "seconds": 40.0, "spent": 70.0, "plan": PLANNED}, 0.0),
+        # Taken up again, it has not come to its steps yet; and so many steps as were asked for have no pace.
+        ({"stage": "ask the teacher", "spent": 4.0, "plan": PLANNED}, 56.0),
+        ({"stage": "train", "step": 3, "spent": 20.0, "plan": {**PLANNED, "step_seconds": 0.0}}, 40.0),
+    ],
+)
+def test_what_a_run_still_takes_is_told_by_its_own_plan(store: Workspace, lot_id: str, told: dict, left: float):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    store.report(run, told)
+    assert runs.seconds_left(store.job(run)) == pytest.approx(left)
+
+
+def test_a_running_run_says_how_many_steps_it_has_planned(visit: Visit, store: Workspace, lot_id: str):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    assert "Now planned" not in texts(visit("distill", lot=lot_id, run=str(run)))
+    store.report(run, {"stage": "train", "step": 600, "steps": 640, "spent": 59.0, "seconds": 50.0, "plan": PLANNED})
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert not page.exception
+    assert "Now planned: 640 steps at 50 ms each, 7 s kept for writing" in texts(page)
+    assert [bar.proto.text for bar in page.get("progress")] == ["About 9 s left · you may close this page, it goes on"]
 
 
 def test_few_held_out_wafers_are_told_as_counts():
@@ -494,8 +559,14 @@ def test_the_lot_of_a_run_opens_without_the_wafer_of_another(visit: Visit, lot_i
 
 
 def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, store: Workspace, finished: int, lot_id: str):
+    # That one was of another network, as an earlier version may have had under the same name: it tells nothing.
+    assert "About 240 steps" not in texts(visit("distill", lot=lot_id, size="tiny"))
+    [asked] = store.jobs("rehearse")
+    path = store.student_root / str(store.job(finished).name) / "card.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps({**card, "architecture": STUDENT_SIZES["tiny"]}))
     assert "About 240 steps, at 200 ms each, as measured" in texts(visit("distill", lot=lot_id, size="tiny"))
-    assert store.jobs("rehearse") == []
+    assert store.jobs("rehearse") == [asked]
 
 
 def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, lot_id: str):

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wafer_core.distill_lot import Examples, Progress, Stage, line
+from wafer_core.distill_lot import PLAN, Examples, Progress, Stage, line
+from wafer_core.distill_lot.plan import Plan
 from wafer_core.jobs.logbook import LINES, note
 from wafer_core.workspace import JobRow, ProgressPoint, Workspace
 
@@ -22,7 +23,7 @@ class Report:
     Args:
         workspace: where the job's row and log are.
         job: the run as its worker found it.
-        checkpoint: the file whose renewal means that something would outlast the worker.
+        checkpoint: the file whose renewal means that something would outlast the worker; the run's plan is beside it.
     """
 
     def __init__(self, workspace: Workspace, job: JobRow, checkpoint: Path) -> None:
@@ -31,6 +32,7 @@ class Report:
         self._found = _stamp(checkpoint)
         self._stage: Stage | None = None
         self._examples: Examples | None = None
+        self._plan: Plan | None = None
         self._told = -1.0
         self._logged = int(job.progress.get("step", 0)) if self._found else 0
         self._note("goes on from what was kept" if self._found else "begins")
@@ -51,6 +53,7 @@ class Report:
         self._flush()
         fresh = self._stage is None or self._stage.name != stage.name
         self._stage = stage
+        self._plan = self._plan or Plan.kept(self._checkpoint.with_name(PLAN))
         if fresh:
             self._note(line(stage))
             self._workspace.report(self._job, {**self._known(), "stage": stage.name, "spent": stage.spent})
@@ -76,11 +79,12 @@ class Report:
         self._workspace.report(self._job, told, point=point, kept=_stamp(self._checkpoint) != self._found)
 
     def _known(self) -> dict[str, Any]:
-        """Return the latest numbers, what was last seen on held-out wafers, and which of them are watched."""
+        """Return the latest numbers, the plan, what was last seen on held-out wafers, and which of them are watched."""
         latest = self.latest
         known: dict[str, Any] = latest.to_json() if latest else {}
         if latest is not None and latest.look is not None:
             known["look"] = asdict(latest.look)
+        known |= {"plan": self._plan.to_json()} if self._plan else {}
         return known | ({"examples": self._examples.to_json()} if self._examples else {})
 
     def _note(self, text: str) -> None:

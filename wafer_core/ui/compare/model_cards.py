@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -15,10 +15,14 @@ from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui.shared import layout
 from wafer_core.ui.shared.words import command, count, human_bytes, interval, percent, plain
 
+FEW_RUNS, RUNS_HEIGHT = 3, 320
+"""Runs whose commands are read at a glance, and the pixels within which more of them scroll."""
+
 
 def card(model: ModelFile) -> None:
     """Draw the card of a model's folder: its files, its making and every figure on it."""
     st.table(_about(model), border="horizontal", alt=f"What {model.name} is and what it was made from")
+    _chain(model)
     st.caption("**Files**, each a model of its own name with thresholds of its own")
     st.table(_files(model), border="horizontal", hide_index=True, alt=f"Weights files of {model.folder.name}")
     if model.card.figures:
@@ -45,6 +49,33 @@ def _about(model: ModelFile) -> dict[str, str]:
     if made.get("teacher_sha256"):
         about["Teacher"] = f"weights `{made['teacher_sha256'][:12]}`"
     return about
+
+
+def _chain(model: ModelFile) -> None:
+    """Draw every run that led to the weights, oldest first; nothing where there is none but that of the card."""
+    runs = model.card.runs_until(files_of(model.folder)[0].sha256)
+    if len(runs) < 2:
+        return
+    steps = sum(run["steps"] for run in runs)
+    st.caption(f"**Made in {len(runs)} runs**, {steps:,} steps in all; each went on from the weights of the one before")
+    height: int | Literal["content"] = RUNS_HEIGHT if len(runs) > FEW_RUNS else "content"
+    alt = f"Runs that led to {model.folder.name}, oldest first"
+    st.table(_runs(runs), border="horizontal", hide_index=True, height=height, alt=alt)
+
+
+def _runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Run": f"{number}",
+                "Command": command(run["command"]) or "not stated",
+                "Steps": f"{run['steps']:,}",
+                "Seed": f"{run['seed']}",
+                "Weights": f"`{run['sha256'][:12]}`",
+            }
+            for number, run in enumerate(runs, 1)
+        ]
+    )
 
 
 def _learnt(data: Mapping[str, Any]) -> str:

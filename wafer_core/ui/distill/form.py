@@ -63,7 +63,7 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
 
 def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -> None:
     """Say what to expect of a run; where none of its size was made here yet, one is tried while the page is open."""
-    plan = next((plan for plan in map(_plan, runs) if plan), None)
+    plan = next((plan for job in runs if (plan := _plan(job, size))), None)
     if plan is None and hand.lot_id in measured_on():
         st.caption(run_start.JUDGED_BY)
         return
@@ -112,7 +112,7 @@ def _lot(hand: state.Hand) -> None:
             f"{shortened(lots[lot_id].title, TITLE_LETTERS)} · {count(lots[lot_id].wafers, 'wafer')}"
         ),
         key="distill-lot",
-        on_change=lambda: state.turn("wafer", lot=st.session_state["distill-lot"]),
+        on_change=lambda: state.turn(*state.OF_A_LOT, lot=st.session_state["distill-lot"]),
         width=360,
     )
 
@@ -136,10 +136,15 @@ def _size_and_time() -> tuple[str, int]:
     return size, int(seconds)
 
 
-def _plan(job: JobRow) -> dict[str, float] | None:
-    """Return what a finished run planned from what it measured; None where it measured nothing or is gone."""
+def _plan(job: JobRow, size: str) -> dict[str, float] | None:
+    """Return what a finished run planned from what it measured; None where it measured nothing or is gone.
+
+    An earlier version may have taught another network under the same name.
+    """
     student = run_record.student_of(job)
-    plan: dict[str, float] = run_record.written(student.folder).get("plan") or {} if student else {}
+    if student is None or student.card.architecture != sizes.SIZES[size].architecture:
+        return None
+    plan: dict[str, float] = run_record.written(student.folder).get("plan") or {}
     return plan if plan.get("step_seconds") else None
 
 

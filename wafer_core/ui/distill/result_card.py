@@ -250,7 +250,7 @@ def _changed(found: Sequence[Side]) -> None:
         )
         side = ready[where or next(iter(ready))]
         names = [change.before.name for change in side.changes]
-        key, changed = state.bound("beside", names, names[0])
+        key, changed = state.bound("than", names, names[0])
         beside = names[0]
         if len(names) > 1:
             beside = st.selectbox("Beside", names, key=key, on_change=changed, width=240, label_visibility="collapsed")

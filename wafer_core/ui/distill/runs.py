@@ -41,6 +41,9 @@ STAGES = {
 }
 """What a run is doing, by the name it tells."""
 
+LEAVES_OUT = "leave out "
+"""How the name begins that says how many wafers are left out, because students are judged by them."""
+
 
 # The run in the address --------------------------------------------------------------------------
 
@@ -92,11 +95,13 @@ def _running(job: JobRow) -> None:
         st.warning(plain(job.message))
     if not job.progress:
         return
-    budget, spent = _budget(job), _spent(job)
-    left = f"About {duration(budget - spent)} left" if spent < budget else "Writing the last files"
-    going = f"{left} · you may close this page, it goes on"
+    if said := planned(job):
+        st.caption(said)
+    left, spent = seconds_left(job), _spent(job)
+    told = f"About {duration(left)} left" if left else "Writing the last files"
+    going = f"{told} · you may close this page, it goes on"
     held = "It keeps what it has learned and waits for you"
-    st.progress(min(spent / budget, 1.0), text=held if job.state == "paused" else going)
+    st.progress(spent / (spent + left) if left else 1.0, text=held if job.state == "paused" else going)
     curves.draw_live(points)
     run_watch.draw(job)
     run_watch.log(job)
@@ -135,11 +140,42 @@ def headline(job: JobRow) -> str:
     if job.state == "queued":
         return "Waiting for the worker"
     told = job.progress
-    doing = STAGES.get(str(told.get("stage")), "getting ready")
-    if doing == "training" and told.get("step"):
+    doing = stage_words(str(told.get("stage")))
+    if told.get("stage") == "train" and told.get("step"):
         doing = f"step {told['step']:,} of {told['steps']:,}"
     standing = "Paused" if job.state == "paused" else "Running"
     return f"{standing} · {duration(_spent(job))} of {duration(_budget(job))} · {doing}"
+
+
+def stage_words(name: str) -> str:
+    """Return what a run is doing, in words, by the name that it tells."""
+    if name.startswith(LEAVES_OUT):
+        return f"leaving out {plain(name.removeprefix(LEAVES_OUT))}"
+    return STAGES.get(name, "getting ready")
+
+
+def planned(job: JobRow) -> str:
+    """Return one sentence on the plan that a run has made for itself, or nothing where it has made none yet."""
+    plan = job.progress.get("plan")
+    if not plan or not plan["step_seconds"]:
+        return ""
+    steps = f"{plan['steps']:,} step{'' if plan['steps'] == 1 else 's'} at {1000 * plan['step_seconds']:.0f} ms each"
+    kept = f"{duration(plan['writing_seconds'])} kept for writing"
+    return f"Now planned: {steps}, {kept}. Measured as this run began, it replaces the estimate from before."
+
+
+def seconds_left(job: JobRow) -> float:
+    """Return how long a run should still take: by its own plan, and until it has one by its budget; never below 0."""
+    told, plan, spent = job.progress, job.progress.get("plan"), _spent(job)
+    training = told.get("stage") == "train"
+    # A run that goes on has its plan before it knows how far it was.
+    if not plan or not plan["step_seconds"] or not (training or told.get("step")):
+        left = _budget(job) - spent
+    elif training:
+        left = (plan["steps"] - told.get("step", 0)) * plan["step_seconds"] + plan["writing_seconds"]
+    else:
+        left = plan["writing_seconds"] - (spent - plan["prepared"] - told.get("seconds", 0.0))
+    return max(float(left), 0.0)
 
 
 def _spent(job: JobRow) -> float:
@@ -190,7 +226,8 @@ def _done(job: JobRow) -> None:
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name, wafer=None)
         if st.button("Compare with the teacher", icon=":material/balance:", key="compare"):
-            state.go("compare", student=student.name)
+            # Beside whom it was drawn before, it may not have been.
+            state.go("compare", student=student.name, students=None, who=None)
         approval.button(student)
         kit_button.draw(student, key="download")
     approval.question(student, found)

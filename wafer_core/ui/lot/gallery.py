@@ -204,7 +204,7 @@ def _pictures(wafer: Wafer, pixels: int, themes: tuple[Theme, ...], square: bool
 
 
 def _cards(said: Opinions, shown: NDArray[np.intp]) -> list[Card]:
-    address = {name: value for name, value in state.carried("wafer").items() if name != "wafer"}
+    address = {name: value for name, value in state.carried().items() if name != "wafer"}
     return [_card(said, int(i), address) for i in shown]
 
 

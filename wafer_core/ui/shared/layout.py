@@ -16,15 +16,17 @@ LINES = 8
 CHART = {"displayModeBar": False}
 """What Plotly is told of every chart: its own tools would lie over it."""
 
-ROW_HEIGHT, HEAD_HEIGHT, MOST_HEIGHT = 35, 38, 290
-"""Pixels of a table's row, of its head, and of all of it before it scrolls."""
+ROW_HEIGHT, HEAD_HEIGHT, MOST_ROWS = 33, 36, 12
+"""Pixels of a table's row and of its head at the theme's font size, and the rows that are shown whole."""
+
+_SCROLLING = HEAD_HEIGHT + ROW_HEIGHT * MOST_ROWS + ROW_HEIGHT // 2
 
 Line = TypeVar("Line")
 
 
 def table_height(frame: pd.DataFrame) -> int:
-    """Return how many pixels a table of plain rows is high."""
-    return min(HEAD_HEIGHT + ROW_HEIGHT * len(frame), MOST_HEIGHT)
+    """Return how many pixels a table of plain rows is high; a longer one scrolls, and half a row says so."""
+    return HEAD_HEIGHT + ROW_HEIGHT * len(frame) if len(frame) <= MOST_ROWS else _SCROLLING
 
 
 def paged(lines: Sequence[Line], parameter: str) -> tuple[Sequence[Line], Callable[[], None]]:

@@ -40,8 +40,7 @@ def _list(rows: Mapping[str, LotRow]) -> str | None:
     if not rows:
         return None
     named = labels(list(rows.values()))
-    resets = ("wafer", "page", "pattern", "show", "grid", "stackgrid")
-    key, changed = state.bound("lot", rows, next(iter(rows)), resets, strict=True)
+    key, changed = state.bound("lot", rows, next(iter(rows)), state.OF_A_LOT, strict=True)
     return st.selectbox(
         "Lot in hand",
         list(rows),
@@ -131,10 +130,13 @@ def _read(upload: str) -> None:
         return
     except WaferDistillError as problem:
         st.error(plain(problem), title="These files cannot be read")
+        if answers != ReadingOptions():
+            again = "What you answered is forgotten, and whatever the files do not say is asked once more."
+            st.button("Answer again", icon=":material/replay:", on_click=reading.forget, args=(upload,), help=again)
         return
     reading.forget(upload)
     state.forget_lot(lot_id)
-    state.put(lot=lot_id, **dict.fromkeys(("upload", "wafer", "page", "pattern", "show", "grid")))
+    state.put(lot=lot_id, **dict.fromkeys(("upload", *state.OF_A_LOT)))
     st.rerun()
 
 

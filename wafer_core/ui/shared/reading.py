@@ -9,7 +9,7 @@ from typing import get_args
 
 import streamlit as st
 
-from wafer_core.errors import ReadingQuestion
+from wafer_core.errors import ReadingQuestion, UsageError
 from wafer_core.lot import ORIENTATIONS, Cells, Lot, Note, NoteKind, ReadingOptions
 from wafer_core.ui.shared.words import count, plain
 
@@ -57,7 +57,7 @@ def answered(upload: str) -> ReadingOptions:
 
 
 def forget(upload: str) -> None:
-    """Drop the answers about an upload; the lot that was read from it remembers them."""
+    """Drop the answers about an upload: a lot that was read from it remembers them, without one all is asked anew."""
     st.session_state.pop(_memory(upload), None)
 
 
@@ -75,21 +75,40 @@ def ask(upload: str, question: ReadingQuestion) -> None:
             st.radio("The cells hold", get_args(Cells), index=None, format_func=CELLS.__getitem__, key=key)
         else:
             st.text_input("The lot's name", key=key)
-        if st.form_submit_button("Read it so", type="primary", on_click=_answer, args=(upload, question.option, key)):
-            # An answer would have led on.
-            written = str(st.session_state.get(key) or "").strip() if question.option == "pass_bins" else ""
-            st.warning(WRITTEN_BINS if written else WANTED[question.option])
+        sent = st.form_submit_button(
+            "Read it so", type="primary", on_click=_answer, args=(upload, question.option, key)
+        )
+        # Where an answer did not lead on, the question says itself why it is asked again.
+        if sent and getattr(answered(upload), question.option) is None:
+            st.warning(_lacks(question.option, st.session_state.get(key)))
 
 
 def _answer(upload: str, option: str, key: str) -> None:
     given, answers = st.session_state.get(key), answered(upload)
     if option == "pass_bins":
-        answers = replace(answers, pass_bins=(_bins(given) if isinstance(given, str) else tuple(given or ())) or None)
+        bins = _bins(given) if isinstance(given, str) else tuple(given or ())
+        # What no file can be read by is no answer: kept, it would end every further reading.
+        answers = replace(answers, pass_bins=None if not bins or _impossible(bins) else bins)
     elif option == "cells":
         answers = replace(answers, cells=given)
     else:
         answers = replace(answers, lot=(given or "").strip() or None)
     st.session_state[_memory(upload)] = answers
+
+
+def _lacks(option: str, given: object) -> str:
+    """Return what keeps something that was sent off from being an answer."""
+    written = str(given or "").strip() if option == "pass_bins" else ""
+    return (_impossible(_bins(written)) if _bins(written) else WRITTEN_BINS) if written else WANTED[option]
+
+
+def _impossible(bins: tuple[int, ...]) -> str:
+    """Return why no file can be read by these bins, or nothing where one can."""
+    try:
+        ReadingOptions(pass_bins=bins).check()
+    except UsageError as problem:
+        return plain(problem)
+    return ""
 
 
 def _memory(upload: str) -> str:

@@ -34,11 +34,25 @@ PAGES: dict[Page, tuple[str, str, str]] = {
 }
 """Every page: its script, its title and its icon."""
 
-CARRIED = ("lot", "wafer", "teacher", "student", "method", "strength")
+IN_HAND = ("lot", "wafer", "teacher", "student")
+"""What every page stands on, in the address."""
+
+CHOSEN: dict[Page, tuple[str, ...]] = {
+    "lot": ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgrid"),
+    "wafer": ("method", "strength", "colour"),
+    "compare": ("set", "students", "score", "bar", "who", "archived"),
+    "distill": ("size", "time", "start", "views", "pool", "beside", "seed", "below", "without", "run", "beside-runs"),
+}
+"""What is chosen on each page and stands in the address on all, so that coming back finds it; no name means two things.
+
+Left where it was: what is being asked (`upload`, `approve`), flipped dies, which may be long, and pages of short lists.
+"""
+
+CARRIED = (*IN_HAND, *(name for names in CHOSEN.values() for name in names))
 """The parameters that go along from page to page."""
 
-FILTERS = ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgrid")
-"""Those that also go along between a lot and its wafers, which are stepped through as they were found."""
+OF_A_LOT = ("wafer", "page", "pattern", "show", "grid", "stackgrid")
+"""Those that say something of one lot alone, and are reset when another is taken in hand."""
 
 LINKS = "links"
 """The part of the page whose links carry the address along."""
@@ -169,26 +183,27 @@ def left_behind() -> bool:
     return bool(st.session_state.get("address") != st.query_params.to_dict())
 
 
-def carried(page: Page, **changes: str | None) -> dict[str, str]:
-    """Return what a link to a page takes along, with `changes` applied; None leaves one out."""
-    names = (*CARRIED, *FILTERS) if page in ("lot", "wafer") else CARRIED
-    kept = {name: st.query_params.get(name) for name in names}
+def carried(**changes: str | None) -> dict[str, str]:
+    """Return what a link takes along, with `changes` applied; None leaves one out, another lot all of `OF_A_LOT`."""
+    kept = {name: st.query_params.get(name) for name in CARRIED}
+    if changes.get("lot", kept["lot"]) != kept["lot"]:
+        kept |= dict.fromkeys(OF_A_LOT)
     return {name: value for name, value in {**kept, **changes}.items() if value}
 
 
 def link(page: Page, label: str | None = None, quiet: bool = False, **changes: str | None) -> None:
-    """Draw a link to a page that keeps the lot and the models in hand, with `changes` applied.
+    """Draw a link to a page that keeps what is in hand and what was chosen, with `changes` applied.
 
     A `quiet` one is words alone, for lists of many.
     """
     _, title, icon = PAGES[page]
     sign = None if quiet else icon
-    st.page_link(_page(page), label=label or title, icon=sign, query_params=carried(page, **changes))
+    st.page_link(_page(page), label=label or title, icon=sign, query_params=carried(**changes))
 
 
 def go(page: Page, **changes: str | None) -> NoReturn:
-    """Open a page, keeping the lot and the models in hand, with `changes` applied."""
-    st.switch_page(PAGES[page][0], query_params=carried(page, **changes))
+    """Open a page, keeping what is in hand and what was chosen, with `changes` applied."""
+    st.switch_page(PAGES[page][0], query_params=carried(**changes))
 
 
 def bound(
