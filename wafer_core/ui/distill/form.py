@@ -42,7 +42,8 @@ USUAL_SIZE, USUAL_TIME = "small", "60"
 TITLE_LETTERS = 30
 """Of a lot's title, what its list has room for beside the number of wafers."""
 
-PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("base", 28800)}
+PRESETS = {"Quick look": Preset("tiny", 30), "Standard": Preset("small", 60), "Overnight": Preset("small", 28800)}
+"""Usual choices; none is of a base student, for whose size nothing was seen to be gained (`docs/distilling.md`)."""
 
 
 def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
