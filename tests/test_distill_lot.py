@@ -810,9 +810,7 @@ def half_done(lot, teacher, keep, **changes):
 def test_a_run_that_did_not_write_down_what_it_began_with_goes_on(small_lot, teacher, tmp_path):
     keep = tmp_path / "keep"
     words = half_done(small_lot, teacher, keep)
-    (keep / kept.ASKED).write_text(
-        json.dumps({name: words[name] for name in words if name not in ("network", "start")})
-    )
+    (keep / kept.ASKED).write_text(json.dumps({name: words[name] for name in words if name != "begun"}))
     told = steps_of(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep))
     assert [progress.step for progress in told] == list(range(1, 9))
 
@@ -821,9 +819,7 @@ def test_a_run_that_did_not_write_down_what_it_began_with_goes_on(small_lot, tea
 def test_a_base_run_of_the_network_before_does_not_go_on(small_lot, teacher, tmp_path):
     keep = tmp_path / "keep"
     words = half_done(small_lot, teacher, keep, size="base")
-    (keep / kept.ASKED).write_text(
-        json.dumps({name: words[name] for name in words if name not in ("network", "start")})
-    )
+    (keep / kept.ASKED).write_text(json.dumps({name: words[name] for name in words if name != "begun"}))
     with pytest.raises(OutdatedRun, match="start it again without what keep holds"):
         next(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8, size="base"), keep=keep))
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from wafer_core.distill import Settings
 from wafer_core.errors import OutdatedRun, UsageError
@@ -16,9 +15,6 @@ from wafer_core.models.sizes import STUDENT_SIZES
 
 STATE = ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
 """The files a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
-
-_BEGUN = ("network", "start")
-"""What a run begins with; what it was asked for may be the same where this is not."""
 
 _NETWORKS_BEFORE = {"base": "finer-24-48-96-96-96-96-192"}
 """The networks of sizes that had another one in versions that did not write down what a run begins with."""
@@ -32,8 +28,8 @@ def asked(
     usual = asdict(Settings())
     # What is usual stays unsaid, so that a run outlives a version that knows more settings.
     chosen = {name: value for name, value in asdict(settings).items() if value != usual[name]}
-    begun = dict(zip(_BEGUN, (STUDENT_SIZES[settings.size], start.sha256 if start else None), strict=True))
-    words = {**hashes, "teacher": teacher.sha256, "settings": chosen, **begun}
+    begun = {"network": STUDENT_SIZES[settings.size], "start": start.sha256 if start else None}
+    words = {**hashes, "teacher": teacher.sha256, "settings": chosen, "begun": begun}
     return json.dumps(words, default=str, sort_keys=True)
 
 
@@ -48,18 +44,16 @@ def check_kept(keep: Path, asked: str) -> None:
     if not path.exists():
         return
     kept, now = json.loads(path.read_text(encoding="utf-8")), json.loads(asked)
-    began, begins = _begun(kept, now), _begun(now, now)
+    begins = now.pop("begun")
+    began = kept.pop("begun", None)
     if kept != now:
         raise UsageError(f"{keep} is left from a run with other options: repeat those, or remove it.")
+    if began is None:
+        # It was not written down: the weights were those of now, the network perhaps not.
+        size = kept["settings"].get("size", Settings().size)
+        began = {**begins, "network": _NETWORKS_BEFORE.get(size, STUDENT_SIZES[size])}
     if began != begins:
         raise OutdatedRun(
             "This run was begun with another network or other weights, as an earlier version had them, and cannot go "
             f"on; start it again without what {keep.name} holds."
         )
-
-
-def _begun(words: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a run's words what it began with; where that was not written down, the weights were those of now."""
-    size = words["settings"].get("size", Settings().size)
-    before = {"network": _NETWORKS_BEFORE.get(size, STUDENT_SIZES[size]), "start": now.get("start")}
-    return {name: words.pop(name, before[name]) for name in _BEGUN}

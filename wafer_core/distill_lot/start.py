@@ -8,7 +8,7 @@ from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of
 from wafer_core.models.growth import started_from
 from wafer_core.models.networks import Network, build
-from wafer_core.models.sizes import GROWS_FROM, STUDENT_SIZES
+from wafer_core.models.sizes import STUDENT_SIZES, begins_as
 
 
 def beginning(settings: Settings, size: int) -> tuple[Network, ModelFile | None]:
@@ -28,7 +28,7 @@ def beginning(settings: Settings, size: int) -> tuple[Network, ModelFile | None]
 
 
 def _start(settings: Settings, size: int) -> ModelFile | None:
-    networks = _networks(settings.size)
+    networks = begins_as(settings.size)
     if settings.start is None:
         return None if settings.fresh else _shipped(networks, size)
     named = files_of(settings.start)[0]
@@ -39,12 +39,6 @@ def _start(settings: Settings, size: int) -> ModelFile | None:
             f"it is a {named.card.architecture} for {named.card.size} x {named.card.size}."
         )
     return named
-
-
-def _networks(student: str) -> dict[str, str]:
-    """Return the sizes whose trained weights a student can begin with, its own first, and their architectures."""
-    names = [student, *([GROWS_FROM[student]] if student in GROWS_FROM else [])]
-    return {name: STUDENT_SIZES[name] for name in names}
 
 
 def _shipped(networks: dict[str, str], size: int) -> ModelFile | None:

@@ -9,3 +9,9 @@ STUDENT_SIZES: dict[str, str] = {
 
 GROWS_FROM: dict[str, str] = {"base": "small"}
 """Sizes that begin with the trained weights of another one, to which their networks add layers."""
+
+
+def begins_as(size: str) -> dict[str, str]:
+    """Return the sizes whose trained weights a student can begin with, its own first, and their architectures."""
+    names = [size, *([GROWS_FROM[size]] if size in GROWS_FROM else [])]
+    return {name: STUDENT_SIZES[name] for name in names}

@@ -10,6 +10,7 @@ from wafer_core.compare import Agreement, PatternAccuracy, Rate
 from wafer_core.patterns import PATTERNS
 from wafer_core.ui.compare.comparison import Comparison, pattern_agreement
 from wafer_core.ui.shared import layout, state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.words import interval, score_text
 
 SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
@@ -18,24 +19,15 @@ SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
 def draw(comparison: Comparison, drawn: Marks) -> None:
     """Draw a score per pattern, a bar a model; a click on a bar names its wafers below."""
     labelled = comparison.ground.labelled
-    score: str | None = "f1"
+    score = "f1"
     with st.container(horizontal=True, vertical_alignment="center"):
         title = st.empty()
         st.space("stretch")
         if labelled:
-            key, changed = state.bound("score", SCORES, "f1")
-            score = st.segmented_control(
-                "Score",
-                list(SCORES),
-                format_func=SCORES.__getitem__,
-                key=key,
-                on_change=changed,
-                required=True,
-                label_visibility="collapsed",
-            )
-    metric = SCORES[score or "f1"] if labelled else "agreement with the teacher"
+            score = segmented("Score", SCORES, "score", "f1")
+    metric = SCORES[score] if labelled else "agreement with the teacher"
     title.markdown(f"**{metric[0].upper() + metric[1:]} per pattern**")
-    bars = _accuracy_bars(comparison, score or "f1") if labelled else _agreement_bars(comparison)
+    bars = _accuracy_bars(comparison, score) if labelled else _agreement_bars(comparison)
     if not bars:
         st.caption("Bars appear once a model has read every wafer.")
         return

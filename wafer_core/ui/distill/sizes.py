@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wafer_core.models.folder import ModelFile
-from wafer_core.models.sizes import GROWS_FROM, STUDENT_SIZES
+from wafer_core.models.sizes import STUDENT_SIZES, begins_as
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.words import human_bytes, human_count
 from wafer_core.workspace import is_shipped
@@ -40,8 +40,7 @@ def beginnings(size: str) -> list[ModelFile]:
     Those of its own size stand before those that it grows from.
     """
     students = [model for model in state.workspace().models() if (model.role, model.engine) == ("student", "torch")]
-    networks = [STUDENT_SIZES[size], *([STUDENT_SIZES[GROWS_FROM[size]]] if size in GROWS_FROM else [])]
-    return [model for network in networks for model in students if model.card.architecture == network]
+    return [model for network in begins_as(size).values() for model in students if model.card.architecture == network]
 
 
 def shipped(size: str) -> ModelFile | None:

@@ -18,6 +18,7 @@ from wafer_core.lot import Wafer
 from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui.components.gallery import Card, cards
 from wafer_core.ui.shared import state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinions
 from wafer_core.ui.shared.words import UNLIKE, percent, wafer_name
 
@@ -113,16 +114,7 @@ def chosen_order(said: Opinions) -> NDArray[np.intp]:
 
 def _controls(said: Opinions, part: str | None) -> tuple[str, NDArray[np.intp]]:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        key, changed = state.bound("show", SHOWS, "all", resets=("page",), part=part)
-        show = st.segmented_control(
-            "Show",
-            list(SHOWS),
-            format_func=SHOWS.__getitem__,
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
+        show = segmented("Show", SHOWS, "show", "all", resets=("page",), part=part)
         key, changed = state.bound("pattern", [ANY, *PATTERNS, NORMAL], ANY, resets=("page",), part=part)
         pattern = st.selectbox(
             "Pattern",
@@ -144,17 +136,8 @@ def _controls(said: Opinions, part: str | None) -> tuple[str, NDArray[np.intp]]:
             width=152,
             label_visibility="collapsed",
         )
-        key, changed = state.bound("view", VIEWS, "maps", part=part)
-        view = st.segmented_control(
-            "View",
-            list(VIEWS),
-            format_func=VIEWS.__getitem__,
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
-    return view or "maps", select(said, show or "all", pattern, sort)
+        view = segmented("View", VIEWS, "view", "maps", part=part)
+    return view, select(said, show, pattern, sort)
 
 
 def _page(said: Opinions, order: NDArray[np.intp], part: str | None) -> NDArray[np.intp]:

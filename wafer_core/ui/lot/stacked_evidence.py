@@ -16,6 +16,7 @@ from wafer_core.explain.stacking import EvidenceStack, stack_evidence
 from wafer_core.lot import Frame, Lot
 from wafer_core.ui.lot.stack_cards import Stacked, card, share_table
 from wafer_core.ui.shared import evidence, state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions
 from wafer_core.ui.shared.words import count, duration, plain
 from wafer_core.workspace import JobRow
@@ -123,16 +124,7 @@ def draw(hand: state.Hand, said: Opinions) -> None:
 def _choose(hand: state.Hand, said: Opinions) -> View:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.markdown("**Why, over the lot**", width="content")
-        key, changed = state.bound("stack", ROLES, "teacher", part=PART)
-        role = st.segmented_control(
-            "Whose evidence",
-            list(ROLES),
-            format_func=ROLES.__getitem__,
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
+        role = segmented("Whose evidence", ROLES, "stack", "teacher", part=PART)
         one = said.student if role == "student" else said.teacher
         method = _method(one)
         st.space("stretch")

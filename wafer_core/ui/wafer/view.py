@@ -22,6 +22,7 @@ from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import alone, dies
 from wafer_core.ui.lot import gallery
 from wafer_core.ui.shared import opinions, state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions
 from wafer_core.ui.shared.words import UNLIKE, count, human_bytes, percent, plain, wafer_name
 from wafer_core.ui.wafer import check
@@ -159,17 +160,7 @@ def wafer_card(wafer: Wafer, made: Attempt | None) -> None:
         if wafer.scorable:
             check.switch(wafer)
         if wafer.bins is not None:
-            key, changed = state.bound("colour", COLOURS, "state")
-            picked = st.segmented_control(
-                "Colour by",
-                list(COLOURS),
-                format_func=COLOURS.__getitem__,
-                key=key,
-                on_change=changed,
-                required=True,
-                label_visibility="collapsed",
-            )
-            colouring = picked or "state"
+            colouring = segmented("Colour by", COLOURS, "colour", "state")
     tested = wafer.passing + wafer.failing
     alt = f"Die map of wafer {wafer.name}: {wafer.failing:,} of {tested:,} tested dies fail"
     dies(
