@@ -16,7 +16,7 @@ from wafer_core.lot import Lot, Note, ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
-from wafer_core.workspace import Workspace, lots
+from wafer_core.workspace import Speed, Workspace, lots
 from wafer_core.workspace.files import FileStore
 from wafer_core.workspace.results import KEYS_A_QUERY, REMEMBERED
 
@@ -77,7 +77,8 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     first = Workspace()
     job_id = first.put_job("score", "once", "a" * 64, {}, urgency=1)
     first.database.write("ALTER TABLE jobs DROP COLUMN pause")
-    first.database.write("DROP TABLE models")
+    for table in ("models", "speeds"):
+        first.database.write(f"DROP TABLE {table}")
     for column in ("run", "weights", "figures", "withdrawn"):
         first.database.write(f"ALTER TABLE approvals DROP COLUMN {column}")
     first.database.write("INSERT INTO approvals (created, student, note) VALUES (1.0, 'student', 'long ago')")
@@ -88,6 +89,7 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     [old] = opened.approvals()
     assert (old.student, old.note, old.run, old.figures, old.withdrawn) == ("student", "long ago", None, {}, None)
     assert opened.model_row(opened.model("student")).archived is None
+    assert opened.speed("a" * 64) is None
     opened.request_pause(job_id)
     assert opened.job(job_id).state == "paused"
     opened.close()
@@ -120,6 +122,7 @@ def test_what_an_older_focused_deeplift_said_is_asked_again(version):
     first = Workspace()
     for method in ("focused-deeplift", "occlusion"):
         first.put_attributions("a" * 64, "b" * 64, method, [3], np.ones((1, 4, 5), np.float32))
+    first.database.write("DROP TABLE speeds")
     first.database.write(f"PRAGMA user_version = {version}")
     first.close()
     opened = Workspace()
@@ -455,6 +458,20 @@ def test_attributions_are_kept_by_model_map_method_and_pattern(workspace):
     np.testing.assert_array_equal(found[0], dies[1])
     assert workspace.attributions(MODEL, key, "gradcam", [0]) == {}
     assert workspace.attributions(OTHER, key, "deeplift", [0]) == {}
+
+
+# Speeds ------------------------------------------------------------------------------------------
+
+
+def test_the_last_speed_of_a_model_outlives_the_process(workspace):
+    slow, fast = Speed(4.5, 32, 3, 2, 1.0e9), Speed(0.4, 6, 3, 16, 1.1e9)
+    workspace.put_speed(MODEL, slow)
+    workspace.put_speed(MODEL, fast)
+    workspace.close()
+    opened = Workspace()
+    assert opened.speed(MODEL) == fast
+    assert opened.speed(OTHER) is None
+    opened.close()
 
 
 # Job rows ----------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """The Compare page: grounds and models in the address, accuracy and agreement apart, the wafers behind a bar."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.told import address, texts
@@ -22,7 +24,7 @@ from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.ui.compare import comparison, model_cards, speed, view
 from wafer_core.ui.shared import words
-from wafer_core.workspace import Workspace
+from wafer_core.workspace import Speed, Workspace
 
 Visit = Callable[..., AppTest]
 TRUTH = ["Center", "Normal", "Scratch", "Center+Scratch", "Loc", "Normal"]
@@ -294,8 +296,24 @@ def test_speed_is_measured_when_asked_for(visit: Visit, answered: str):
     for row in table(page).values():
         assert float(row["ms a wafer"]) > 0
     assert any("6 wafers one at a time" in element.value for element in page.markdown)
+    # A server that starts anew knows no more than the workspace.
+    st.cache_resource.clear()
+    assert table(visit("compare", set=answered, students="student")) == table(page)
     # The int8 file has not read them yet, and what it reads would break the timing off.
     assert speed_button(visit("compare", set=answered, students="student,student-int8")).disabled
+
+
+def test_speeds_of_other_days_are_told_one_by_one(visit: Visit, store: Workspace, answered: str):
+    for name, cores in (("teacher", 4), ("student", 16)):
+        store.put_speed(store.model(name).sha256, Speed(1.5, 32, 3, cores, 1.0e9))
+    [said] = [
+        each.value
+        for each in visit("compare", set=answered, students="student").markdown
+        if each.value.startswith("**ms a wafer**")
+    ]
+    teacher, student = said.split("; ")
+    assert re.search(r"teacher, the middle of 32 wafers .* on one of 4 cores", teacher)
+    assert re.search(r"^student, the middle of 32 wafers .* on one of 16 cores", student)
 
 
 def test_timing_a_lot_without_a_tested_die_says_so(store: Workspace, untested_states, lot_of):

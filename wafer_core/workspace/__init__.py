@@ -1,4 +1,4 @@
-"""What lasts: lots, results, models, approvals and jobs, in one folder with SQLite and plain files."""
+"""What lasts: lots, results, speeds, models, approvals and jobs, in one folder with SQLite and plain files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from wafer_core.workspace.lots import LotRow, LotShelf, Source, Upload
 from wafer_core.workspace.models import ModelRow, ModelShelf, is_shipped
 from wafer_core.workspace.results import ResultShelf, StoredScores
 from wafer_core.workspace.shelf import HOME, default_root
+from wafer_core.workspace.speeds import Speed, SpeedShelf
 
 __all__ = [
     "ENDED",
@@ -20,6 +21,7 @@ __all__ = [
     "ModelRow",
     "ProgressPoint",
     "Source",
+    "Speed",
     "State",
     "StoredScores",
     "Upload",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 
-class Workspace(LotShelf, ResultShelf, ModelShelf, JobShelf):
+class Workspace(LotShelf, ResultShelf, SpeedShelf, ModelShelf, JobShelf):
     """One folder that server, worker and any number of tabs share; each process opens its own.
 
     ```python

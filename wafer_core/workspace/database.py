@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
 from wafer_core.errors import UsageError
 
-VERSION = 6
+Parameters = Sequence[object] | Mapping[str, object]
+"""Values of the question marks of a statement in their order, or of its names."""
+
+VERSION = 7
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -35,6 +38,10 @@ CREATE TABLE attributions (
     model BLOB, map BLOB, method TEXT, pattern INTEGER, rows INTEGER NOT NULL, dies BLOB NOT NULL,
     UNIQUE (model, map, method, pattern)
 );
+CREATE TABLE speeds (
+    model BLOB PRIMARY KEY, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, passes INTEGER NOT NULL,
+    cores INTEGER NOT NULL, measured REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE approvals (
     id INTEGER PRIMARY KEY, created REAL NOT NULL, student TEXT NOT NULL, note TEXT NOT NULL,
     run INTEGER, weights TEXT NOT NULL DEFAULT '', figures TEXT NOT NULL DEFAULT '{}', withdrawn REAL
@@ -74,6 +81,10 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     # And twice more.
     4: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
     5: ("DELETE FROM attributions WHERE method = 'focused-deeplift'",),
+    6: (
+        "CREATE TABLE speeds (model BLOB PRIMARY KEY, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, "
+        "passes INTEGER NOT NULL, cores INTEGER NOT NULL, measured REAL NOT NULL) WITHOUT ROWID",
+    ),
 }
 """What makes a file of one version one of the next."""
 
@@ -114,18 +125,18 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return every row of a query."""
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
-    def row(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Row | None:
+    def row(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """Return the first row of a query, or None."""
         with self._lock:
             found: sqlite3.Row | None = self._connection.execute(sql, parameters).fetchone()
             return found
 
-    def write(self, sql: str, parameters: Sequence[object] = ()) -> int:
+    def write(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement that changes rows and return how many it changed."""
         with self.transaction() as connection:
             return connection.execute(sql, parameters).rowcount

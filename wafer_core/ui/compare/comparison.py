@@ -26,11 +26,10 @@ from wafer_core.compare.intervals import NOTHING, wilson
 from wafer_core.lot import Lot
 from wafer_core.models.folder import SHIPPED, ModelFile
 from wafer_core.patterns import PATTERNS
-from wafer_core.ui.compare.speed import Speed
 from wafer_core.ui.shared import opinions, state
 from wafer_core.ui.shared.opinions import Opinion, opinion
 from wafer_core.ui.shared.words import count
-from wafer_core.workspace import JobRow
+from wafer_core.workspace import JobRow, Speed
 
 MOST = 6
 """Shipped students a comparison begins with at most; more make bars too thin to read."""
@@ -234,7 +233,7 @@ def _complete() -> dict[tuple[str, str], Opinion]:
 
 def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     """Judge a model once it has answered; half a set would be another set."""
-    speed = speeds().get(said.model.sha256)
+    speed = state.workspace().speed(said.model.sha256)
     is_teacher = said.model.sha256 == teacher.model.sha256
     if not said.complete:
         on_card = _on_card(ground, said.model)
@@ -336,9 +335,3 @@ def benchmark_exact(model: ModelFile) -> Rate | None:
         return _accuracy_of(ground, said[0]).exact
     on_card = _on_card(ground, model)
     return on_card[0].exact if on_card else None
-
-
-@st.cache_resource(show_spinner=False)
-def speeds() -> dict[str, Speed]:
-    """What was timed since the server started, by the weights' sha256."""
-    return {}

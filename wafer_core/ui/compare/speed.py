@@ -8,29 +8,20 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from wafer_core.errors import UnusableLot, WaferDistillError
 from wafer_core.ui.shared.words import moment
-from wafer_core.workspace import Workspace
+from wafer_core.workspace import Speed, Workspace
 
 WAFERS, REPEATS = 32, 3
 PATIENCE = 180.0
 """Seconds after which a model is given up as too slow to time."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Milliseconds a wafer, one wafer at a time on one core, and how and when that was measured."""
-
-    milliseconds: float
-    how: str
-
-
 def measure(workspace: Workspace, lot_id: str, sha256: str) -> Speed:
-    """Time a model of the workspace on wafers of a lot, in a process of its own.
+    """Time a model of the workspace on wafers of a lot, in a process of its own, and keep what it took.
 
     Raises:
         UnusableLot: the model could not be timed on this lot.
@@ -50,12 +41,17 @@ def measure(workspace: Workspace, lot_id: str, sha256: str) -> Speed:
         raise UnusableLot(f"Timing took longer than {PATIENCE:.0f} s and was stopped; try again later.") from exc
     if done.returncode:
         raise UnusableLot(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "Timing failed.")
-    found = json.loads(done.stdout)
-    how = (
-        f"the middle of {found['wafers']} wafers one at a time, from die states to logits, each the median of "
-        f"{REPEATS} passes, on one of this machine's {os.cpu_count()} cores, {moment(time.time(), year=True)}"
+    speed = Speed(**json.loads(done.stdout), passes=REPEATS, cores=os.cpu_count() or 1, measured=time.time())
+    workspace.put_speed(sha256, speed)
+    return speed
+
+
+def how(speed: Speed) -> str:
+    """Return how and when a speed was measured, as a sentence without its beginning and end."""
+    return (
+        f"the middle of {speed.wafers} wafers one at a time, from die states to logits, each the median of "
+        f"{speed.passes} passes, on one of {speed.cores} cores, {moment(speed.measured, year=True)}"
     )
-    return Speed(found["milliseconds"], how)
 
 
 def main() -> int:

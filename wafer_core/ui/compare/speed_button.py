@@ -8,10 +8,10 @@ import streamlit as st
 
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile
-from wafer_core.ui.compare.comparison import speeds
-from wafer_core.ui.compare.speed import Speed, measure
+from wafer_core.ui.compare.speed import measure
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.words import plain
+from wafer_core.workspace import Speed
 
 
 def draw(models: Sequence[ModelFile], lot_id: str, key: str, reading: bool, quiet: bool = False) -> None:
@@ -48,7 +48,7 @@ def _time(models: dict[str, ModelFile], lot_id: str) -> None:
     for sha256, model in models.items():
         with st.spinner(f"Timing {plain(model.name)} …"):
             try:
-                speeds()[sha256] = measure(state.workspace(), lot_id, sha256)
+                measure(state.workspace(), lot_id, sha256)
             except WaferDistillError as problem:
                 problems.append(f"{model.name}: {problem}")
     if not problems:

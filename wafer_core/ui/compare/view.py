@@ -20,6 +20,7 @@ from wafer_core.ui.compare.comparison import (
     default_students,
     grounds,
 )
+from wafer_core.ui.compare.speed import how
 from wafer_core.ui.shared import layout, state
 from wafer_core.ui.shared.opinions import problems, states, watch
 from wafer_core.ui.shared.words import (
@@ -312,10 +313,17 @@ def _how(comparison: Comparison) -> None:
                 st.markdown(f"**{plain(one.name)}** {how}")
         st.markdown(f"**Intervals**: 95 %, two-sided, {drawn}. **Scored** on this machine by its own worker.")
         st.markdown("**Size**: trained parameters and bytes on disk, from the model's card, checked against its file.")
-        timed = next((one.speed.how for one in comparison.all if one.speed), None)
-        st.markdown(f"**ms a wafer**: {timed or 'measured when you ask for it'}.")
+        st.markdown(f"**ms a wafer**: {_timed(comparison)}.")
         if ground.benchmark:
             st.markdown("The command that repeats this: `python -m wafer_core benchmark --out FILE.json`")
+
+
+def _timed(comparison: Comparison) -> str:
+    """Return how speeds were measured; where models were timed one by one, of each that was."""
+    told = {one.name: how(one.speed) for one in comparison.all if one.speed}
+    if len(set(told.values())) > 1:
+        return "; ".join(f"{plain(name)}, {said}" for name, said in told.items())
+    return next(iter(told.values()), "measured when you ask for it")
 
 
 def losses(comparison: Comparison) -> None:

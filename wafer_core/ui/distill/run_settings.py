@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare.comparison import measured_on
 from wafer_core.ui.distill import sizes
 from wafer_core.ui.shared import lot_picker, state
-from wafer_core.ui.shared.words import count
+from wafer_core.ui.shared.words import count, wafer_name
 from wafer_core.workspace import LotRow
 
 VIEWS = {"0": "none", "0.5": "weak", "1": "usual", "2": "strong"}
@@ -156,18 +155,13 @@ def _wafers(hand: state.Hand) -> None:
     st.multiselect(
         "Leave wafers out",
         [place for place, wafer in enumerate(lot) if wafer.scorable],
-        format_func=lambda place: short_name(lot, lot.wafers[place]),
+        format_func=lambda place: wafer_name(lot, lot.wafers[place]),
         key=key,
         on_change=lambda: state.put(without=_written(hand.lot_id, st.session_state[key])),
         placeholder="None",
         width=520,
         help="Neither learned from nor held out: a wafer of another product, an aborted test.",
     )
-
-
-def short_name(lot: Lot, wafer: Wafer) -> str:
-    """Return what a wafer is called among those of its lot: with the fab lot's id where there are several."""
-    return wafer.wafer if len(lot.lots) == 1 else wafer.name
 
 
 def _places(hand: state.Hand) -> list[int]:

@@ -18,9 +18,8 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
-from wafer_core.ui.distill.run_settings import short_name
 from wafer_core.ui.shared import opinions, state
-from wafer_core.ui.shared.words import plain
+from wafer_core.ui.shared.words import plain, wafer_name
 from wafer_core.workspace import JobRow
 
 PIXELS = 132
@@ -79,7 +78,7 @@ def _wafers(job: JobRow, teacher: ModelFile) -> None:
             st.image(_picture(wafer, state.theme()), width=PIXELS, alt=f"Map of wafer {wafer.name}")
             sign = "=" if said == says else "≠"
             st.markdown(
-                f"**{plain(short_name(lot, wafer))}** {sign}  \n:small[teacher {said}]  \n"
+                f"**{plain(wafer_name(lot, wafer))}** {sign}  \n:small[teacher {said}]  \n"
                 f":small[student {says}{_chances(wanted, now, place)}]  \n:small[:gray[at first {came}]]"
             )
 
