@@ -63,10 +63,15 @@ def validation_sets(data: Path, size: int = SIZE) -> dict[str, Examples]:
 
 def reached(network: Network, sets: Mapping[str, Examples]) -> Figures:
     """Return what a network reaches on validation sets, its thresholds chosen on them as a teacher's are."""
+    return with_thresholds(network, sets)[1]
+
+
+def with_thresholds(network: Network, sets: Mapping[str, Examples]) -> tuple[tuple[float, ...], Figures]:
+    """Return the thresholds chosen for a network on validation sets, and what it reaches there by them."""
     logits = {name: network_logits(network, one.maps.astype(np.float32)) for name, one in sets.items()}
     cuts = choose_thresholds([(logits[name], sets[name].labels) for name in CHOOSING])
     verdicts = {name: decode(found, cuts, sets[name].decoder).detected for name, found in logits.items()}
-    return {line: line.of(verdicts[line.set], sets[line.set]) for line in RIVALLED if line.set in sets}
+    return cuts, {line: line.of(verdicts[line.set], sets[line.set]) for line in RIVALLED if line.set in sets}
 
 
 def print_figures(rows: Sequence[Sequence[object]], figures: Sequence[Figures], head: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ OVERLAID = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Scratch")
 class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """An endless stream of chunks: canonical maps uint8 (n, 2, S, S) in 255ths, labels bool (n, 8), places.
 
-    Places are uint8 (n, 8, S / 4, S / 4) in 255ths, as `owned_places` makes them.
+    Places are uint8 (n, 8, S / place, S / place) in 255ths, as `owned_places` makes them.
 
     Args:
         resized: real wafers of one grid, which overlays are made of.
@@ -41,6 +41,7 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         seed: of the stream; each worker process has its own.
         shares: how often each kind of map is drawn.
         chunk: maps a chunk.
+        place: rows and columns of the canonical map that a place stands for.
     """
 
     def __init__(
@@ -51,19 +52,21 @@ class Mixture(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         seed: int,
         shares: Shares = TEACHING,
         chunk: int = 256,
+        place: int = PLACE,
     ) -> None:
         self.real = resized.joined(native)
         self.size = size
         self.seed = seed
         self.shares = shares
         self.chunk = chunk
+        self.place = place
         self.by_pattern = _rows_by_pattern(self.real.labels)
         self.overlaid = _rows_by_pattern(resized.labels)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         worker = get_worker_info()
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
-        cells = self.size // PLACE
+        cells = self.size // self.place
         while True:
             maps = np.empty((self.chunk, CHANNELS, self.size, self.size), dtype=np.uint8)
             labels = np.empty((self.chunk, len(PATTERNS)), dtype=bool)
