@@ -65,7 +65,9 @@ def main() -> None:
                 places=options.places,
                 seed=seed,
             )
-            learned = taught(begun, recipe, real, size, options.out / f"{name}-{seed}.checkpoint")
+            learned = taught(
+                begun, recipe, real, size, options.out / f"{name}-{seed}.checkpoint", recognizer.model.sha256
+            )
             rows.append(_row(f"{name}, seed {seed}", learned, recognizer, sets, made))
     head = [f"{line.set}: {line.metric}" for line in RIVALLED if line.set in sets]
     table(rows, ("network", "multiplications", *head, *(f"{kind}: {score}" for kind in made for score in SCORES)))
@@ -110,8 +112,17 @@ def finer(network: Network) -> Network:
     return spread
 
 
-def taught(begun: Network, recipe: Recipe, real: Real, size: int, checkpoint: Path) -> Network:
-    """Teach a network on, on labels and on where evidence belongs, or take up where its checkpoint ends."""
+def taught(begun: Network, recipe: Recipe, real: Real, size: int, checkpoint: Path, weights: str) -> Network:
+    """Teach a network on, on labels and on where evidence belongs, or take up where its checkpoint ends.
+
+    Args:
+        begun: the network to teach on, which stays as it is.
+        recipe: how to train.
+        real: the wafers.
+        size: rows and columns of the canonical map.
+        checkpoint: the file of its state.
+        weights: the sha256 of those it began with.
+    """
     device = pick_device()
     mixture = Mixture(*real, size, recipe.seed, place=size // _cells(begun, size))
     pool = Pool(stream(mixture, 1), 24_000, device)
@@ -120,7 +131,7 @@ def taught(begun: Network, recipe: Recipe, real: Real, size: int, checkpoint: Pa
         if step % 250 == 0:
             say(f"{checkpoint.stem}: step {step} of {recipe.steps}, loss {loss:.3f}, {seconds:.0f} s")
 
-    return train(recipe, pool, device, report=report, checkpoint=checkpoint, start=begun)
+    return train(recipe, pool, device, report=report, checkpoint=checkpoint, start=begun, asked=weights)
 
 
 def _block_of(network: Network, convolution: nn.Conv2d) -> Sequence[nn.Conv2d]:
