@@ -365,6 +365,14 @@ def test_distill_removes_no_folder_but_its_own(run, lot_file, tmp_path):
     assert mine.read_text() == "years of work"
 
 
+def test_a_run_whose_words_are_damaged_says_what_to_remove(run, lot_file, tmp_path):
+    (tmp_path / "mine.run").mkdir()
+    (tmp_path / "mine.run" / "asked.json").write_text('{"lots": [')
+    settings = ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
+    said = run("distill", lot_file, "--out", tmp_path / "mine", *settings)
+    assert refused(said, f"cannot go on; start it again. Remove {tmp_path / 'mine.run'} first.")
+
+
 def test_distill_replaces_no_model(run, lot_file, tmp_path):
     out, settings = tmp_path / "mine", ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
     out.mkdir()

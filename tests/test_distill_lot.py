@@ -820,8 +820,18 @@ def test_a_base_run_of_the_network_before_does_not_go_on(small_lot, teacher, tmp
     keep = tmp_path / "keep"
     words = half_done(small_lot, teacher, keep, size="base")
     (keep / kept.ASKED).write_text(json.dumps({name: words[name] for name in words if name != "begun"}))
-    with pytest.raises(OutdatedRun, match="start it again without what keep holds"):
+    with pytest.raises(OutdatedRun, match="cannot go on; start it again"):
         next(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8, size="base"), keep=keep))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'"x"', b"\x80", b"[" * 100_000, b'{"settings": []}'])
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_a_run_of_which_nobody_knows_what_was_asked_does_not_go_on(small_lot, teacher, tmp_path, damaged):
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    (keep / kept.ASKED).write_bytes(damaged)
+    with pytest.raises(OutdatedRun, match="cannot be read any more, so it cannot go on; start it again"):
+        next(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep))
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")

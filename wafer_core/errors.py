@@ -8,7 +8,7 @@ WaferDistillError
 ├── BrokenModel        a model folder contradicts its card
 ├── UnsupportedMethod  this explanation method cannot explain this model
 ├── UnusableLot        the lot cannot serve what was asked of it
-├── OutdatedRun        a run that was begun cannot go on with what this version has
+├── OutdatedRun        a run that was begun cannot go on with what there is now
 └── UsageError         an option has a value that cannot be used
 """
 
@@ -75,7 +75,7 @@ class UnusableLot(WaferDistillError):
 
 
 class OutdatedRun(WaferDistillError):
-    """A run that was begun cannot go on with what this version has."""
+    """A run that was begun cannot go on with what there is now."""
 
 
 class UsageError(WaferDistillError):

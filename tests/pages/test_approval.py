@@ -105,6 +105,20 @@ def click(page: AppTest, key: str) -> AppTest:
     return page
 
 
+def test_an_approved_student_whose_folder_is_gone_stands_in_nobodys_way(
+    visit: Visit, store: Workspace, tiny_folder: Path, run: int, compared, read
+):
+    put_student(store, tiny_folder, "gone-1")
+    store.approve("gone-1")
+    shutil.rmtree(store.student_root / "gone-1")
+    read("small-tiny-1")
+    page = visit("distill", run=str(run), student="student")
+    assert not page.exception
+    assert list(card_table(page).columns)[1:]
+    page = click(visit("compare", student="student"), "approve-small-tiny-1")
+    assert "approve-sure" in keys(page)
+
+
 # The result card ---------------------------------------------------------------------------------
 
 
@@ -425,7 +439,8 @@ def test_the_shipped_student_is_approved_again_but_not_edited(shelf, store: Work
 
 
 def test_a_model_is_renamed_and_annotated_and_the_address_follows(visit: Visit, store: Workspace, lot_id, run: int):
-    page = visit("compare", set=lot_id, students="student,small-tiny-1-int8", student="small-tiny-1")
+    address = {"students": "student,small-tiny-1-int8", "student": "small-tiny-1", "who": "small-tiny-1-int8"}
+    page = visit("compare", set=lot_id, **address)
     page.text_input(key="name-small-tiny-1").set_value("etch-line")
     page.text_area(key="note-small-tiny-1").set_value("for *tool* 4")
     click(page, "save-small-tiny-1")
@@ -436,6 +451,7 @@ def test_a_model_is_renamed_and_annotated_and_the_address_follows(visit: Visit, 
     assert "for \\*tool\\* 4" in said
     assert page.query_params["student"] in ("etch-line", ["etch-line"])
     assert page.query_params["students"] in ("student,etch-line-int8", ["student,etch-line-int8"])
+    assert page.query_params["who"] in ("etch-line-int8", ["etch-line-int8"])
 
 
 def test_a_name_that_is_taken_is_refused_in_a_sentence(shelf, store: Workspace, run: int):

@@ -285,6 +285,15 @@ def test_the_score_of_the_bars_is_in_the_address(visit: Visit, answered: str):
     assert any("Recall per pattern" in element.value for element in page.markdown)
 
 
+def test_a_student_in_hand_that_is_not_compared_is_offered(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student-tiny", student="student")
+    assert "The student in hand, student, is not among them." in texts(page)
+    page.button(key="add-in-hand").click().run()
+    assert not page.exception
+    assert address(page, "students") == "student-tiny,student"
+    assert "is not among them" not in texts(page)
+
+
 def speed_button(page: AppTest):
     return next(button for button in page.button if button.label == "Measure speed here")
 

@@ -185,7 +185,9 @@ PLANNED = {"steps": 640, "budget": 60.0, "prepared": 9.0, "step_seconds": 0.05, 
     [
         ({"stage": "ask the teacher", "spent": 4.0}, 56.0),
         ({"stage": "train", "spent": 9.0, "plan": PLANNED}, 640 * 0.05 + 7.0),
-        ({"stage": "train", "step": 600, "seconds": 50.0, "spent": 59.0, "plan": PLANNED}, 40 * 0.05 + 7.0),
+        ({"stage": "train", "step": 600, "seconds": 39.0, "spent": 48.0, "plan": PLANNED}, 40 * 0.05 + 7.0),
+        # A slower machine than planned: the budget ends it before its last step.
+        ({"stage": "train", "step": 600, "seconds": 50.0, "spent": 59.0, "plan": PLANNED}, 1.0),
         ({"stage": "int8", "step": 640, "seconds": 40.0, "spent": 51.0, "plan": PLANNED}, 5.0),
         ({"stage": "int8", "step": 640, "seconds": 40.0, "spent": 70.0, "plan": PLANNED}, 0.0),
         # Taken up again, it has not come to its steps yet; and so many steps as were asked for have no pace.
@@ -204,7 +206,7 @@ def test_a_running_run_says_how_many_steps_it_has_planned(visit: Visit, store: W
     run = submit(store, lot_id)
     store.begin_job(run)
     assert "Now planned" not in texts(visit("distill", lot=lot_id, run=str(run)))
-    store.report(run, {"stage": "train", "step": 600, "steps": 640, "spent": 59.0, "seconds": 50.0, "plan": PLANNED})
+    store.report(run, {"stage": "train", "step": 600, "steps": 640, "spent": 48.0, "seconds": 39.0, "plan": PLANNED})
     page = visit("distill", lot=lot_id, run=str(run))
     assert not page.exception
     assert "Now planned: 640 steps at 50 ms each, 7 s kept for writing" in texts(page)
@@ -345,9 +347,11 @@ def test_a_run_goes_on_from_a_student_of_its_size_that_was_made_here(visit: Visi
     page = visit("distill", lot=lot_id, start="etch-1", size="base")
     assert page.selectbox(key="address-start").value == "etch-1"
     assert "etch-1, grown" in page.selectbox(key="address-start").options
-    # It is no beginning for a student of another size, which starts as usual.
+    # It is no beginning for a student of another size, which starts as usual, and the page says so.
     page = visit("distill", lot=lot_id, start="etch-1", size="tiny")
     assert page.selectbox(key="address-start").value == "shipped"
+    assert "etch-1 is in the archive, gone or of another size" in texts(page)
+    assert "but with the shipped student-tiny." in texts(page)
     page.button(key="start").click().run()
     assert "start" not in store.jobs("distil")[0].payload["settings"]
 
@@ -546,8 +550,11 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert "| All held-out wafers | 1 of 4 (0 to 3) | 3 of 4 (1 to 4) |" in texts(page)
     assert "| Where either names a pattern | 0 of 2 (0 to 1) | 1 of 2 (0 to 2) |" in texts(page)
     assert "| Mean difference of logits | 1.23 | 0.50 |" in texts(page)
+    page.query_params["students"] = "student-tiny"
     page.button(key=f"use-{finished}").click().run()
     assert address(page, "student") == name
+    # Else it would be compared with nobody: that choice was made before there was such a student.
+    assert address(page, "students") is None
     assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
 
 
@@ -567,6 +574,33 @@ def test_a_run_is_estimated_from_the_last_one_of_its_size(visit: Visit, store: W
     path.write_text(json.dumps({**card, "architecture": STUDENT_SIZES["tiny"]}))
     assert "About 240 steps, at 200 ms each, as measured" in texts(visit("distill", lot=lot_id, size="tiny"))
     assert store.jobs("rehearse") == [asked]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[1]",
+        "[" * 100_000,
+        '{"plan": [1]}',
+        '{"plan": {"step_seconds": 0.1}}',
+        '{"plan": {"prepared": 1, "step_seconds": "x", "writing_seconds": 1}}',
+        '{"agreement": [1]}',
+        '{"start": "x", "agreement": {"after": {"wafers": 3}}}',
+        '{"agreement": {"after": {"wafers": 3, "exact": 4, "called": 0, "exact_called": 0, "logit_difference": 0}}}',
+    ],
+)
+def test_a_record_of_another_shape_counts_as_none(
+    visit: Visit, store: Workspace, finished: int, lot_id: str, record: str
+):
+    folder = store.student_root / str(store.job(finished).name)
+    (folder / "run.json").write_text(record)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "architecture": STUDENT_SIZES["tiny"]}))
+    assert run_record.written(folder) == run_record.Written()
+    page = visit("distill", lot=lot_id, size="tiny", run=str(finished))
+    assert not page.exception
+    assert "is ready" in texts(page)
+    assert "All held-out wafers" not in texts(page)
 
 
 def test_a_run_unlike_any_before_is_tried_first(visit: Visit, store: Workspace, lot_id: str):
@@ -612,6 +646,15 @@ def test_a_run_that_could_not_be_tried_says_why_and_is_tried_again_when_asked(
     again, before = store.jobs("rehearse")
     assert (again.state, again.payload, again.urgency) == ("queued", before.payload, before.urgency)
     assert "is measured as the worker gets to it" in texts(page)
+
+
+def test_a_run_that_cannot_start_is_given_no_steps(visit: Visit, store: Workspace, finished: int, small_guard):
+    path = store.student_root / str(store.job(finished).name) / "card.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps({**card, "architecture": STUDENT_SIZES["tiny"]}))
+    page = visit("distill", lot=store.add_lot(small_guard.lot), size="tiny")
+    assert "so none may learn from them" in texts(page)
+    assert "steps, at" not in texts(page)
 
 
 def test_nothing_is_tried_on_wafers_that_students_are_judged_by(visit: Visit, store: Workspace, small_guard):

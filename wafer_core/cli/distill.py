@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wafer_core.cli.files import check_folder
 from wafer_core.cli.options import (
@@ -18,8 +20,11 @@ from wafer_core.cli.options import (
     seconds,
     whole,
 )
-from wafer_core.errors import UsageError
+from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.whole_files import PARTIAL
+
+if TYPE_CHECKING:
+    from wafer_core.distill_lot import Examples, Progress, Stage
 
 NAME = "distill"
 BUDGET = 60.0
@@ -58,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from wafer_core.distill import Settings
     from wafer_core.distill.settings import RANDOM
-    from wafer_core.distill_lot import CHECKPOINT, Progress, Stage, distil_lot, line, slowed
+    from wafer_core.distill_lot import CHECKPOINT, distil_lot, slowed
 
     check_folder(arguments.out)
     keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
@@ -82,23 +87,34 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if (keep / CHECKPOINT).exists():
         print(f"Going on from what an earlier command kept in {keep}.", flush=True)
-    last: Progress | None = None
-    said, stage = 0.0, ""
-    told_by = distil_lot([lot], teacher, arguments.out, settings, started=arguments.started, keep=keep, beside=beside)
-    for told in told_by:
-        now, fresh = time.monotonic() - arguments.started, True
-        if isinstance(told, Stage):
-            fresh, stage = told.name != stage, told.name
-        elif isinstance(told, Progress):
-            fresh, last = now >= said + SECONDS_BETWEEN_LINES or told.step == told.steps, told
-        if fresh:
-            said = now
-            print(f"{now:.0f} s, {line(told)}", flush=True)
+    going = distil_lot([lot], teacher, arguments.out, settings, started=arguments.started, keep=keep, beside=beside)
+    try:
+        last = _told(going, arguments.started)
+    except OutdatedRun as problem:
+        raise OutdatedRun(f"{problem} Remove {keep} first.") from problem
     shutil.rmtree(keep, ignore_errors=True)
     if last is not None and slowed(last):
         print(slowed(last))
     print(f"The student is in {arguments.out}.")
     report_reading(lot)
+
+
+def _told(going: Iterable[Stage | Progress | Examples], started: float) -> Progress | None:
+    """Print how a run goes on, a line now and then, and return what it said of its last step."""
+    from wafer_core.distill_lot import Progress, Stage, line
+
+    last: Progress | None = None
+    said, stage = 0.0, ""
+    for told in going:
+        now, new = time.monotonic() - started, True
+        if isinstance(told, Stage):
+            new, stage = told.name != stage, told.name
+        elif isinstance(told, Progress):
+            new, last = now >= said + SECONDS_BETWEEN_LINES or told.step == told.steps, told
+        if new:
+            said = now
+            print(f"{now:.0f} s, {line(told)}", flush=True)
+    return last
 
 
 def _check_state(keep: Path) -> None:

@@ -75,7 +75,7 @@ def distil_lot(
         UnknownWafer: a wafer to leave out is in none of the lots.
         UsageError: the student to start from is of another size, the pool is not what the other lots are
             for, or what is kept is of a run that was asked for otherwise.
-        OutdatedRun: what is kept is of a run that began with other weights.
+        OutdatedRun: what is kept is of a run that began with other weights, or cannot be read.
         BrokenModel: the teacher's or starting student's files contradict their card.
     """
     started = time.monotonic() if started is None else started

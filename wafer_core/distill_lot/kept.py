@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from wafer_core.distill import Settings
 from wafer_core.errors import OutdatedRun, UsageError
@@ -38,12 +39,13 @@ def check_kept(keep: Path, asked: str) -> None:
 
     Raises:
         UsageError: it was asked for otherwise.
-        OutdatedRun: it began with another network, or with weights that are no longer those to begin with.
+        OutdatedRun: it began with another network, or with weights that are no longer those to begin with; or what
+            it was asked for cannot be read.
     """
     path = keep / ASKED
     if not path.exists():
         return
-    kept, now = json.loads(path.read_text(encoding="utf-8")), json.loads(asked)
+    kept, now = _read(path), json.loads(asked)
     begins = now.pop("begun")
     began = kept.pop("begun", None)
     if kept != now:
@@ -55,5 +57,20 @@ def check_kept(keep: Path, asked: str) -> None:
     if began != begins:
         raise OutdatedRun(
             "This run was begun with another network or other weights, as an earlier version had them, and cannot go "
-            f"on; start it again without what {keep.name} holds."
+            "on; start it again."
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a run was asked for.
+
+    Raises:
+        OutdatedRun: the file holds something else.
+    """
+    try:
+        words = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        words = None
+    if not isinstance(words, dict) or not isinstance(words.get("settings"), dict):
+        raise OutdatedRun("What this run was asked for cannot be read any more, so it cannot go on; start it again.")
+    return words

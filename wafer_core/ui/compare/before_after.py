@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wafer_core.compare import Paired, paired
 from wafer_core.compare.guard import Judgement, judged
-from wafer_core.errors import BrokenModel
+from wafer_core.errors import BrokenModel, UnknownModel
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import comparison
@@ -50,10 +50,10 @@ def shipped_like(student: ModelFile) -> ModelFile:
 def befores(student: ModelFile, kind: Kind) -> list[ModelFile]:
     """Return whom a student is held against: the shipped one, and the approved one where that is a third.
 
-    An approved one that cannot be used is left out; the model shelf says what is wrong with it.
+    An approved one that is gone or cannot be used is left out; the model shelf says what is wrong with it.
     """
     found = [file_of(shipped_like(student), kind)]
-    with suppress(BrokenModel):
+    with suppress(BrokenModel, UnknownModel):
         found.append(file_of(state.workspace().model("approved"), kind))
     return list({file.sha256: file for file in found if file.folder != student.folder}.values())
 

@@ -14,6 +14,8 @@ from wafer_core.workspace import ModelRow, is_shipped
 from wafer_core.workspace.models import MOST_NOTE
 
 WIDTHS = (3.0, 1.5, 2.2, 3.3)
+NAMING = ("student", "students", "who", "than")
+"""The parameters that name models, one or several."""
 SAID = "model-shelf-said"
 """Where the last thing done is kept for the redraw that follows it."""
 
@@ -163,13 +165,11 @@ def _save(student: ModelFile, row: ModelRow, name: str, note: str) -> None:
 
 def _follow(old: str, new: str) -> None:
     """Let the address name the model as it is called now."""
-    in_hand = state.address("student")
-    if in_hand is not None and in_hand.removesuffix("-int8").removesuffix("-onnx") == old:
-        state.put(student=new + in_hand.removeprefix(old))
-    compared = state.address("students")
-    if compared is not None:
-        ended = {f"{old}{ending}": f"{new}{ending}" for ending in ("", "-onnx", "-int8")}
-        state.put(students=",".join(ended.get(name, name) for name in compared.split(",")))
+    ended = {f"{old}{ending}": f"{new}{ending}" for ending in ("", "-onnx", "-int8")}
+    for parameter in NAMING:
+        named = state.address(parameter)
+        if named is not None:
+            state.put(**{parameter: ",".join(ended.get(name, name) for name in named.split(","))})
 
 
 def _archive(student: ModelFile) -> None:

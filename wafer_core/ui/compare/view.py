@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -21,7 +21,7 @@ from wafer_core.ui.compare.comparison import (
     grounds,
 )
 from wafer_core.ui.compare.speed import how
-from wafer_core.ui.shared import layout, state
+from wafer_core.ui.shared import layout, lot_picker, state
 from wafer_core.ui.shared.opinions import problems, states, watch
 from wafer_core.ui.shared.words import (
     command,
@@ -57,11 +57,13 @@ FEW = 3
 def choose_ground(hand: str) -> Ground:
     """Draw the choice of wafers; the shipped benchmark comes first."""
     found = grounds(hand)
+    titles = {lot_id: shortened(ground.label, LABEL_LETTERS) for lot_id, ground in found.items()}
+    named = lot_picker.distinct(titles, state.workspace().lots())
     key, changed = state.bound("set", found, next(iter(found)), resets=("bar", "who"))
     chosen = st.selectbox(
         "Compared on",
         list(found),
-        format_func=lambda lot_id: shortened(found[lot_id].label, LABEL_LETTERS),
+        format_func=named.__getitem__,
         key=key,
         on_change=changed,
         help="With labels the page measures accuracy; without, how often a student answers as the teacher does.",
@@ -86,7 +88,17 @@ def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:
         wrap=True,
         help="Every weights file of every model here, shipped or distilled; an int8 file is a model of its own.",
     )
+    if in_hand.name in models and in_hand.name not in chosen:
+        _offer(in_hand, chosen)
     return [models[name] for name in chosen]
+
+
+def _offer(in_hand: ModelFile, chosen: Sequence[str]) -> None:
+    """Say that the student in hand was left out of the choice, and draw the button that adds it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The student in hand, {plain(in_hand.name)}, is not among them.", width="content")
+        added = ",".join([*chosen, in_hand.name])
+        st.button("Add it", key="add-in-hand", type="tertiary", on_click=state.put, kwargs={"students": added})
 
 
 def _students_chosen(default: list[str]) -> None:

@@ -11,7 +11,7 @@ from wafer_core import jobs
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui.compare.comparison import measured_on
 from wafer_core.ui.distill import allowance, run_record, run_settings, run_start, sizes
-from wafer_core.ui.shared import opinions, state
+from wafer_core.ui.shared import lot_picker, opinions, state
 from wafer_core.ui.shared.words import count, plain, shortened
 from wafer_core.workspace import JobRow
 
@@ -55,6 +55,11 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
             settings = {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)}
             run_start.begin(hand.lot_id, settings, lambda: _trainable(hand.teacher))
     _presets(size, seconds)
+    if (gone := run_settings.start_not_offered(size)) is not None:
+        st.warning(
+            f"{plain(shortened(gone, TITLE_LETTERS))} is in the archive, gone or of another size, so a run does not "
+            f"begin with it, but with {plain(run_settings.usual_start(size))}."
+        )
     same = [job for job in runs if job.state == "done" and job.payload["settings"].get("size") == size]
     _expect(hand, size, seconds, same)
     with st.expander("More settings", icon=":material/tune:"):
@@ -64,10 +69,10 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
 
 def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -> None:
     """Say what to expect of a run; where none of its size was made here yet, one is tried while the page is open."""
-    plan = next((plan for job in runs if (plan := _plan(job, size))), None)
-    if plan is None and hand.lot_id in measured_on():
+    if hand.lot_id in measured_on():
         st.caption(run_start.JUDGED_BY)
         return
+    plan = next((plan for job in runs if (plan := _plan(job, size))), None)
     tried = None if plan else _rehearsal(hand, size)
     if tried is not None and tried.progress.get("step_seconds"):
         plan = tried.progress
@@ -104,14 +109,14 @@ def _presets(size: str, seconds: int) -> None:
 
 
 def _lot(hand: state.Hand) -> None:
-    lots = {row.id: row for row in state.workspace().lots()}
+    rows = state.workspace().lots()
+    titles = {row.id: f"{shortened(row.title, TITLE_LETTERS)} · {count(row.wafers, 'wafer')}" for row in rows}
+    named = lot_picker.distinct(titles, rows)
     st.session_state["distill-lot"] = hand.lot_id
     st.selectbox(
         "Teach a small model on",
-        list(lots),
-        format_func=lambda lot_id: (
-            f"{shortened(lots[lot_id].title, TITLE_LETTERS)} · {count(lots[lot_id].wafers, 'wafer')}"
-        ),
+        list(named),
+        format_func=named.__getitem__,
         key="distill-lot",
         on_change=lambda: state.turn(*state.OF_A_LOT, lot=st.session_state["distill-lot"]),
         width=360,
@@ -137,7 +142,7 @@ def _size_and_time() -> tuple[str, int]:
     return size, int(seconds)
 
 
-def _plan(job: JobRow, size: str) -> dict[str, float] | None:
+def _plan(job: JobRow, size: str) -> Mapping[str, float] | None:
     """Return what a finished run planned from what it measured; None where it measured nothing or is gone.
 
     An earlier version may have taught another network under the same name.
@@ -145,8 +150,8 @@ def _plan(job: JobRow, size: str) -> dict[str, float] | None:
     student = run_record.student_of(job)
     if student is None or student.card.architecture != sizes.SIZES[size].architecture:
         return None
-    plan: dict[str, float] = run_record.written(student.folder).get("plan") or {}
-    return plan if plan.get("step_seconds") else None
+    plan = run_record.written(student.folder).plan
+    return plan if plan and plan["step_seconds"] else None
 
 
 def _rehearsal(hand: state.Hand, size: str) -> JobRow | None:

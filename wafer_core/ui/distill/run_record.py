@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from wafer_core.compare.intervals import wilson
-from wafer_core.errors import WaferDistillError
+from wafer_core.errors import BrokenModel, WaferDistillError
+from wafer_core.models.fields import Fields
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.words import ENOUGH, count_end, interval, percent, plain, share
@@ -24,27 +26,66 @@ def student_of(job: JobRow) -> ModelFile | None:
         return None
 
 
-def written(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Written:
+    """What a student's run wrote down.
+
+    Args:
+        plan: seconds, as it measured them before its first step; None where it measured none.
+        start: what the model is called whose weights it began with.
+        before: how many held-out wafers that one answered as the teacher, and how far its logits were off.
+        after: the same of the student.
+    """
+
+    plan: Mapping[str, float] | None = None
+    start: str | None = None
+    before: Mapping[str, float] | None = None
+    after: Mapping[str, float] | None = None
+
+
+def written(folder: Path) -> Written:
     """Return what a student's run wrote down, or nothing where it left no record that can be read."""
     try:
-        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        told = Fields(json.loads((folder / "run.json").read_text(encoding="utf-8")), "run.json")
+        both = told.inner("agreement") if told.has("agreement") else Fields({}, "run.json")
+        return Written(
+            _plan(told.inner("plan")) if told.has("plan") else None,
+            told.inner("start").text("name", ".+") if told.has("start") else None,
+            *(_agreement(both.inner(when)) if both.has(when) else None for when in ("before", "after")),
+        )
+    except (OSError, ValueError, RecursionError, BrokenModel):
+        return Written()
+
+
+def _plan(fields: Fields) -> dict[str, float]:
+    needed = {name: fields.number(name, 0.0) for name in ("prepared", "step_seconds", "writing_seconds")}
+    # Runs of earlier versions did not time their int8 file.
+    return needed | {"wafer_seconds": fields.number("wafer_seconds", 0.0) if fields.has("wafer_seconds") else 0.0}
+
+
+def _agreement(fields: Fields) -> dict[str, float]:
+    wafers = fields.integer("wafers", 0, 1 << 40)
+    called = fields.integer("called", 0, wafers)
+    return {
+        "wafers": wafers,
+        "exact": fields.integer("exact", 0, wafers),
+        "called": called,
+        "exact_called": fields.integer("exact_called", 0, called),
+        "logit_difference": fields.number("logit_difference", 0.0),
+    }
 
 
 def draw(student: ModelFile) -> None:
     """Draw agreement before and after side by side; nothing where the run counted none."""
     told = written(student.folder)
-    counted = told.get("agreement") or {}
-    after, before = counted.get("after"), counted.get("before")
-    if not after or not after["wafers"]:
+    if not told.after or not told.after["wafers"]:
         return
+    began = f"{told.start}, before" if told.start else "before"
     rows = {"All held-out wafers": ("exact", "wafers"), "Where either names a pattern": ("exact_called", "called")}
-    lines = [f"| Same answer as the teacher | {plain(_start(told))} | {plain(student.name)} |", "|---|---|---|"]
+    lines = [f"| Same answer as the teacher | {plain(began)} | {plain(student.name)} |", "|---|---|---|"]
     for title, (hits, n) in rows.items():
-        lines.append(f"| {title} | {_cell(before, hits, n)} | {_cell(after, hits, n)} |")
-    lines.append(f"| Mean difference of logits | {_difference(before)} | {_difference(after)} |")
+        lines.append(f"| {title} | {_cell(told.before, hits, n)} | {_cell(told.after, hits, n)} |")
+    lines.append(f"| Mean difference of logits | {_difference(told.before)} | {_difference(told.after)} |")
     st.markdown("\n".join(lines))
 
 
@@ -61,13 +102,9 @@ def counted(hits: int, n: int) -> str:
     return f"{hits:,} of {n:,} · {percent(rate.value)} ({interval(rate.low, rate.high)})"
 
 
-def _start(told: dict[str, Any]) -> str:
-    return f"{told['start']['name']}, before" if told.get("start") else "before"
+def _cell(agreement: Mapping[str, float] | None, hits: str, n: str) -> str:
+    return counted(int(agreement[hits]), int(agreement[n])) if agreement else "–"
 
 
-def _cell(agreement: dict[str, Any] | None, hits: str, n: str) -> str:
-    return counted(agreement[hits], agreement[n]) if agreement else "–"
-
-
-def _difference(agreement: dict[str, Any] | None) -> str:
+def _difference(agreement: Mapping[str, float] | None) -> str:
     return f"{agreement['logit_difference']:.2f}" if agreement else "–"

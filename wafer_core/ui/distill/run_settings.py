@@ -90,6 +90,18 @@ def start(size: str) -> ModelFile | None:
     return named or sizes.shipped(size)
 
 
+def usual_start(size: str) -> str:
+    """Return where a student of this size starts unless another start is chosen, in words."""
+    shipped = sizes.shipped(size)
+    return f"the shipped {_called(size, shipped)}" if shipped else "random weights"
+
+
+def start_not_offered(size: str) -> str | None:
+    """Return the start that the address names and no run of this size can have, or None where it names none such."""
+    asked = state.address("start", SHIPPED)
+    return None if asked in _starts(size) else asked
+
+
 def pool() -> str:
     """Return what is learned beside the lot, a key of `POOLS`."""
     asked = state.address("pool")
@@ -118,9 +130,8 @@ def left_out(hand: state.Hand) -> tuple[str, ...]:
 def _starts(size: str) -> dict[str, str]:
     """Return where a student of this size can start, by what the address says, in words."""
     shipped = sizes.shipped(size)
-    usual = f"the shipped {_called(size, shipped)}" if shipped else "random weights"
     made = {model.folder.name: _called(size, model) for model in sizes.beginnings(size) if model != shipped}
-    return {SHIPPED: usual, **made, **({RANDOM: "random weights"} if shipped else {})}
+    return {SHIPPED: usual_start(size), **made, **({RANDOM: "random weights"} if shipped else {})}
 
 
 def _called(size: str, begins: ModelFile) -> str:

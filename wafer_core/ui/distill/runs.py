@@ -165,16 +165,18 @@ def planned(job: JobRow) -> str:
 
 
 def seconds_left(job: JobRow) -> float:
-    """Return how long a run should still take: by its own plan, and until it has one by its budget; never below 0."""
+    """Return how long a run should still take: by its own plan, though no longer than its budget; never below 0."""
     told, plan, spent = job.progress, job.progress.get("plan"), _spent(job)
-    training = told.get("stage") == "train"
+    training, left = told.get("stage") == "train", _budget(job) - spent
     # A run that goes on has its plan before it knows how far it was.
-    if not plan or not plan["step_seconds"] or not (training or told.get("step")):
-        left = _budget(job) - spent
-    elif training:
-        left = (plan["steps"] - told.get("step", 0)) * plan["step_seconds"] + plan["writing_seconds"]
-    else:
-        left = plan["writing_seconds"] - (spent - plan["prepared"] - told.get("seconds", 0.0))
+    if plan and plan["step_seconds"] and (training or told.get("step")):
+        writing = plan["writing_seconds"]
+        if training:
+            by_plan = (plan["steps"] - told.get("step", 0)) * plan["step_seconds"] + writing
+        else:
+            by_plan = writing - (spent - plan["prepared"] - told.get("seconds", 0.0))
+        # On a machine that is slower than it was measured the budget ends the run before its last step.
+        left = min(left, by_plan)
     return max(float(left), 0.0)
 
 
@@ -305,7 +307,8 @@ def _line(job: JobRow) -> None:
         if student is None:
             return
         if st.button("Use", key=f"use-{job.id}", type="tertiary", help="Make it the student on every page."):
-            state.put(student=student.name)
+            # Beside whom models were compared before, it may not have been.
+            state.put(student=student.name, students=None, who=None)
             st.rerun()
         model_cards.download(student, key=f"download-{job.id}")
 

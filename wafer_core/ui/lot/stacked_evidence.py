@@ -18,7 +18,7 @@ from wafer_core.ui.lot.stack_cards import Stacked, card, share_table
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions
-from wafer_core.ui.shared.words import count, duration, plain
+from wafer_core.ui.shared.words import count, duration, first_die, plain, told_apart
 from wafer_core.workspace import JobRow
 
 PART = "stacks"
@@ -280,11 +280,14 @@ def _grid(stacks: Stacks) -> Frame | None:
         wafers.setdefault(stack.frame, set()).update(stack.wafers, stack.silent)
     frames = sorted(wafers, key=lambda frame: -len(wafers[frame]))
     grids = {f"{frame.columns}x{frame.rows}-{i}": frame for i, frame in enumerate(frames)}
-    key, changed = state.bound("stackgrid", [LARGEST, *grids], LARGEST, part=PART)
+    titles = {name: _title(frame, wafers) for name, frame in grids.items()}
+    named = {LARGEST: "Each pattern on its largest grid"}
+    named |= told_apart(titles, lambda name: first_die(grids[name]))
+    key, changed = state.bound("stackgrid", named, LARGEST, part=PART)
     chosen = st.selectbox(
         "Grid of the stacks",
-        [LARGEST, *grids],
-        format_func=lambda name: "Each pattern on its largest grid" if name == LARGEST else _title(grids[name], wafers),
+        list(named),
+        format_func=named.__getitem__,
         key=key,
         on_change=changed,
         width=280,

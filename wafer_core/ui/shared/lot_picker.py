@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import streamlit as st
 
@@ -12,7 +10,7 @@ from wafer_core.errors import ReadingQuestion, WaferDistillError
 from wafer_core.lot import ReadingOptions
 from wafer_core.readers import NamedBytes
 from wafer_core.ui.shared import reading, state
-from wafer_core.ui.shared.words import count, percent, plain, shortened
+from wafer_core.ui.shared.words import count, moment, percent, plain, shortened, told_apart
 from wafer_core.workspace import LotRow
 
 SOURCES = {"sample": "real sample", "upload": "uploaded", "simulated": "simulated"}
@@ -54,17 +52,24 @@ def _list(rows: Mapping[str, LotRow]) -> str | None:
 
 
 def labels(rows: Sequence[LotRow]) -> dict[str, str]:
-    """Name every lot as shortly as a list needs; alike ones are told apart by when they were opened, then by id."""
-    titles = {row.id: _short_title(row) for row in rows}
-    alike = Counter(titles.values())
-    named = {
-        row.id: titles[row.id]
-        if alike[titles[row.id]] == 1 or not row.created
-        else f"{titles[row.id]} · {datetime.fromtimestamp(row.created):%d %b %H:%M}"
-        for row in rows
-    }
-    seen = Counter(named.values())
-    return {lot_id: label if seen[label] == 1 else f"{label} · {lot_id[:4]}" for lot_id, label in named.items()}
+    """Name every lot as shortly as a list needs, by its id; alike ones are told apart."""
+    return distinct({row.id: _short_title(row) for row in rows}, rows)
+
+
+def distinct(called: Mapping[str, str], rows: Sequence[LotRow]) -> dict[str, str]:
+    """Return what lots are called by their ids; alike ones are told apart by when they were opened, then by id.
+
+    Args:
+        called: a text for every lot.
+        rows: these lots, in any order, and others perhaps.
+    """
+    opened = {row.id: row.created for row in rows}
+
+    def when(lot_id: str) -> str:
+        created = opened.get(lot_id)
+        return moment(created) if created else ""
+
+    return told_apart(called, when, lambda lot_id: lot_id[:4])
 
 
 def _short_title(row: LotRow) -> str:
@@ -148,5 +153,5 @@ def read_again(lot_id: str, options: ReadingOptions) -> None:
         st.error(plain(problem), title="It cannot be read that way")
         return
     state.forget_lot(other)
-    state.put(lot=other, **dict.fromkeys(("wafer", "page", "grid")))
+    state.put(lot=other, **dict.fromkeys(state.OF_A_LOT))
     st.rerun()

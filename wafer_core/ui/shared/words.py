@@ -7,10 +7,14 @@ Whatever was not written in this package (titles, names of wafers and models, er
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
-from wafer_core.lot import Lot, Wafer
+from wafer_core.lot import Frame, Lot, Wafer
+
+Key = TypeVar("Key", bound=Hashable)
 
 UNLIKE = "Unlike anything known"
 """What a wafer is called that is farther from all a model was taught on than ordinary wafers are."""
@@ -113,6 +117,30 @@ def moment(seconds: float, year: bool = False) -> str:
 def wafer_name(lot: Lot, wafer: Wafer) -> str:
     """Return what a wafer is called among those of a lot: `05`, and `A / 05` where there are several fab lots."""
     return wafer.wafer if len(lot.lots) == 1 else f"{wafer.lot} / {wafer.wafer}"
+
+
+def first_die(frame: Frame) -> str:
+    """Return the file's coordinates of a grid's upper left cell, as grids of one size differ in them."""
+    return f"from x {frame.x}, y {frame.y}"
+
+
+def told_apart(called: Mapping[Key, str], *marks: Callable[[Key], str]) -> dict[Key, str]:
+    """Return what choices are called, with as many marks behind alike ones as tell them apart.
+
+    A list of choices sends back the text of the chosen one, so with two alike it could be the other that is meant.
+
+    Args:
+        called: a text for every choice.
+        marks: each gives a choice's mark, tried in their order; an empty one is left out. At last choices are numbered.
+    """
+    named = dict(called)
+    numbers = {key: f"{i}" for i, key in enumerate(named, start=1)}
+    for mark in (*marks, numbers.__getitem__):
+        alike = Counter(named.values())
+        named = {
+            key: " · ".join(filter(None, (text, mark(key)))) if alike[text] > 1 else text for key, text in named.items()
+        }
+    return named
 
 
 # Room --------------------------------------------------------------------------------------------
