@@ -26,8 +26,8 @@ from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
 from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.readers import read_paths
-from wafer_core.ui.compare import comparison, model_cards
-from wafer_core.ui.distill import allowance, form, run_record, runs, runs_together, sizes
+from wafer_core.ui.compare import comparison
+from wafer_core.ui.distill import allowance, form, run_record, runs, runs_together, sizes, zip_button
 from wafer_core.ui.shared import layout, opinions, words
 from wafer_core.workspace import ProgressPoint, Workspace
 
@@ -683,7 +683,7 @@ def test_a_student_whose_folder_is_gone_is_named(visit: Visit, store: Workspace,
 
 def test_a_zip_holds_the_whole_folder(store: Workspace, finished: int):
     student = store.model(str(store.job(finished).name))
-    names = zipfile.ZipFile(io.BytesIO(model_cards.zipped(student))).namelist()
+    names = zipfile.ZipFile(io.BytesIO(zip_button.zipped(student))).namelist()
     assert sorted(names) == sorted(f"{student.folder.name}/{path.name}" for path in student.folder.iterdir())
 
 

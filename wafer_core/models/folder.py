@@ -151,6 +151,11 @@ def files_of(folder: Path) -> tuple[ModelFile, ...]:
     return tuple(sorted(found, key=lambda model: kinds.index(_kind(model.entry))))
 
 
+def trained_file(model: ModelFile) -> ModelFile:
+    """Return the trained weights of a model's folder, or the file itself where there are none."""
+    return next((file for file in files_of(model.folder) if file.engine == "torch"), model)
+
+
 def shipped_models() -> tuple[ModelFile, ...]:
     """Return every weights file that comes with the product: teachers first, then students, larger ones first."""
     folders = sorted(path.parent for path in SHIPPED.glob(f"*/{CARD}"))

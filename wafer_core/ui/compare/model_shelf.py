@@ -9,6 +9,7 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import approval, judgement, kit_button
 from wafer_core.ui.compare.before_after import guarded
 from wafer_core.ui.shared import layout, state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.words import human_bytes, human_count, moment, plain
 from wafer_core.workspace import ModelRow, is_shipped
 from wafer_core.workspace.models import MOST_NOTE
@@ -60,16 +61,7 @@ def _head(away: int) -> None:
         st.badge(f"approved: {plain(state.workspace().approved())}", icon=":material/verified:", color="green")
         st.space("stretch")
         if away:
-            key, changed = state.bound("archived", ("0", "1"), "0")
-            st.segmented_control(
-                "Archive",
-                ("0", "1"),
-                format_func=lambda on: f"With {away} archived" if on == "1" else "In use",
-                key=key,
-                on_change=changed,
-                required=True,
-                label_visibility="collapsed",
-            )
+            segmented("Archive", {"0": "In use", "1": f"With {away} archived"}, "archived", "0")
         with st.popover("Import a kit", icon=":material/upload:"):
             _import()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from wafer_core import jobs
-from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.folder import trained_file
 from wafer_core.ui.compare.comparison import measured_on
 from wafer_core.ui.distill import allowance, run_record, run_settings, run_start, sizes
 from wafer_core.ui.shared import lot_picker, opinions, state
@@ -53,7 +53,7 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
         size, seconds = _size_and_time()
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", on_click=state.catch_up):
             settings = {"size": size, "budget": float(seconds), **run_settings.chosen(hand, size)}
-            run_start.begin(hand.lot_id, settings, lambda: _trainable(hand.teacher))
+            run_start.begin(hand.lot_id, settings, lambda: trained_file(hand.teacher))
     _presets(size, seconds)
     if (gone := run_settings.start_not_offered(size)) is not None:
         st.warning(
@@ -156,7 +156,7 @@ def _plan(job: JobRow, size: str) -> Mapping[str, float] | None:
 
 def _rehearsal(hand: state.Hand, size: str) -> JobRow | None:
     """Return the job that tries such a run here, and redraw the page as it goes on; asks for it once."""
-    store, teacher = state.workspace(), _trainable(hand.teacher)
+    store, teacher = state.workspace(), trained_file(hand.teacher)
     found = jobs.last_rehearsal(store, hand.lot_id, size, teacher)
     if found is None or not found.over:
         asked = jobs.submit_rehearsal(store, hand.lot_id, size, teacher)
@@ -172,11 +172,6 @@ def _not_measured(hand: state.Hand, size: str, tried: JobRow) -> None:
     why = "The worker ended without having measured a step." if tried.state == "done" else plain(tried.message)
     st.warning(why, title="How many steps that affords could not be measured")
     if st.button("Try again", icon=":material/replay:", key="rehearse-again"):
-        jobs.submit_rehearsal(state.workspace(), hand.lot_id, size, _trainable(hand.teacher), again=True)
+        jobs.submit_rehearsal(state.workspace(), hand.lot_id, size, trained_file(hand.teacher), again=True)
         jobs.ensure_worker(state.workspace())
         st.rerun()
-
-
-def _trainable(teacher: ModelFile) -> ModelFile:
-    """The torch file of a teacher, whose inner maps a student also learns from."""
-    return next((file for file in files_of(teacher.folder) if file.engine == "torch"), teacher)

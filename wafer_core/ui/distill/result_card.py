@@ -15,6 +15,7 @@ from wafer_core.ui.compare import approval, comparison, judgement, speed_button,
 from wafer_core.ui.compare.before_after import KINDS, Change, Kind, Side, ask_guard, guarded, sides
 from wafer_core.ui.compare.comparison import Ground, Standing
 from wafer_core.ui.shared import state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import problems, set_title, states, watch
 from wafer_core.ui.shared.words import (
     ENOUGH,
@@ -50,16 +51,7 @@ def draw(found: Sequence[Side], student: ModelFile) -> None:
     _sentence(student)
     reading = _progress(found, student)
     with st.container(horizontal=True, vertical_alignment="center"):
-        key, changed = state.bound("file", KINDS, "trained")
-        st.segmented_control(
-            "Files compared",
-            list(KINDS),
-            format_func=lambda kind: KINDS[kind],
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
+        segmented("Files compared", KINDS, "file", "trained")
         st.space("stretch")
         _how()
         models = [one.model for one in found[0].compared.students]
@@ -237,18 +229,8 @@ def _changed(found: Sequence[Side]) -> None:
         return
     st.markdown("**Wafers whose answer changed**")
     with st.container(horizontal=True, vertical_alignment="center"):
-        counts = {where: int(side.changes[0].wafers.sum()) for where, side in ready.items()}
-        key, changed = state.bound("changed", ready, next(iter(ready)))
-        where = st.segmented_control(
-            "Wafers",
-            list(ready),
-            format_func=lambda one: f"{WHERE[one]} · {counts[one]:,}",
-            key=key,
-            on_change=changed,
-            required=True,
-            label_visibility="collapsed",
-        )
-        side = ready[where or next(iter(ready))]
+        titles = {where: f"{WHERE[where]} · {int(one.changes[0].wafers.sum()):,}" for where, one in ready.items()}
+        side = ready[segmented("Wafers", titles, "changed", next(iter(ready)))]
         names = [change.before.name for change in side.changes]
         key, changed = state.bound("than", names, names[0])
         beside = names[0]

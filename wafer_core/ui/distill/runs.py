@@ -10,7 +10,7 @@ from wafer_core import jobs
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import approval, kit_button, model_cards
 from wafer_core.ui.compare.comparison import benchmark_exact
-from wafer_core.ui.distill import curves, result_card, run_record, run_start, run_watch, runs_together
+from wafer_core.ui.distill import curves, result_card, run_record, run_start, run_watch, runs_together, zip_button
 from wafer_core.ui.shared import layout, opinions, state
 from wafer_core.ui.shared.words import count, duration, human_bytes, moment, percent, plain, share
 from wafer_core.workspace import JobRow
@@ -310,7 +310,7 @@ def _line(job: JobRow) -> None:
             # Beside whom models were compared before, it may not have been.
             state.put(student=student.name, students=None, who=None)
             st.rerun()
-        model_cards.download(student, key=f"download-{job.id}")
+        zip_button.draw(student, key=f"download-{job.id}")
 
 
 def _about(job: JobRow) -> str:

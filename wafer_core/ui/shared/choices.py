@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import streamlit as st
 
 from wafer_core.ui.shared import state
 
+Choice = TypeVar("Choice", bound=str)
+
 
 def segmented(
     label: str,
-    words: Mapping[str, str],
+    words: Mapping[Choice, str],
     parameter: str,
-    usual: str,
+    usual: Choice,
     resets: tuple[str, ...] = (),
     part: str | None = None,
-) -> str:
+) -> Choice:
     """Draw a choice and return it, a key of `words`.
 
     Args:

@@ -21,6 +21,7 @@ from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.trust.whereabouts import HOLDS, stands_on, whereabouts
 from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, dies
 from wafer_core.ui.shared import evidence, state
+from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions, watch
 from wafer_core.ui.shared.words import UNLIKE, percent, plain
 from wafer_core.ui.wafer import patience
@@ -199,16 +200,7 @@ def _methods(offered: Sequence[str]) -> None:
     if len(offered) == 1:
         st.caption(f"by {TITLES[offered[0]]}", width="content")
         return
-    key, changed = state.bound("method", offered, DEFAULT, part=PART)
-    st.segmented_control(
-        "Method",
-        offered,
-        format_func=TITLES.__getitem__,
-        key=key,
-        on_change=changed,
-        required=True,
-        label_visibility="collapsed",
-    )
+    segmented("Method", {method: TITLES[method] for method in offered}, "method", DEFAULT, part=PART)
 
 
 def _explained_by(question: Question) -> list[str]:
