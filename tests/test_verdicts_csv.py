@@ -48,6 +48,18 @@ def test_novelty_and_flag_follow_the_margin(
     assert verdicts.flagged.tolist() == [False, False, True, False, False]
 
 
+@pytest.mark.parametrize("name", ["05\r+1+1", "05\n+1+1", "05\r\n+1", '05"\r'])
+def test_a_row_stays_one_row_whatever_breaks_an_id(
+    disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot], name: str
+) -> None:
+    lot = lot_of([disc_states(9, 9, seed=i) for i in range(2)])
+    lot = replace(lot, wafers=(replace(lot.wafers[0], wafer=name), lot.wafers[1]))
+    said = verdicts_csv(lot, decode(np.zeros((2, 8), np.float32), [0.5] * 8, "38"))
+    _, first, second = csv.reader(io.StringIO(said, newline=""))
+    assert first[1] == name
+    assert len(first) == len(second) == len(COLUMNS)
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [

@@ -283,6 +283,33 @@ def test_the_labels_of_the_newest_upload_count_and_the_note_says_how_many_change
     assert labels_of(workspace, lot_id) == first
 
 
+def test_what_is_told_of_a_lot_is_of_the_files_opened_last(workspace, disc_states):
+    good, bad = npz(disc_states), NamedBytes("notes.txt", b"no wafer\n")
+    lot_id = workspace.read_upload([good])
+    clean = workspace.lot(lot_id).notes
+    assert workspace.read_upload([good, bad]) == lot_id
+    assert [(note.kind, note.file) for note in workspace.lot(lot_id).notes if note not in clean] == [
+        ("refused", "notes.txt")
+    ]
+    # The files that were opened last are also those that are read again.
+    assert [file.name for file in workspace.upload_files(_upload_of(workspace, lot_id))] == [good.name, "notes.txt"]
+    assert workspace.read_upload([good]) == lot_id
+    assert workspace.lot(lot_id).notes == clean
+
+
+def test_options_that_change_no_die_are_kept_and_told(workspace):
+    rows = b"".join(b"A,01,%d,%d,%d\n" % (x, y, 1 + 4 * (x == 0)) for x in range(6) for y in range(6))
+    lot_id = workspace.read_upload([NamedBytes("a.csv", b"lot,wafer,x,y,bin\n" + rows)])
+    assert any("Bin 1 passes" in note.text for note in workspace.lot(lot_id).notes)
+    assert workspace.reread(lot_id, ReadingOptions(pass_bins=(1, 9))) == lot_id
+    assert workspace.lot(lot_id).options.pass_bins == (1, 9)
+    assert not any("Bin 1 passes" in note.text for note in workspace.lot(lot_id).notes)
+
+
+def _upload_of(workspace: Workspace, lot_id: str) -> str:
+    return workspace.database.row("SELECT upload FROM lots WHERE id = ?", (lot_id,))["upload"]
+
+
 def test_labels_that_a_lot_had_for_some_wafers_are_told_apart_from_those_it_gains(workspace, small_lot):
     lot_id = workspace.add_lot(labelled(small_lot, [0, 1, None, None, None, None]))
     workspace.add_lot(labelled(small_lot, [0, 2, 3, 4, 5, 6]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,9 +27,7 @@ def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
     anything the model knows, else `no`; it and `novelty` are empty where the model cannot tell.
     An id that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    lines = [_line(COLUMNS)]
     rows = zip(
         lot,
         verdicts.scored,
@@ -41,11 +40,18 @@ def verdicts_csv(lot: Lot, verdicts: Verdicts) -> str:
     )
     for wafer, scored, probabilities, *answer in rows:
         said = [*probabilities, *answer] if scored else [""] * (len(COLUMNS) - 2)
-        table.writerow([_inert(wafer.lot), _inert(wafer.wafer), *said])
-    return text.getvalue()
+        lines.append(_line([inert(wafer.lot), inert(wafer.wafer), *said]))
+    return "".join(lines)
 
 
-def _inert(name: str) -> str:
+def _line(cells: Sequence[str]) -> str:
+    """Return one row. An id may hold either line break; only those of the writer's own line end are quoted by it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+def inert(name: str) -> str:
     """Return an id, which comes out of a file that anyone may have made, so that no spreadsheet runs it.
 
     A number with its sign is none the worse for being read as one, and stays the id that it is.

@@ -117,6 +117,17 @@ def test_a_die_made_to_pass_has_the_colour_of_passing_ones_in_the_key(wafer: Waf
     assert key["flipped to pass: 1"] == (LIGHT.passing, DARK.passing)
 
 
+def test_every_bin_that_passes_is_counted_in_words_and_none_is_called_none() -> None:
+    bins = np.array([[1, 2, 3, 4, 5, 6, -1, 7, 7, 7, -1, -1]], dtype=np.int32)
+    states = np.array([[PASS] * 7 + [FAIL] * 5], dtype=np.uint8)
+    wafer = Wafer("L", "01", Frame(*states.shape), states, bins)
+    assert [name for name, _ in die_map(wafer, "bin")["key"]] == [
+        "pass (bin 1, 2, 3, 4 and 2 more or no bin): 7",
+        "bin 7: 3",
+        "no bin: 2",
+    ]
+
+
 def test_bins_beyond_the_colours_share_one() -> None:
     bins = np.arange(36, dtype=np.int32).reshape(6, 6)
     wafer = Wafer("L", "1", Frame(6, 6), np.full((6, 6), FAIL, np.uint8), bins=bins)
@@ -195,6 +206,22 @@ def test_a_die_that_few_wafers_were_tested_at_is_quiet_and_off_the_scale() -> No
     assert [name for name, _ in drawn["key"]] == ["few wafers tested"]
     # It can be pointed at and says on how many it was tested.
     assert unpacked(on["states"], "u1", on).tolist() == [[1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("failing", "ticks"),
+    [(1, ["0 %", "2.5 %", "5 %"]), (20, ["0 %", "10 %", "20 %"]), (7, ["0 %", "3.5 %", "7 %"])],
+)
+def test_the_middle_of_a_scale_is_told_as_it_is(failing: int, ticks: list[str]) -> None:
+    stack = Stack(Frame(1, 2), 100, np.array([[failing, 0]]), np.array([[100, 100]]))
+    assert stacked_map(stack)[1]["ticks"] == ticks
+
+
+def test_evidence_on_one_die_ends_at_a_hundred_percent(wafer: Wafer) -> None:
+    alone = np.zeros((2, 3), np.float32)
+    alone[tuple(np.argwhere(wafer.states == FAIL)[0])] = 2.0
+    [[stack]] = stack_evidence([wafer], [(0, 3, alone)]).values()
+    assert evidence_map(stack)[1]["ticks"][-1] == "100 %"
 
 
 def test_a_stack_nobody_tested_is_empty(

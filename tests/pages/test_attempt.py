@@ -112,10 +112,25 @@ def test_scattered_dies_of_a_whole_wafer_do_not_fit_into_an_address():
 
 
 @pytest.mark.parametrize(
-    ("text", "cells"),
-    [("12,34", [0]), ("13,34 12, 33", [1, 50]), ("12/34; 99,99", [0]), ("no die", []), ("13 34\n14 34", [1, 2])],
+    ("text", "cells", "missed"),
+    [
+        ("12,34", [], ["12,34"]),  # there is no die in the corner
+        ("14,34", [2], []),
+        ("15,34 16, 33", [3, 54], []),
+        ("15/34; 99,99", [3], ["99,99"]),
+        ("15 34\n16 34", [3, 4], []),
+        ("\N{MINUS SIGN}3,2", [], ["-3,2"]),
+        ("no die", [], ["no die"]),
+        ("15.5,34", [], ["15.5,34"]),
+        ("15, 34, 16", [], ["15, 34, 16"]),
+        ("", [], []),
+    ],
 )
-def test_dies_are_named_by_the_coordinates_of_the_file(text, cells):
-    states = wafer().states
-    framed = Wafer("L", "01", Frame(30, 50, x=12, y=34, y_step=-1), states)
-    assert named_dies(text, framed) == cells
+def test_dies_are_named_by_the_coordinates_of_the_file(text, cells, missed):
+    framed = Wafer("L", "01", Frame(30, 50, x=12, y=34, y_step=-1), wafer().states)
+    assert named_dies(text, framed) == (cells, missed)
+
+
+def test_a_die_left_of_the_first_is_named_with_either_minus():
+    framed = Wafer("L", "01", Frame(30, 50, x=-5, y=0), wafer().states)
+    assert named_dies("-2,0", framed) == named_dies("\N{MINUS SIGN}2,0", framed) == ([3], [])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -165,6 +166,24 @@ def test_a_row_of_the_table_is_opened_by_its_button_and_by_nothing_that_sorting_
     columns = json.loads(table.proto.columns)
     kinds = {name: column.get("type_config", {}).get("type") for name, column in columns.items()}
     assert [name for name, kind in kinds.items() if kind == "button"] == ["open"]
+
+
+def test_a_row_opens_the_wafer_that_stood_in_it_when_it_was_pressed(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    """Answers arrive while somebody looks at the table, and put its rows in another order."""
+    lot_id = store.add_lot(small_lot)
+    app = visit(lot=lot_id, view="table", sort="margin")
+    table = next(one.value for one in app.dataframe if "teacher" in one.value)
+    assert table["wafer"].iloc[0] == small_lot.wafers[0].wafer
+    for name in ("teacher", "student"):
+        sure = replace(small_lot, wafers=small_lot.wafers[:1])
+        answer(sure, store.model(name), ["Center"], margin=9.0)
+        unsure = replace(small_lot, wafers=small_lot.wafers[1:])
+        answer(unsure, store.model(name), ["Center"] * (len(small_lot) - 1), margin=0.1)
+    app.session_state["table-opened"] = SimpleNamespace(row=0)
+    app.run()
+    assert address(app, "wafer") == small_lot.wafers[0].name
 
 
 def test_the_key_to_the_signs_stands_before_the_cards_that_have_them(visit: Visit, lot_id: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,41 @@ def test_a_lot_still_being_read_and_one_without_patterns_offer_nothing(
     for app in (waiting, calm):
         assert not app.exception
         assert "explain-lot" not in [button.key for button in app.button]
+
+
+def test_a_chosen_grid_stays_when_the_other_model_stands_mostly_on_another(
+    visit: Visit, store: Workspace, lot_of, disc_states, answer: Callable[..., None]
+) -> None:
+    first = lot_of([disc_states(12, 12, 0.2, seed=i) for i in range(3)], "A").wafers
+    second = lot_of([disc_states(12, 12, 0.2, seed=10 + i) for i in range(2)], "B").wafers
+    second = tuple(replace(wafer, frame=replace(wafer.frame, x=100, y=100)) for wafer in second)
+    lot = Lot("two grids", (*first, *second))
+    said = {"teacher": ["Center"] * 5, "student": ["Normal", "Normal", "Normal", "Center", "Center"]}
+    for name, sets in said.items():
+        answer(lot, store.model(name), sets)
+        for wafer, pattern in zip(lot, sets, strict=True):
+            if pattern == "Center":
+                credit = (wafer.states == FAIL)[None].astype(np.float32)
+                store.put_attributions(store.model(name).sha256, wafer.map_hash, DEFAULT, [0], credit)
+    app = visit(lot=store.add_lot(lot))
+    app.selectbox(key="address-stackgrid").select_index(1).run()
+    kept = address(app, "stackgrid")
+    assert kept == "12x12"
+    assert app.selectbox(key="address-stackgrid").options[1] == "12 × 12 dies · 3 wafers"
+    app = visit(lot=store.add_lot(lot), stackgrid=kept, stack="student")
+    assert not app.exception
+    assert app.selectbox(key="address-stackgrid").value == kept
+    assert "12 × 12 dies · 0 wafers" in app.selectbox(key="address-stackgrid").options
+
+
+def test_the_csv_of_stacks_tells_grids_of_one_size_apart(lot_of, disc_states) -> None:
+    one, two = lot_of([disc_states(12, 12, 0.2, seed=i) for i in range(2)]).wafers
+    two = replace(two, frame=replace(two.frame, x=-3, y=5, y_step=-1))
+    found = [(i, column, np.ones((12, 12), np.float32)) for i, column in ((0, 0), (1, 3))]
+    made = {PATTERNS[column]: stacked for column, (stacked,) in stack_evidence([one, two], found).items()}
+    table = share_table(made)
+    assert not table.duplicated(["grid", "x", "y"]).any()
+    assert set(table["grid"]) == {"12 x 12 · from x 0, y 0", "12 x 12 · from x -3, y 5"}
 
 
 def test_what_went_wrong_is_said_and_can_be_tried_again(visit: Visit, store: Workspace, lot_id: str) -> None:

@@ -20,6 +20,7 @@ from wafer_core.trust.altered import alterations, flipped
 from wafer_core.trust.record import SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
 from wafer_core.trust.whereabouts import whereabouts
+from wafer_core.ui.wafer import overlays as wafer_overlays
 from wafer_core.ui.wafer import view
 from wafer_core.ui.wafer.attempt import Attempt
 from wafer_core.ui.wafer.overlays import die_table
@@ -99,6 +100,48 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     assert {each["map"]["layers"][-1]["scale"]["high"] for each in group["maps"]} == {
         elements["overlays"]["scale"]["high"]
     }
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_one_undo_takes_one_step_back_also_of_those_not_drawn_yet(
+    visit: Visit, store: Workspace, lot_of, disc_states, answer
+) -> None:
+    lot = lot_of([disc_states(14, 14, 0.2, seed=1)])
+    for name in ("teacher", "student"):
+        answer(lot, store.model(name), ["Normal"])
+    wafer = lot.wafers[0]
+    first = Attempt(wafer).then([90])
+    page = visit("wafer", lot=store.add_lot(lot), wafer=wafer.wafer, flips=first.text)
+    # The second flip arrives, and Undo is pressed before it is drawn.
+    page.query_params["flips"] = first.then([91]).text
+    page.button(key="flip-undo").click().run()
+    assert Attempt.read(address(page, "flips"), wafer).steps == ((90,),)
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_what_names_no_die_is_said_and_the_rest_is_flipped(
+    visit: Visit, store: Workspace, lot_of, disc_states, answer
+) -> None:
+    lot = lot_of([disc_states(14, 14, 0.2, seed=1)])
+    for name in ("teacher", "student"):
+        answer(lot, store.model(name), ["Normal"])
+    wafer = lot.wafers[0]
+    page = visit("wafer", lot=store.add_lot(lot), wafer=wafer.wafer, flips=Attempt(wafer).text)
+    page.text_input(key="flip-typed").set_value("6,6 99,99")
+    next(button for button in page.button if button.label == "Flip").click().run()
+    assert Attempt.read(address(page, "flips"), wafer).steps == ((6 * 14 + 6,),)
+    assert "No tested die is at 99,99" in texts(page)
+    page.text_input(key="flip-typed").set_value("7.5,6")
+    next(button for button in page.button if button.label == "Flip").click().run()
+    assert Attempt.read(address(page, "flips"), wafer).steps == ((6 * 14 + 6,),)
+    assert "No tested die is at 7\\.5,6" in texts(page)
+
+
+def test_an_overlay_that_speaks_of_no_die_says_so(disc_states, lot_of) -> None:
+    wafer = lot_of([disc_states(20, 20, 1.0, seed=0)]).wafers[0]
+    against = np.where(wafer.states == FAIL, -1.0, 0.0).astype(np.float32)
+    said = wafer_overlays._in_words(against, wafer, "Near-Full", "teacher")
+    assert said == f"teacher: no die speaks for Near-Full, {wafer.failing:,} against"
 
 
 def facts(elements: dict[str, Any], pattern: str, role: str) -> dict[str, str]:

@@ -217,7 +217,7 @@ def stacked_map(stack: Stack) -> tuple[DieMap, Scale]:
         high=highest,
         light=_even_stops(LIGHT.sequential),
         dark=_even_stops(DARK.sequential),
-        ticks=["0 %", f"{50 * highest:.0f} %", f"{100 * highest:.0f} %"],
+        ticks=["0 %", _tick(highest / 2), _tick(highest)],
         ends=None,
     )
     key = [("few wafers tested", _shades("passing"))] if few.any() else []
@@ -243,7 +243,7 @@ def evidence_map(stack: EvidenceStack) -> tuple[DieMap, Scale]:
         high=high,
         light=_even_stops(LIGHT.sequential),
         dark=_even_stops(DARK.sequential),
-        ticks=["0 %", f"{50 * high:.2g} %", f"{100 * high:.2g} %"],
+        ticks=["0 %", _tick(high / 2), _tick(high)],
         ends=None,
     )
     layer = Layer(values=_packed(np.where(stack.there, stack.share, np.nan), "<f4"), scale=scale, strength=1.0)
@@ -307,19 +307,31 @@ def _bin_codes(wafer: Wafer, now: Wafer) -> tuple[NDArray[Any], list[tuple[str, 
             codes[here] = len(key)
 
     passing, failing = wafer.states == PASS, wafer.states == FAIL
-    listed = ", ".join(str(value) for value in np.unique(bins[passing])[:4])
-    entry(f"pass (bin {listed})", passing & same, _shades("passing"))
+    entry(f"pass ({_bins_in_words(np.unique(bins[passing]))})", passing & same, _shades("passing"))
     values, counts = np.unique(bins[failing], return_counts=True)
     values = values[np.argsort(-counts, kind="stable")]
     own = [_shades("failing"), *zip(LIGHT.series, DARK.series, strict=True)][:MOST_BINS]
     for value, shades in zip(values, own, strict=False):
-        entry(f"bin {value}", failing & same & (bins == value), shades)
+        entry(_bins_in_words(np.array([value])), failing & same & (bins == value), shades)
     rest = values[MOST_BINS:]
     entry(f"{rest.size} other bins", failing & same & np.isin(bins, rest), _shades("quiet_fail"))
     entry("not tested", wafer.states == UNTESTED, _shades("untested"))
     entry("flipped to pass", failing & ~same, _shades("passing"))
     entry("flipped to fail", passing & ~same, _shades("failing"))
     return codes, key
+
+
+def _bins_in_words(values: NDArray[np.integer], most: int = 4) -> str:
+    """Return `bin 1, 2, 3, 4 and 2 more`; dies without a bin are said to have none."""
+    known = [str(value) for value in values if value >= 0]
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    parts = [f"bin {', '.join(known[:most])}{more}"] if known else []
+    return " or ".join([*parts, *(["no bin"] if len(known) < len(values) else [])])
+
+
+def _tick(share: float) -> str:
+    """Return an end or the middle of a scale: `25 %`, and `2.5 %` where a whole number would be another."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def _signed_stops(colours: Palette) -> list[Stop]:

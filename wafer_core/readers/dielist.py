@@ -55,7 +55,8 @@ def die_list_reading(
 ) -> Reading:
     """Make wafers of gathered rows and say what was assumed about axes and ids."""
     drafts, notes = rows.drafts(options)
-    notes.insert(0, Note("assumed", source.name, "x runs to the right and y upwards."))
+    turned = "" if options.orientation == "as-read" else ", before the wafers were turned"
+    notes.insert(0, Note("assumed", source.name, f"x runs to the right and y upwards{turned}."))
     if "wafer" not in columns:
         drafts = [_named_after_file(draft, source.stem, options) for draft in drafts]
         if drafts[0].wafer is not None:

@@ -53,6 +53,10 @@ class Upload:
     created: float
 
 
+RELABELLED = "Labels of"
+"""How a note begins that says that labels are others than before; it stays as long as these labels do."""
+
+
 class LotShelf(Shelf):
     """Uploads, lots and bundled lots. What a user gave is never deleted."""
 
@@ -174,7 +178,10 @@ class LotShelf(Shelf):
         return self._keep(read(self.upload_files(upload_id), options, title=title), source, upload_id)
 
     def _keep(self, lot: Lot, source: Source, upload_id: str) -> str:
-        """Store a lot; of one that is already here the dies stay, and the labels unless this one brings others."""
+        """Store a lot; of one that is already here the dies stay, and the labels unless this one brings others.
+
+        What is told of how it was read is told of the files that were opened last.
+        """
         lot_id = lot.lot_hash[:ID_LENGTH]
         if lot_id in self._bundled():
             return lot_id
@@ -203,12 +210,16 @@ class LotShelf(Shelf):
         newest = arrived is not None and arrived["created"] >= known["uploaded"]
         # Students are judged by the labels of shipped sets, whatever file somebody opens.
         shipped = known["source"] != "upload" and source == "upload"
-        if not lot.labelled or not newest or shipped:
+        if not newest or shipped:
             return None
-        changed = _relabelled(before, lot)
+        as_before = upload_id == known["upload"] and lot.options == _options(known["options"])
+        changed = _relabelled(before, lot) if lot.labelled else 0
         if not changed:
-            return None if before.labelled else lot
-        said = f"Labels of {changed:,} wafer{'' if changed == 1 else 's'} changed; those of this upload count now."
+            if as_before and (before.labelled or not lot.labelled):
+                return None
+            told = tuple(note for note in before.notes if note.text.startswith(RELABELLED))
+            return replace(lot if lot.labelled else _labelled_as(before, lot), notes=(*lot.notes, *told))
+        said = f"{RELABELLED} {changed:,} wafer{'' if changed == 1 else 's'} changed; those of this upload count now."
         file = lot.files[0].name if len(lot.files) == 1 else ""
         return replace(lot, notes=(*lot.notes, Note("changed", file, said)))
 
@@ -268,6 +279,12 @@ def _relabelled(before: Lot, after: Lot) -> int:
         old.labels is not None and new.labels is not None and not np.array_equal(old.labels, new.labels)
         for old, new in pairs
     )
+
+
+def _labelled_as(before: Lot, after: Lot) -> Lot:
+    """Return a lot with the labels that another copy of it has."""
+    pairs = zip(before, after, strict=True)
+    return replace(after, wafers=tuple(replace(new, labels=old.labels) for old, new in pairs))
 
 
 def _unknown(lot_id: str) -> UsageError:

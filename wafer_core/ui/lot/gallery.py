@@ -21,6 +21,7 @@ from wafer_core.ui.shared import state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinions
 from wafer_core.ui.shared.words import UNLIKE, percent, wafer_name
+from wafer_core.verdicts_csv import inert
 
 A_PAGE = 24
 """Wafers on one page of maps."""
@@ -46,7 +47,7 @@ ROW_HEIGHT = 42
 HEAD_HEIGHT = 38
 MOST_ROWS = 25
 """Rows of the table before it scrolls: a full cassette."""
-OPENED = "table-opened"
+OPENED, ROWS = "table-opened", "table-rows"
 """Where the button of a row in the table leaves which row it is."""
 MARKS = {"differ": "≠ the models differ", "unsure": "? a model is unsure"}
 ROW_PIXELS = 72
@@ -219,6 +220,9 @@ def _verdict(said: Opinions, i: int, role: str) -> str | None:
 
 
 def _table(said: Opinions, order: NDArray[np.intp]) -> None:
+    # Answers that arrived meanwhile may have put the rows in another order than the one that was clicked on.
+    pressed, drawn = st.session_state.get(OPENED), st.session_state.get(ROWS, [])
+    st.session_state[ROWS] = [said.lot.wafers[i].name for i in order]
     frame = table(said, order, state.theme())
     answers = wide(frame[["teacher", "student"]])
     st.dataframe(
@@ -258,9 +262,8 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
             "dies": st.column_config.NumberColumn("Dies", format="localized", width=64),
         },
     )
-    pressed = st.session_state.get(OPENED)
-    if pressed is not None:
-        state.go("wafer", wafer=said.lot.wafers[int(order[pressed.row])].name)
+    if pressed is not None and pressed.row < len(drawn):
+        state.go("wafer", wafer=drawn[pressed.row])
 
 
 def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:
@@ -282,8 +285,9 @@ def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame
     return pd.DataFrame(
         {
             "open": [":material/open_in_new: Open"] * len(wafers),
-            "lot": [wafer.lot for wafer in wafers],
-            "wafer": [wafer.wafer for wafer in wafers],
+            # The table can be downloaded as it is.
+            "lot": [inert(wafer.lot) for wafer in wafers],
+            "wafer": [inert(wafer.wafer) for wafer in wafers],
             "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
             "yield": [None if wafer.yield_fraction is None else 100 * wafer.yield_fraction for wafer in wafers],
             "flag": ["unlike" if said.unlike[i] else "" for i in order],

@@ -19,7 +19,7 @@ from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.opinions import Opinion
-from wafer_core.ui.shared.words import count, percent, plain, wafer_name
+from wafer_core.ui.shared.words import count, first_die, percent, plain, told_apart, wafer_name
 
 MAP_WIDTH = 230
 FIGURES_WIDTH = 330
@@ -130,15 +130,17 @@ def in_words(stacked: Stacked) -> str:
 def share_table(stacks: Mapping[str, EvidenceStack]) -> pd.DataFrame:
     """Return one row a die: its grid, its file's coordinates, and the share of the evidence for each pattern it holds.
 
-    A share, 0 to 1, is missing where no wafer of the pattern's stack has the die. Grids come one after the other.
+    A share, 0 to 1, is missing where no wafer of the pattern's stack has the die. Grids come one after the other,
+    those of one size told apart as on the screen.
     """
     tables = []
-    for frame in dict.fromkeys(stack.frame for stack in stacks.values()):
+    sizes = {stack.frame: f"{stack.frame.columns} x {stack.frame.rows}" for stack in stacks.values()}
+    for frame, grid in told_apart(sizes, first_die).items():
         here = {name: stack for name, stack in stacks.items() if stack.frame == frame}
         rows, columns = np.nonzero(np.any([stack.there for stack in here.values()], axis=0))
         x, y = frame.coordinates(rows, columns)
         shares = {name: np.where(stack.there, stack.share, np.nan)[rows, columns] for name, stack in here.items()}
-        tables.append(pd.DataFrame({"grid": f"{frame.columns} x {frame.rows}", "x": x, "y": y, **shares}))
+        tables.append(pd.DataFrame({"grid": grid, "x": x, "y": y, **shares}))
     return pd.concat(tables, ignore_index=True)[["grid", "x", "y", *stacks]]
 
 

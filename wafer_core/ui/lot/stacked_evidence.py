@@ -235,7 +235,7 @@ def _cards(view: View) -> None:
     stacks = view.stacks()
     if not stacks:
         return
-    chosen = _grid(stacks)
+    chosen = _grid(stacks, view.hand.lot)
     shown = [Stacked(view.one, view.method, pattern, _on(found, chosen), found) for pattern, found in stacks.items()]
     shown = sorted((each for each in shown if each.stack is not None), key=lambda each: -each.carriers.size)
     with st.grid(ACROSS if len(shown) >= ACROSS else ACROSS - 1, min_column_width=NARROWEST):
@@ -271,15 +271,19 @@ def _on(stacks: Sequence[EvidenceStack], chosen: Frame | None) -> EvidenceStack 
     return next((stack for stack in stacks if stack.frame == chosen), None)
 
 
-def _grid(stacks: Stacks) -> Frame | None:
-    """Draw the choice of a grid where a pattern has several, and return it; None is each pattern's largest."""
-    if all(len(found) == 1 for found in stacks.values()):
+def _grid(stacks: Stacks, lot: Lot) -> Frame | None:
+    """Draw the choice of a grid where a pattern has several, and return it; None is each pattern's largest.
+
+    One that was chosen stays, also where the other model or method has nothing on it.
+    """
+    of_lot = {_name(wafer.frame): wafer.frame for wafer in lot}
+    kept = of_lot.get(state.address("stackgrid") or "")
+    if kept is None and all(len(found) == 1 for found in stacks.values()):
         return None
-    wafers: dict[Frame, set[int]] = {}
+    wafers: dict[Frame, set[int]] = {kept: set()} if kept else {}
     for stack in (stack for found in stacks.values() for stack in found):
         wafers.setdefault(stack.frame, set()).update(stack.wafers, stack.silent)
-    frames = sorted(wafers, key=lambda frame: -len(wafers[frame]))
-    grids = {f"{frame.columns}x{frame.rows}-{i}": frame for i, frame in enumerate(frames)}
+    grids = {_name(frame): frame for frame in sorted(wafers, key=lambda frame: -len(wafers[frame]))}
     titles = {name: _title(frame, wafers) for name, frame in grids.items()}
     named = {LARGEST: "Each pattern on its largest grid"}
     named |= told_apart(titles, lambda name: first_die(grids[name]))
@@ -294,6 +298,13 @@ def _grid(stacks: Stacks) -> Frame | None:
         label_visibility="collapsed",
     )
     return grids.get(chosen)
+
+
+def _name(frame: Frame) -> str:
+    """Return what the address calls a grid: `26x26`, and `26x26_-12_40_-1_1_0` where it does not begin at 0, 0."""
+    plain_one = Frame(frame.rows, frame.columns)
+    where = (frame.x, frame.y, frame.x_step, frame.y_step, int(frame.swapped))
+    return "_".join([f"{frame.columns}x{frame.rows}", *(map(str, where) if frame != plain_one else ())])
 
 
 def _title(frame: Frame, wafers: Mapping[Frame, set[int]]) -> str:

@@ -155,6 +155,7 @@ def facts(
     method: str,
     pattern: int,
     told: TakenAway | None,
+    named: bool,
     found: Whereabouts | None,
     awaited: bool,
 ) -> list[Fact]:
@@ -165,12 +166,13 @@ def facts(
         method: how it was made.
         pattern: its column of `PATTERNS`.
         told: what its strongest dies mean.
-        found: where it is; None where the model does not name the pattern.
+        named: whether the model names the pattern.
+        found: where it is; None where the model does not name the pattern, or no failing die speaks for it.
         awaited: whether `told` may still come.
     """
     name = PATTERNS[pattern]
     return [
-        *(removal(name, told, named=found is not None) if told else [AWAITED] if awaited else []),
+        *(removal(name, told, named=named) if told else [AWAITED] if awaited else []),
         *pointing(record(model), model.sha256, method, name),
         *(place(name, found) if found else []),
     ]

@@ -23,7 +23,7 @@ MOST_DIES = 1 << 21
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _HEAD = 8
 _RUN = re.compile(r"([0-9a-z]{1,6})(?:-([0-9a-z]{1,6}))?")
-_DIE = re.compile(r"(-?\d{1,6})\s*[,;/\s]\s*(-?\d{1,6})")
+_APART, _NUMBER = re.compile(r"[\s,;/]+"), re.compile(r"-?[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,21 @@ class Attempt:
         return replace(self, steps=self.steps[:-1])
 
 
-def named_dies(text: str, wafer: Wafer) -> list[int]:
-    """Return the cells of the dies that a text names by the file's own coordinates, such as `12,34 13,34`."""
-    rows, columns = np.indices(wafer.frame.shape)
+def named_dies(text: str, wafer: Wafer) -> tuple[list[int], list[str]]:
+    """Return the cells of the tested dies that a text names, and whatever in it names none.
+
+    Dies are named by the file's own coordinates, such as `12,34 13,34`; a text that is more or less than pairs of
+    whole numbers names none at all.
+    """
+    numbers = [part for part in _APART.split(text.replace("\N{MINUS SIGN}", "-")) if part]
+    if len(numbers) % 2 or not all(map(_NUMBER.fullmatch, numbers)):
+        return [], [text.strip()]
+    rows, columns = np.nonzero((wafer.states == PASS) | (wafer.states == FAIL))
     x, y = wafer.frame.coordinates(rows, columns)
-    places = {place: cell for cell, place in enumerate(zip(x.ravel().tolist(), y.ravel().tolist(), strict=True))}
-    named = ((int(one), int(two)) for one, two in _DIE.findall(text))
-    return [places[place] for place in named if place in places]
+    cells = (rows * wafer.frame.columns + columns).tolist()
+    tested = dict(zip(zip(x.tolist(), y.tolist(), strict=True), cells, strict=True))
+    named = [(int(one), int(two)) for one, two in zip(numbers[::2], numbers[1::2], strict=True)]
+    return [tested[die] for die in named if die in tested], [f"{x},{y}" for x, y in named if (x, y) not in tested]
 
 
 def _runs(cells: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ from wafer_core.lot import Wafer
 from wafer_core.ui.components.dies import Trial
 from wafer_core.ui.shared import opinions, state
 from wafer_core.ui.shared.opinions import Opinions
+from wafer_core.ui.shared.words import plain, shortened
 from wafer_core.ui.wafer import patience
 from wafer_core.ui.wafer.attempt import Attempt, named_dies
 from wafer_core.workspace import ENDED, JobRow
@@ -26,6 +27,8 @@ MAP = "die-map"
 """The element whose dies are flipped."""
 
 TYPED, MISSED = "flip-typed", "flip-missed"
+MOST_MISSED = 80
+"""Letters of what names no die that are said again."""
 
 HELP = (
     "Try what the models would say. Click a die: a failing one passes, a passing one fails. Drag over dies: all "
@@ -101,8 +104,8 @@ def controls(made: Attempt) -> None:
             type="tertiary",
             shortcut="Ctrl+Z",
             disabled=nothing,
-            on_click=keep,
-            args=(made.undone(),),
+            on_click=_undo,
+            args=(made.wafer,),
         )
         st.button(
             "Reset",
@@ -132,18 +135,30 @@ def in_words(made: Attempt) -> str:
 def _by_coordinates(made: Attempt) -> None:
     with st.form("flip-form", border=False):
         st.text_input("Dies to flip", key=TYPED, placeholder="12,34 13,34", help="x,y of each die, as its file counts.")
-        st.form_submit_button("Flip", on_click=_typed, args=(made,))
+        st.form_submit_button("Flip", on_click=_typed, args=(made.wafer,))
     if MISSED in st.session_state:
-        st.warning("No tested die has these coordinates; point at a die on the map to see its own.")
+        missed = plain(shortened(st.session_state[MISSED], MOST_MISSED))
+        st.warning(f"No tested die is at {missed}; point at a die on the map to see its x,y.")
 
 
-def _typed(made: Attempt) -> None:
-    further = made.then(named_dies(st.session_state[TYPED], made.wafer))
-    keep(further)
-    if further.steps == made.steps:
-        st.session_state[MISSED] = True
-    else:
-        st.session_state[TYPED] = ""
+def _undo(wafer: Wafer) -> None:
+    """Take the last step back: of those that stand by now, which may be more than were drawn when it was pressed."""
+    state.catch_up()
+    if (made := attempt(wafer)) is not None:
+        keep(made.undone())
+
+
+def _typed(wafer: Wafer) -> None:
+    """Flip the dies that were typed; what names none stays in its field."""
+    state.catch_up()
+    made = attempt(wafer)
+    if made is None:
+        return
+    cells, missed = named_dies(st.session_state[TYPED], wafer)
+    keep(made.then(cells))
+    st.session_state[TYPED] = " ".join(missed)
+    if any(missed) or not cells:
+        st.session_state[MISSED] = " ".join(missed)
 
 
 # The answers -------------------------------------------------------------------------------------

@@ -315,11 +315,11 @@ def _facts(
         model, role = one.model, one.model.role
         told = evidence.measured(model, question.wafer, found[role])
         for pattern, credit in found[role].items():
-            named = one.verdicts.detected[question.here, pattern]
+            named = bool(one.verdicts.detected[question.here, pattern])
             where = whereabouts(question.wafer, credit) if named else None
             awaited = states.get(role) in ("queued", "running")
             facts[role, pattern] = evidence.facts(
-                model, question.methods[role], pattern, told.get(pattern), where, awaited
+                model, question.methods[role], pattern, told.get(pattern), named, where, awaited
             )
     return facts
 
@@ -343,6 +343,8 @@ def _called(one: Opinion, here: int, pattern: int) -> str:
 
 def _in_words(attribution: NDArray[np.float32], wafer: Wafer, name: str, role: str) -> str:
     speaks, against = int((attribution > 0).sum()), int((attribution < 0).sum())
+    if not speaks:
+        return f"{role}: no die speaks for {name}, {against:,} against"
     row, column = np.unravel_index(int(np.argmax(attribution)), attribution.shape)
     x, y = wafer.frame.coordinates(int(row), int(column))
     return f"{role}: {speaks:,} dies speak for {name}, {against:,} against; the strongest is die {x}, {y}"
