@@ -130,11 +130,11 @@ def test_what_names_no_die_is_said_and_the_rest_is_flipped(
     page.text_input(key="flip-typed").set_value("6,6 99,99")
     next(button for button in page.button if button.label == "Flip").click().run()
     assert Attempt.read(address(page, "flips"), wafer).steps == ((6 * 14 + 6,),)
-    assert "No tested die is at 99,99" in texts(page)
+    assert "No tested die has these coordinates: 99,99." in texts(page)
     page.text_input(key="flip-typed").set_value("7.5,6")
     next(button for button in page.button if button.label == "Flip").click().run()
     assert Attempt.read(address(page, "flips"), wafer).steps == ((6 * 14 + 6,),)
-    assert "No tested die is at 7\\.5,6" in texts(page)
+    assert "No tested die has these coordinates: 7\\.5,6." in texts(page)
 
 
 def test_an_overlay_that_speaks_of_no_die_says_so(disc_states, lot_of) -> None:

@@ -138,7 +138,7 @@ def _by_coordinates(made: Attempt) -> None:
         st.form_submit_button("Flip", on_click=_typed, args=(made.wafer,))
     if MISSED in st.session_state:
         missed = plain(shortened(st.session_state[MISSED], MOST_MISSED))
-        st.warning(f"No tested die is at {missed}; point at a die on the map to see its x,y.")
+        st.warning(f"No tested die has these coordinates: {missed}. Point at a die on the map to see its x,y.")
 
 
 def _undo(wafer: Wafer) -> None:
@@ -149,15 +149,16 @@ def _undo(wafer: Wafer) -> None:
 
 
 def _typed(wafer: Wafer) -> None:
-    """Flip the dies that were typed; what names none stays in its field."""
+    """Flip the dies that were typed, and keep what names none, to be told; where none is flipped it can be mended."""
     state.catch_up()
     made = attempt(wafer)
     if made is None:
         return
     cells, missed = named_dies(st.session_state[TYPED], wafer)
     keep(made.then(cells))
-    st.session_state[TYPED] = " ".join(missed)
-    if any(missed) or not cells:
+    if cells:
+        st.session_state[TYPED] = ""
+    if missed or not cells:
         st.session_state[MISSED] = " ".join(missed)
 
 
