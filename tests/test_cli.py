@@ -365,6 +365,25 @@ def test_distill_removes_no_folder_but_its_own(run, lot_file, tmp_path):
     assert mine.read_text() == "years of work"
 
 
+def test_what_is_told_of_the_files_that_were_read_is_told_beside_a_refused_one(run, die_list, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("nothing of use\n")
+    _, alone = run("score", die_list, "--model", "MODEL", "--out", tmp_path / "a.csv")
+    code, said = run("score", die_list, bad, "--model", "MODEL", "--out", tmp_path / "b.csv")
+    assert code == 2
+    assert "bad.csv" in said[-1]
+    assert alone
+    assert set(alone) <= set(said)
+
+
+def test_no_file_of_the_model_is_overwritten(run, lot_file, tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "mine")
+    before = (folder / "card.json").read_bytes()
+    said = run("score", lot_file, "--model", folder, "--out", folder / "card.json")
+    assert refused(said, "would overwrite a file of the model")
+    assert (folder / "card.json").read_bytes() == before
+
+
 def test_a_run_whose_words_are_damaged_says_what_to_remove(run, lot_file, tmp_path):
     (tmp_path / "mine.run").mkdir()
     (tmp_path / "mine.run" / "asked.json").write_text('{"lots": [')

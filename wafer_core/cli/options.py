@@ -120,19 +120,21 @@ def report_reading(lot: Lot) -> None:
             caller who reads exit codes has to learn of it.
     """
     refused = [note for note in lot.notes if note.kind == "refused"]
+    remark([f"{note.file}: {note.text}" for note in lot.notes if note not in refused])
     if refused:
         others = f" ({len(refused) - 1} more left out: {', '.join(n.file for n in refused[1:])})" * (len(refused) > 1)
         first = refused[0].text.removeprefix(f"{refused[0].file}: ")
         raise UnreadableFile(refused[0].file, f"{first.rstrip('.')}{others}; the other files are in the result.")
-    remark([f"{note.file}: {note.text}" for note in lot.notes])
 
 
-def check_overwrite(out: Path, lots: Sequence[Path]) -> None:
+def check_overwrite(out: Path, lots: Sequence[Path], model: ModelFile | None = None) -> None:
     """Refuse to replace a file that is being read.
 
     Raises:
-        UsageError: the output is one of the lots.
+        UsageError: the output is one of the lots, or of the files of the model.
     """
+    if model is not None and out.exists() and out.resolve().parent == model.folder.resolve():
+        raise UsageError(f"--out {out} would overwrite a file of the model {model.name}; name another file.")
     for lot in lots:
         if out.exists() and lot.exists() and os.path.samefile(out, lot):
             raise UsageError(f"--out {out} would overwrite the lot it is made from; name another file.")

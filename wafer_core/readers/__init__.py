@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from wafer_core.errors import UnreadableFile, UsageError
+from wafer_core.errors import ReadingQuestion, UnreadableFile, UsageError
 from wafer_core.lot import Lot, Note, ReadingOptions
 from wafer_core.readers import limits
 from wafer_core.readers.assemble import FileReading, assemble
+from wafer_core.readers.draft import Reading
 from wafer_core.readers.formats import FORMATS, read_source
 from wafer_core.readers.source import NamedBytes, Source
 
@@ -17,9 +19,14 @@ __all__ = ["FORMATS", "NamedBytes", "read", "read_paths"]
 
 _AS_READ = ReadingOptions()
 
+OWN_MEANING = "It says by itself what its cells mean; what was stated answers another file."
+
 
 def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title: str | None = None) -> Lot:
     """Read files as one Lot; a file that cannot be read is noted and the others still load.
+
+    What is stated about bins or cells answers the files that ask; where some do, the others keep the meaning they
+    have by themselves, which they note.
 
     Args:
         files: in the order given; wafers keep it.
@@ -36,15 +43,16 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
     options.check()
     readings: list[FileReading] = []
     refusals: list[UnreadableFile] = []
-    for file in files:
-        source = Source(file)
+    sources = [Source(file) for file in files]
+    for source, stated in zip(sources, _stated(sources, options), strict=True):
         try:
-            limits.check_file(file.name, len(file.data))
-            reading = read_source(source, options)
+            reading = _read(source, stated)
         except UnreadableFile as refusal:
             refusals.append(refusal)
         else:
-            readings.append(FileReading(file.name, source.stem, hashlib.sha256(file.data).hexdigest(), reading))
+            if stated != options:
+                reading.notes.append(Note("assumed", source.name, OWN_MEANING))
+            readings.append(FileReading(source.name, source.stem, hashlib.sha256(source.data).hexdigest(), reading))
     if not readings:
         if len(refusals) == 1:
             raise refusals[0]
@@ -52,6 +60,33 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
         raise UnreadableFile(refusals[0].name, reason)
     refused = [Note("refused", refusal.name, refusal.reason) for refusal in refusals]
     return assemble(readings, options, title, refused)
+
+
+def _read(source: Source, options: ReadingOptions) -> Reading:
+    limits.check_file(source.name, len(source.data))
+    return read_source(source, options)
+
+
+def _stated(sources: Sequence[Source], options: ReadingOptions) -> list[ReadingOptions]:
+    """Return what is stated about each file: what answers one file's question says nothing of cells that need none."""
+    unstated = replace(options, pass_bins=None, cells=None)
+    if len(sources) == 1 or options == unstated:
+        return [options] * len(sources)
+    asks, found = False, []
+    for source in sources:
+        stated = options
+        try:
+            reading = _read(source, unstated)
+        except ReadingQuestion:
+            asks = True
+        except UnreadableFile:
+            pass
+        else:
+            # Bins mean the same in all files of an upload; die states are none.
+            binned = any(draft.bins is not None for draft in reading.drafts)
+            stated = replace(options, cells=None) if binned else unstated
+        found.append(stated)
+    return found if asks else [options] * len(sources)
 
 
 def read_paths(paths: Sequence[Path], options: ReadingOptions = _AS_READ, title: str | None = None) -> Lot:

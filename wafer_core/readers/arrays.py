@@ -24,6 +24,12 @@ _MAPS = ("maps", "map", "wafers", "wafermaps", "wafermap", "states", "bins", "ar
 _LOTS = ("lot", "lots", "lotid", "lotids", "lotname")
 _WAFERS = ("wafer", "waferid", "waferids", "wafername", "waferindex", "wafernumber", "slot")
 _LABELS = ("label", "labels", "pattern", "patterns", "failuretype", "y", "arr1")
+_NO_MAP = frozenset((*_LOTS, *_WAFERS, *_LABELS)) - {"y", "arr1"}
+"""What stands beside maps that are an array each; `y` and the second of unnamed arrays may be maps."""
+_LIST_LIKE_COLUMNS = 8
+"""An array so narrow and more than eight times as long is no wafer map."""
+_LAYERS = 4
+"""A picture's layers, a state each."""
 _BY_LOWER_NAME = {re.sub(r"[^a-z]", "", pattern.lower()): pattern for pattern in PATTERNS}
 _NO_PATTERN = ("normal", "none", "nopattern")
 _LARGE = np.longdouble(2**63)
@@ -75,7 +81,9 @@ def _read_mixed(archive: Archive, options: ReadingOptions) -> Reading:
 
 def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
     """Read an npz that holds one 2-D array a wafer, named after it."""
-    keys = [key for key, header in archive.headers.items() if _is_numeric(header) and len(header.shape) == 2]
+    flat = [key for key, header in archive.headers.items() if _is_numeric(header) and len(header.shape) == 2]
+    keys = [key for key in flat if _plain(key) not in _NO_MAP]
+    beside = [Note("assumed", archive.name, f"{key} is taken for no wafer map.") for key in flat if key not in keys]
     if not keys:
         found = ", ".join(f"{key} {header.shape}" for key, header in list(archive.headers.items())[:6]) or "nothing"
         raise UnreadableFile(
@@ -90,7 +98,7 @@ def _read_singles(archive: Archive, options: ReadingOptions) -> Reading:
         Draft(own.states, wafer=None if re.fullmatch(r"arr_\d+", key) else key, bins=own.bins)
         for key, own in zip(keys, parted(cells, [each.shape for each in maps]), strict=True)
     ]
-    return Reading("npz, one array a wafer", drafts, cells.notes)
+    return Reading("npz, one array a wafer", drafts, [*beside, *cells.notes])
 
 
 def _reading(name: str, layout: str, cells: Cells, beside: _Companions, notes: list[Note] | None = None) -> Reading:
@@ -122,7 +130,20 @@ def _as_stack(name: str, values: NDArray[Any]) -> tuple[NDArray[Any], str]:
     stack = values[None] if values.ndim == 2 else values
     limits.check_grid(name, *stack.shape[1:])
     limits.check_lot(name, len(stack), stack.size, with_bins=False)
+    if _other_than_maps(values):
+        shape = " x ".join(map(str, values.shape))
+        raise UnreadableFile(
+            name, f"an array of {shape} looks like a die list or a picture; give maps as (wafers, rows, columns)."
+        )
     return stack, layout
+
+
+def _other_than_maps(values: NDArray[Any]) -> bool:
+    """Return whether an array is a table of few columns, or one square map with a layer for each state."""
+    *_, rows, columns = values.shape
+    if values.ndim == 2:
+        return bool(columns <= _LIST_LIKE_COLUMNS and rows > 8 * columns)
+    return bool(columns <= _LAYERS and len(values) == rows > columns)
 
 
 def _is_mixed(headers: dict[str, Header]) -> bool:

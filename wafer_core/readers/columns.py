@@ -7,13 +7,25 @@ from collections.abc import Sequence
 
 _DIE = r"(die|part|chip|grid|unit)"
 _AXIS = r"(die|part|chip|wafer|map|grid|unit|site|prober?)?"
-_PLACE = r"(coord|coordinate|pos|position|index|idx|loc|location|no|num|number|die|addr|address|s)?"
+_PLACE = r"(coord|coordinate|pos|position|index|idx|loc|location|no|nr|num|number|die|addr|address|s)?"
 _PREFIX = r"(coord|coordinate|pos|position|index|idx|loc|location)"
-_NUMBER = r"(no|num|number|code|id|value|cd)?"
+_NUMBER = r"(no|nr|num|number|code|id|value|cd)?"
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "x": (rf"{_DIE}x{_PLACE}", rf"{_AXIS}x{_PLACE}", rf"{_AXIS}{_PREFIX}x", rf"{_AXIS}(col|column){_PLACE}"),
-    "y": (rf"{_DIE}y{_PLACE}", rf"{_AXIS}y{_PLACE}", rf"{_AXIS}{_PREFIX}y", rf"{_AXIS}row{_PLACE}"),
+    "x": (
+        rf"{_DIE}x{_PLACE}",
+        rf"x{_PLACE}",
+        rf"{_AXIS}x{_PLACE}",
+        rf"{_AXIS}{_PREFIX}x",
+        rf"{_AXIS}(col|column){_PLACE}",
+    ),
+    "y": (
+        rf"{_DIE}y{_PLACE}",
+        rf"y{_PLACE}",
+        rf"{_AXIS}y{_PLACE}",
+        rf"{_AXIS}{_PREFIX}y",
+        rf"{_AXIS}row{_PLACE}",
+    ),
     "bin": (
         rf"(hard|hw|h)bin{_NUMBER}",
         r"hb",
@@ -23,10 +35,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
         r"(die|test|part)?(passfail|pf|result|status|state|category)",
         r"(is)?pass(ed|ing)?",
     ),
-    "lot": (r"(fab|mfg|wafer|parent|sub)?lot(id|no|num|number|name|key)?", r"batch(id|no|num|number|name)?"),
+    "lot": (
+        r"(fab|mfg|wafer)?lot(id|no|nr|num|number|name|key)?",
+        r"(parent|sub)lot(id|no|nr|num|number|name|key)?",
+        r"batch(id|no|nr|num|number|name)?",
+    ),
     "wafer": (
-        r"(wafer|wfr|wf|substrate)(id|no|num|number|name|index|idx|key)?",
-        r"(wafer)?slot(id|no|num|number)?",
+        r"(wafer|wfr|wf|substrate)(id|no|nr|num|number|name|index|idx|key|seq|sequence)?",
+        r"(wafer|wfr|wf)?(slot|scribe)(id|no|nr|num|number)?",
         r"waferlotid",
     ),
 }

@@ -19,7 +19,7 @@ from wafer_core.readers.source import Source
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _PREAMBLE = 40
 """Lines that may stand before the header."""
-_LINE_LIMIT = 20_000
+_LINE_LIMIT = 1 << 18
 _SPLIT = 1024
 """Lines split at a time; more gain no speed, and wide lists would fill the memory with cells nobody asked for."""
 _NAMED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)?[_\- ]?(\d{1,3})", re.IGNORECASE)
@@ -54,7 +54,7 @@ def die_list_reading(
     source: Source, layout: str, rows: DieRows, columns: dict[str, int], options: ReadingOptions
 ) -> Reading:
     """Make wafers of gathered rows and say what was assumed about axes and ids."""
-    drafts, notes = rows.drafts(options)
+    drafts, notes = rows.drafts(options, named="wafer" in columns)
     turned = "" if options.orientation == "as-read" else ", before the wafers were turned"
     notes.insert(0, Note("assumed", source.name, f"x runs to the right and y upwards{turned}."))
     if "wafer" not in columns:
@@ -74,18 +74,30 @@ def _named_after_file(draft: Draft, stem: str, options: ReadingOptions) -> Draft
 
 
 def _find_header(text: str) -> _Header | None:
-    """Look for a line that names an x and a y column, under any delimiter."""
-    lines = io.StringIO(text, newline="")
+    """Look for a line that names an x, a y and a bin column, under any delimiter; else for one that names x and y."""
+    lines, nearly = io.StringIO(text, newline=""), None
     for number in range(1, _PREAMBLE + 1):
         line = lines.readline(_LINE_LIMIT).rstrip("\r\n")
         for delimiter in _DELIMITERS:
             if delimiter not in line:
                 continue
-            cells = [cell.strip().strip('"') for cell in line.split(delimiter)]
+            cells = _header_cells(line, delimiter)
             columns = roles(cells)
             if "x" in columns and "y" in columns:
-                return _Header(number, delimiter, columns, len(cells))
-    return None
+                header = _Header(number, delimiter, columns, len(cells))
+                if "bin" in columns:
+                    return header
+                nearly = nearly or header
+    return nearly
+
+
+def _header_cells(line: str, delimiter: str) -> list[str]:
+    """Split a header as the rows below it are split, so that a delimiter within quotes parts no two columns."""
+    try:
+        [cells] = csv.reader([line], delimiter=delimiter)
+    except csv.Error:
+        cells = line.split(delimiter)
+    return [cell.strip().strip('"') for cell in cells]
 
 
 def _take(source: Source, header: _Header, rows: DieRows) -> None:

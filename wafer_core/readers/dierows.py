@@ -20,6 +20,16 @@ BLOCK = 65_536
 MISSING = -32768
 """STDF's mark for a coordinate that was not recorded; it survives into exported lists."""
 
+NOT_WHOLE, NO_NUMBER = "x or y is not a whole number", "the bin is not a number"
+_MOST_WORDS = 0.01
+"""The share of rows that may be left out for their bin where all others say the same."""
+_FEW_LINES = 3
+"""Rows or columns with dies of which nobody can say whether most between them are empty."""
+_FEW_PLACES = 1_000
+"""Times as many cells as dies that no wafer's grid has, ..."""
+_SMALL_GRID = 10_000
+"""... unless it has no more than so many."""
+
 _Ids = tuple[str | None, str | None]
 _Integers = NDArray[np.int64]
 
@@ -40,6 +50,8 @@ class DieRows:
     _codes: dict[_Ids, int] = field(default_factory=dict)
     _rows: int = 0
     _fraction: str | None = None
+    _place: str | None = None
+    _word: str | None = None
 
     def add(self, lines: Sequence[int], columns: dict[str, list[str]]) -> None:
         """Take in rows given by their line numbers and the texts of x, y, bin and, if any, lot and wafer."""
@@ -54,25 +66,35 @@ class DieRows:
         if self._fraction is None and (kind == numbers.FRACTION).any():
             self._fraction = columns["bin"][int(np.argmax(kind == numbers.FRACTION))]
 
+        if self._word is None and (kind == numbers.OTHER).any():
+            self._word = columns["bin"][int(np.argmax(kind == numbers.OTHER))].strip()
+        if self._place is None and (x_kind == numbers.FRACTION).any():
+            self._place = columns["x"][int(np.argmax(x_kind == numbers.FRACTION))].strip()
+
         blank = (x_kind == numbers.BLANK) | (y_kind == numbers.BLANK) | (x == MISSING) | (y == MISSING)
         odd = (x_kind != numbers.WHOLE) | (y_kind != numbers.WHOLE)
         keep = np.ones(len(line), dtype=bool)
         for reason, bad in (
             ("no x or y", blank),
-            ("x or y is not a whole number", odd),
+            (NOT_WHOLE, odd),
             ("no wafer id", code < 0),
-            ("the bin is not a number", kind == numbers.OTHER),
+            (NO_NUMBER, kind == numbers.OTHER),
         ):
             self.rejected[reason] += line[bad & keep].tolist()
             keep &= ~bad
         self._blocks.append(tuple(a[keep] for a in (line, code, x, y, value, kind.astype(np.int64))))
 
-    def drafts(self, options: ReadingOptions) -> tuple[list[Draft], list[Note]]:
+    def drafts(self, options: ReadingOptions, named: bool = True) -> tuple[list[Draft], list[Note]]:
         """Return a draft a wafer, in order of first appearance, and what there is to remark.
 
+        Args:
+            options: what the engineer stated.
+            named: whether a column names the wafers; without one, places that repeat may be those of several.
+
         Raises:
-            UnreadableFile: no row gives a die, a coordinate is far off all others, or bins are stated to be die states
-                and are not.
+            UnreadableFile: no row gives a die, a coordinate is far off all others, most are no whole numbers, bins are
+                stated to be die states and are not, words that say neither pass nor fail leave only one of both, or
+                several wafers stand in it unnamed.
             ReadingQuestion: the bins do not say which of them pass.
         """
         columns = (np.concatenate(parts) for parts in zip(*self._blocks, strict=True))
@@ -95,7 +117,15 @@ class DieRows:
                 raise UnreadableFile(self.name, "it holds no row below its header; export it again with a row a die.")
             raise UnreadableFile(self.name, f"none of its rows gives a die{why}.")
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
+        self._check_left(state)
         drafts, retested = self._wafers(code, x, y, state, bins)
+        if not named and 2 * retested >= len(code):
+            raise UnreadableFile(
+                self.name,
+                f"{retested:,} of its {len(code):,} rows are of places that it names before, and no column names the "
+                "wafers: call the one that does 'wafer', or leave out all but the last test of a die.",
+            )
+        notes += _sparse(self.name, code, x, y)
         if retested:
             text = f"{retested:,} {'die was' if retested == 1 else 'dies were'} tested again; the last test counts."
             notes.append(Note("changed", self.name, text))
@@ -103,8 +133,8 @@ class DieRows:
 
     def _code(self, lots: list[str] | None, wafers: list[str] | None, count: int) -> _Integers:
         """Number the wafers in order of first appearance; -1 where a row names none."""
-        lot_of = [text.strip() or None for text in lots] if lots else [None] * count
-        wafer_of = [text.strip() for text in wafers] if wafers else [None] * count
+        lot_of = [_id(text) or None for text in lots] if lots else [None] * count
+        wafer_of = [_id(text) for text in wafers] if wafers else [None] * count
         codes = self._codes
         return np.fromiter(
             (
@@ -114,6 +144,27 @@ class DieRows:
             np.int64,
             count,
         )
+
+    def _check_left(self, state: NDArray[np.uint8]) -> None:
+        """Refuse what is left where so much was left out that it means something else.
+
+        Raises:
+            UnreadableFile: most coordinates were no whole numbers, or the bins of many rows say neither pass nor fail
+                and those of all others say the same.
+        """
+        if 2 * len(self.rejected[NOT_WHOLE]) > self._rows and self._place is not None:
+            raise UnreadableFile(
+                self.name, f"most of its x or y are fractions such as {self._place}; give each die's column and row."
+            )
+        words = len(self.rejected[NO_NUMBER])
+        left = set(np.unique(state).tolist()) - {UNTESTED}
+        if self._word is not None and words > _MOST_WORDS * self._rows and len(left) == 1:
+            says = "pass" if left == {PASS} else "fail"
+            raise UnreadableFile(
+                self.name,
+                f"the bin of {words:,} rows is a word such as {self._word[:20]!r} that says neither pass nor fail, and "
+                f"all other rows {says}; write numbers, or pass and fail.",
+            )
 
     def _states(
         self, value: _Integers, kind: _Integers, options: ReadingOptions, notes: list[Note]
@@ -148,6 +199,13 @@ class DieRows:
         rows, columns = high - low + 1, right - left + 1
         limits.check_grid(self.name, int(rows.max()), int(columns.max()))
         limits.check_lot(self.name, len(starts), int((rows * columns).sum()), bins is not None)
+        cells, dies_of = rows * columns, np.diff(np.r_[starts, len(code)])
+        if (far := (cells > _SMALL_GRID) & (cells > _FEW_PLACES * dies_of)).any():
+            i = int(np.argmax(far))
+            raise UnreadableFile(
+                self.name,
+                f"{dies_of[i]:,} dies lie on {rows[i]:,} x {columns[i]:,} cells; check for a stray coordinate.",
+            )
 
         ids = list(self._codes)
         ends = np.r_[starts[1:], len(code)]
@@ -185,3 +243,32 @@ class DieRows:
     def _why(self) -> str:
         reasons = [f"{self._listing(found)}: {reason}" for reason, found in self.rejected.items() if found]
         return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _id(text: str) -> str:
+    """Return an id; empty where the text says that there is none."""
+    found = text.strip()
+    return "" if found.lower() in numbers.BLANKS else found
+
+
+def _sparse(name: str, code: _Integers, x: _Integers, y: _Integers) -> list[Note]:
+    """Return a note where most columns or rows between a wafer's first and last die hold no die.
+
+    Some tests take every second die; a stray coordinate or one in other steps looks the same, and what models say of
+    such a map means nothing.
+    """
+    for axis, places in (("x", x), ("y", y)):
+        pairs = np.unique(np.stack([code, places]), axis=1)
+        starts = np.flatnonzero(np.r_[True, pairs[0, 1:] != pairs[0, :-1]])
+        taken = np.diff(np.r_[starts, pairs.shape[1]])
+        first, last = np.minimum.reduceat(pairs[1], starts), np.maximum.reduceat(pairs[1], starts)
+        thin = (2 * taken < last - first + 1) & (taken > _FEW_LINES)
+        if thin.any():
+            i = int(np.argmax(thin))
+            wafers = f"On {int(thin.sum()):,} of {len(starts):,} wafers" if len(starts) > 1 else "On its wafer"
+            text = (
+                f"{wafers} most {axis} from {first[i]:,} to {last[i]:,} hold no die: check for a stray coordinate, or "
+                "for coordinates that do not go in steps of 1."
+            )
+            return [Note("assumed", name, text)]
+    return []

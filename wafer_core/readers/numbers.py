@@ -11,8 +11,8 @@ WHOLE, BLANK, FRACTION, OTHER, PASSES, FAILS = range(6)
 """What a text turned out to be; `PASSES` and `FAILS` are words such as P, GOOD, F, BAD."""
 
 BLANKS = frozenset({"", ".", "-", "_", "__", "--", "*", "nan", "na", "n/a", "null", "none", "#n/a"})
-_PASS_WORDS = frozenset({"pass", "passed", "p", "good", "g", "ok", "true", "yes"})
-_FAIL_WORDS = frozenset({"fail", "failed", "f", "bad", "b", "ng", "reject", "false", "no"})
+_PASS_WORDS = frozenset({"pass", "passed", "p", "good", "g", "ok", "true", "t", "yes", "y"})
+_FAIL_WORDS = frozenset({"fail", "failed", "f", "bad", "b", "ng", "reject", "false", "no", "n"})
 _MOST = 2**31 - 2
 
 

@@ -68,7 +68,7 @@ class Source:
             self.data.decode(marked or "utf-8")
         except UnicodeDecodeError:
             # Test floors still run on Windows code pages; Latin-1 reads every byte, and only names differ.
-            return None if marked else "latin-1"
+            return "latin-1" if marked in (None, "utf-8-sig") else None
         return marked or "utf-8"
 
     @cached_property
@@ -78,7 +78,9 @@ class Source:
 
     def lines(self) -> TextIO:
         """Return the text as a stream with its line ends as they are; only for files that are text."""
-        return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline="")
+        marked = self.encoding == "latin-1" and self.data.startswith(codecs.BOM_UTF8)
+        data = self.data.removeprefix(codecs.BOM_UTF8) if marked else self.data
+        return io.TextIOWrapper(io.BytesIO(data), encoding=self.encoding, newline="")
 
 
 @contextmanager

@@ -256,6 +256,8 @@ static void states_row(const void *from, int rows, int columns, int y, float row
 int model_states(const uint8_t *states, int rows, int columns, struct model_answer *answer)
 {
     int32_t i;
+    if (rows < 1 || columns < 1 || rows > MODEL_MOST_SIDE || columns > MODEL_MOST_SIDE)
+        return 0;
     for (i = 0; i < (int32_t)rows * columns; i++)
         if (states[i] == MODEL_PASS || states[i] == MODEL_FAIL)
             break;

@@ -17,6 +17,7 @@ from wafer_core.kit.bare.layers import Addition, Convolution, IntegerGraph, Laye
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
+from wafer_core.readers.limits import MAX_SIDE
 
 _KERNELS = Path(__file__).with_name("kernels.c")
 _MOST_SHIFT = 62
@@ -45,6 +46,7 @@ def _header(model: ModelFile, graph: IntegerGraph) -> str:
 #define MODEL_SIZE {graph.size} /* rows and columns of the canonical map */
 #define MODEL_CHANNELS {CHANNELS} /* of it: fraction of passing dies, fraction of failing dies */
 #define MODEL_PATTERNS {len(PATTERNS)}
+#define MODEL_MOST_SIDE {MAX_SIDE} /* rows or columns of a grid of die states */
 
 /* Die states. */
 enum {{ MODEL_NO_DIE = {NO_DIE}, MODEL_PASS = {PASS}, MODEL_FAIL = {FAIL}, MODEL_UNTESTED = {UNTESTED} }};
@@ -59,8 +61,8 @@ struct model_answer {{
 
 extern const char *const model_patterns[MODEL_PATTERNS];
 
-/* Die states of any grid of at most 4096 x 4096, the top row first. Returns 0, and no answer, where no die was
- * tested. */
+/* Die states of a grid, the top row first. Returns 0, and no answer, where no die was tested or the grid has no side
+ * from 1 to MODEL_MOST_SIDE. */
 int model_states(const uint8_t *states, int rows, int columns, struct model_answer *answer);
 /* A canonical map, [MODEL_CHANNELS][MODEL_SIZE][MODEL_SIZE], as fractions or in 255ths. */
 void model_map(const float *map, struct model_answer *answer);

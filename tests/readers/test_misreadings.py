@@ -1,0 +1,211 @@
+"""Files that used to be read as other wafers than they hold, with hardly a word: each is read rightly, or refused."""
+
+import io
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from wafer_core.errors import ReadingQuestion, UnreadableFile
+from wafer_core.lot import Lot, ReadingOptions
+from wafer_core.readers import OWN_MEANING, NamedBytes, read
+
+SIDE = 15
+DISC = np.hypot(*(np.indices((SIDE, SIDE)) - SIDE // 2)) <= SIDE / 2
+LEFT = DISC & (np.arange(SIDE) < 3)
+"""The dies that fail, unless a test says otherwise."""
+
+
+def list_of(head: str, rows: Iterable[Iterable[object]]) -> bytes:
+    return "\n".join([head, *(",".join(map(str, row)) for row in rows)]).encode()
+
+
+def dies(lot: str = "A1", wafer: str = "01", passing: object = 1, failing: object = 5) -> list[tuple[object, ...]]:
+    return [(lot, wafer, x, y, failing if LEFT[y, x] else passing) for y, x in np.argwhere(DISC).tolist()]
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def told(lot: Lot) -> dict[str, tuple[int, int]]:
+    """How many dies of each wafer pass and fail."""
+    return {wafer.name: (wafer.passing, wafer.failing) for wafer in lot}
+
+
+STATES = np.where(DISC, np.where(LEFT, 2, 1), 0).astype(np.uint8)
+GOOD, BAD = int((DISC & ~LEFT).sum()), int(LEFT.sum())
+
+
+@pytest.mark.parametrize("pass_bins", [(0,), (0, 2)])
+def test_what_answers_one_file_s_question_changes_no_other_file_s_meaning(pass_bins):
+    maps = NamedBytes("m.npz", npz(maps=np.stack([STATES, STATES])))
+    asks = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", dies(passing=0, failing=1)))
+    lot = read([maps, asks], ReadingOptions(pass_bins=pass_bins))
+    assert set(told(lot).values()) == {(GOOD, BAD)}
+    assert [note.file for note in lot.notes if note.text == OWN_MEANING] == ["m.npz"]
+    # Alone, an array may well hold bins, and whoever states them is believed.
+    [first, _] = read([maps], ReadingOptions(pass_bins=(1,)))
+    assert first.bins is not None
+
+
+def test_cells_stated_for_a_grid_do_not_make_states_of_another_file_s_bins():
+    grid = NamedBytes("g.csv", "\n".join(",".join(map(str, row)) for row in STATES).encode())
+    rows = [(*row[:4], 3 if row[3] > 10 else row[4]) for row in dies()]
+    bins = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))
+    with pytest.raises(ReadingQuestion):
+        read([grid, bins])
+    lot = read([grid, bins], ReadingOptions(cells="states"))
+    assert told(lot)["A1/01"] == told(read([bins]))["A1/01"]
+
+
+def test_bins_stated_are_those_of_every_file_where_none_asks():
+    files = [NamedBytes(f"{i}.csv", list_of("lot,wafer,x,y,bin", dies(wafer=f"0{i}"))) for i in (1, 2)]
+    assert set(told(read(files, ReadingOptions(pass_bins=(5,)))).values()) == {(BAD, GOOD)}
+
+
+def test_a_delimiter_within_a_quoted_heading_parts_no_two_columns():
+    rows = [('"10:00, UTC"', *row, 1) for row in dies()]
+    lot = read([NamedBytes("a.csv", list_of('"Time, UTC",Lot,Wafer,X,Y,Bin,Site', rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+
+
+def test_a_line_before_the_heading_that_names_x_and_y_is_not_taken_for_it():
+    body = b"Die Size,X,5.1,Y,4.2\n" + list_of("lot,wafer,x,y,bin", dies())
+    assert told(read([NamedBytes("a.csv", body)])) == {"A1/01": (GOOD, BAD)}
+
+
+def test_a_heading_of_thousands_of_columns_is_read_whole():
+    more = [f"PARAM_TEST_{i:05d}" for i in range(3000)]
+    rows = [(*["1"] * len(more), *row) for row in dies()]
+    lot = read([NamedBytes("a.csv", list_of(",".join([*more, "lot", "wafer", "x", "y", "bin"]), rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("column", ["Wafer Nr", "WAFER_SCRIBE", "Wafer Seq", "SCRIBE_ID", "wf nr."])
+def test_wafers_are_told_apart_by_columns_of_other_names(column):
+    rows = [row for wafer in ("01", "02", "03") for row in dies(wafer=wafer)]
+    lot = read([NamedBytes("A1.csv", list_of(f"Lot,{column},X,Y,Bin", rows))])
+    assert told(lot) == {f"A1/{wafer}": (GOOD, BAD) for wafer in ("01", "02", "03")}
+
+
+def test_several_wafers_that_no_column_names_are_refused():
+    rows = [row for wafer in ("p", "q") for row in dies(wafer=wafer)]
+    with pytest.raises(UnreadableFile, match="call the one that does 'wafer'"):
+        read([NamedBytes("A1_05.csv", list_of("Lot,Carrier,X,Y,Bin", rows))])
+    assert told(read([NamedBytes("A1_05.csv", list_of("Lot,Carrier,X,Y,Bin", dies()))])) == {"A1/05": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("none", ["NULL", "nan", "N/A", ""])
+def test_a_row_whose_wafer_is_said_to_be_none_is_left_out(none):
+    rows = [*dies(), *dies(wafer=none)]
+    lot = read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+    assert any("no wafer id" in note.text for note in lot.notes)
+
+
+@pytest.mark.parametrize("first", ["SiteX,SiteY", "Wafer X,Wafer Y", "Map X,Map Y"])
+def test_plain_x_and_y_go_before_those_of_something_else(first):
+    rows = [(*row[:2], 1, 1, *row[2:]) for row in dies()]
+    lot = read([NamedBytes("a.csv", list_of(f"lot,wafer,{first},X,Y,bin", rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+
+
+def test_a_lot_goes_before_what_it_is_part_of():
+    rows = [("P1", *row) for lot in ("P1.1", "P1.2") for row in dies(lot=lot)]
+    lot = read([NamedBytes("a.csv", list_of("parent_lot,lot,wafer,x,y,bin", rows))])
+    assert list(told(lot)) == ["P1.1/01", "P1.2/01"]
+
+
+@pytest.mark.parametrize(("passing", "failing"), [("t", "f"), ("y", "n"), ("PASS", "FAIL"), ("yes", "no")])
+def test_words_for_pass_and_fail_are_known_in_pairs(passing, failing):
+    lot = read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", dies(passing=passing, failing=failing)))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize(
+    ("passing", "failing", "options", "said"),
+    [
+        ("P", "X", {}, f"the bin of {BAD} rows is a word such as 'X' that says neither pass nor fail"),
+        (1, "X", {"pass_bins": (1,)}, "all other rows pass"),
+        ("A", "F", {}, "all other rows fail"),
+    ],
+)
+def test_words_that_say_neither_leave_no_wafer_of_one_state(passing, failing, options, said):
+    file = NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", dies(passing=passing, failing=failing)))
+    with pytest.raises(UnreadableFile, match=re.escape(said)):
+        read([file], ReadingOptions(**options))
+
+
+def test_one_odd_word_among_many_rows_is_left_out_and_said():
+    rows = [*dies(), ("A1", "01", 99, 99, "X")]
+    lot = read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+    assert any("the bin is not a number" in note.text for note in lot.notes)
+
+
+def spread(steps: int) -> list[tuple[object, ...]]:
+    return [(lot, wafer, steps * x, steps * y, bin_) for lot, wafer, x, y, bin_ in dies()]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([*dies(), ("A1", "01", 99, 99, 5)], "most x from 0 to 99 hold no die"),
+        (spread(3), "most x from 0 to 42 hold no die"),
+        ([*dies(), *[(*row[:1], "02", *row[2:]) for row in spread(3)]], "On 1 of 2 wafers most x from 0 to 42"),
+        (dies(), None),
+        ([("A1", "01", 7, y, 1 + 4 * (y == 3)) for y in range(9)], None),
+        ([*spread(2)[:1], ("A1", "01", 3, 3, 5)], None),
+    ],
+)
+def test_a_map_that_is_mostly_empty_lines_says_so(rows, said):
+    notes = [note.text for note in read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))]).notes]
+    sparse = [text for text in notes if "hold no die" in text]
+    assert len(sparse) == (said is not None)
+    assert said is None or said in sparse[0]
+
+
+def test_coordinates_in_millimetres_are_refused():
+    rows = [(lot, wafer, 2.5 * x, 2.5 * y, bin_) for lot, wafer, x, y, bin_ in dies()]  # type: ignore[operator]
+    with pytest.raises(UnreadableFile, match=r"most of its x or y are fractions such as 2\.5|17\.5|\d\.5"):
+        read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))])
+
+
+def test_a_few_dies_on_a_grid_of_millions_of_cells_are_refused():
+    rows = [("A1", f"{i:02d}", *place, 1 + 4 * i) for i in range(3) for place in ((0, 0), (4000, 4000))]
+    with pytest.raises(UnreadableFile, match="2 dies lie on 4,001 x 4,001 cells; check for a stray coordinate"):
+        read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))])
+
+
+def test_labels_beside_maps_of_an_array_each_are_no_wafer():
+    lot = read([NamedBytes("m.npz", npz(w1=STATES, w2=STATES, labels=np.zeros((2, 8), np.uint8)))])
+    assert [wafer.wafer for wafer in lot] == ["w1", "w2"]
+    assert any("labels is taken for no wafer map" in note.text for note in lot.notes)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.eye(3, dtype=np.uint8)[STATES],
+        np.column_stack([*np.argwhere(DISC).T, STATES[DISC]]),
+    ],
+    ids=["a layer a state", "a die list"],
+)
+def test_arrays_of_something_else_are_no_maps(array):
+    with pytest.raises(UnreadableFile, match="looks like a die list or a picture"):
+        read([NamedBytes("a.npy", npy(array))])
+
+
+def test_a_mark_of_utf_8_before_windows_letters_is_no_hindrance():
+    body = b"\xef\xbb\xbf" + list_of("lot,wafer,x,y,bin", dies(lot="\xb5")).decode().encode("latin-1")
+    assert told(read([NamedBytes("a.csv", body)])) == {"\xb5/01": (GOOD, BAD)}
