@@ -1,6 +1,6 @@
 """The address is the only memory of a view, and a page that was left does not come back through it."""
 
-import re
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -225,13 +225,22 @@ def test_a_bare_address_carries_no_defaults(visit: Visit, lots: list[str]) -> No
         assert set(visit(page, lot=lots[0]).query_params) == {"lot"}
 
 
+def bound_names(path: Path) -> list[str]:
+    """The parameters that a module ties widgets to: the first argument of `bound`, the third of `segmented`."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    named = [(getattr(call.func, "attr", getattr(call.func, "id", "")), call.args) for call in calls]
+    places = {"bound": 0, "segmented": 2}
+    found = [args[places[name]] for name, args in named if name in places and len(args) > places[name]]
+    return [each.value for each in found if isinstance(each, ast.Constant)]
+
+
 def test_no_name_of_the_address_means_two_things() -> None:
     names = [*state.IN_HAND, *(name for chosen in state.CHOSEN.values() for name in chosen)]
     assert len(names) == len(set(names))
     assert set(state.OF_A_LOT) <= set(names)
     users: dict[str, set[str]] = {}
     for path in Path(state.__file__).parents[1].glob("*/*.py"):
-        for name in re.findall(r'state\.bound\(\s*"([a-z-]+)"', path.read_text()):
+        for name in bound_names(path):
             users.setdefault(name, set()).add(path.stem)
     # The method is the same question on the lot and on one wafer.
     assert {name for name, files in users.items() if len(files) > 1} == {"method"}
