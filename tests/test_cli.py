@@ -376,6 +376,16 @@ def test_what_is_told_of_the_files_that_were_read_is_told_beside_a_refused_one(r
     assert set(alone) <= set(said)
 
 
+def test_no_c_of_somebody_else_is_overwritten(run, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "model.c").write_text("int years_of_work;\n")
+    assert refused(run("kit", "--model", "student", "--c", mine), "holds a model.c that was not made here")
+    assert (mine / "model.c").read_text() == "int years_of_work;\n"
+    for _ in range(2):
+        assert run("kit", "--model", "student", "--c", tmp_path / "made")[0] == 0
+
+
 def test_no_file_of_the_model_is_overwritten(run, lot_file, tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder, tmp_path / "mine")
     before = (folder / "card.json").read_bytes()

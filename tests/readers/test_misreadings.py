@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from wafer_core.errors import ReadingQuestion, UnreadableFile
 from wafer_core.lot import Lot, ReadingOptions
-from wafer_core.readers import OWN_MEANING, NamedBytes, read
+from wafer_core.readers import OWN_MEANING, NamedBytes, limits, read
+from wafer_core.readers.lotfile import write_lot
 
 SIDE = 15
 DISC = np.hypot(*(np.indices((SIDE, SIDE)) - SIDE // 2)) <= SIDE / 2
@@ -209,3 +211,73 @@ def test_arrays_of_something_else_are_no_maps(array):
 def test_a_mark_of_utf_8_before_windows_letters_is_no_hindrance():
     body = b"\xef\xbb\xbf" + list_of("lot,wafer,x,y,bin", dies(lot="\xb5")).decode().encode("latin-1")
     assert told(read([NamedBytes("a.csv", body)])) == {"\xb5/01": (GOOD, BAD)}
+
+
+def test_ids_beside_maps_are_taken_in_every_shape_that_fits_and_others_are_said_to_be_left_out():
+    maps = np.stack([STATES, STATES])
+    one = npz(maps=maps, lot=np.array("A1234"), wafer=np.array([["05"], ["07"]]))
+    assert list(told(read([NamedBytes("m.npz", one)]))) == ["A1234/05", "A1234/07"]
+    lot = read([NamedBytes("m.npz", npz(maps=maps, lot=np.array(["A1"]), wafer=np.array(["1", "2", "3"])))])
+    assert [wafer.lot for wafer in lot] == ["A1", "A1"]
+    assert any("wafer is left out: it has 3, and there are 2 maps" in note.text for note in lot.notes)
+
+
+def test_a_lot_file_says_that_what_was_stated_is_not_its():
+    file = NamedBytes("lot.npz", write_lot(read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", dies()))])))
+    lot = read([file], ReadingOptions(pass_bins=(5,)))
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+    assert any("A lot file says itself which dies pass" in note.text for note in lot.notes)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(20240512001.0, "20240512001"), (1e10, "10000000000"), (5.0, "5"), (5.5, "5.5")]
+)
+def test_ids_that_a_database_made_floats_of_are_whole_again(number, name):
+    frame = pd.DataFrame(dies(), columns=["lot", "wafer", "x", "y", "bin"]).assign(lot=number)
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    assert told(read([NamedBytes("a.parquet", buffer.getvalue())])) == {f"{name}/01": (GOOD, BAD)}
+
+
+def test_a_grid_whose_lines_differ_wildly_is_refused_before_it_is_filled_up():
+    lines = [",".join(["1", *["5"] * 3000]), *["1,5"] * 2000]
+    with pytest.raises(UnreadableFile, match="its lines hold from 2 to 3,001 cells"):
+        read([NamedBytes("g.csv", "\n".join(lines).encode())], ReadingOptions(cells="bins"))
+
+
+def test_rows_that_cannot_be_parted_count_among_the_most_a_list_may_have(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_ROWS", 1000)
+    body = list_of("lot,wafer,x,y,bin", dies()) + b"\n1" * 1000
+    with pytest.raises(UnreadableFile, match="more than 1,000 rows"):
+        read([NamedBytes("a.csv", body)])
+
+
+def pivot(left_out: int | None) -> bytes:
+    """A table with y down and x across, as a pivot of a die list makes it."""
+    bins = np.where(DISC, np.where(LEFT, 5, 1), -1)
+    cells = [["" if value < 0 else str(value) for value in row] for row in bins]
+    lines = [",".join(["", *map(str, range(SIDE))])]
+    lines += [",".join([str(y), *row]) for y, row in enumerate(cells) if y != left_out]
+    return "\n".join(lines).encode()
+
+
+def test_a_line_that_a_table_left_out_is_a_line_without_dies():
+    whole = read([NamedBytes("g.csv", pivot(None))]).wafers[0]
+    holed = read([NamedBytes("g.csv", pivot(7))]).wafers[0]
+    assert holed.frame == whole.frame
+    kept = np.arange(SIDE) != 7
+    assert np.array_equal(holed.states[kept], whole.states[kept])
+    assert not holed.states[7].any()
+
+
+def test_coordinates_that_leave_nearly_all_lines_out_are_refused():
+    far = [1000 * place for place in range(6)]
+    lines = [",".join(["", *map(str, far)]), *(f"{y},1,5,1,1,1,1" for y in far)]
+    with pytest.raises(UnreadableFile, match="its coordinates leave most lines out"):
+        read([NamedBytes("g.csv", "\n".join(lines).encode())])
+
+
+def test_bins_along_the_edges_of_a_small_grid_are_no_coordinates():
+    wafer = read([NamedBytes("g.csv", b",1,5\n1,1,1\n7,1,1")]).wafers[0]
+    assert wafer.frame.shape == (3, 3)
+    assert (wafer.passing, wafer.failing) == (6, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from wafer_core.cli.files import check_folder, check_writable, written
@@ -10,6 +11,8 @@ from wafer_core.cli.options import add_model, model_file
 from wafer_core.errors import UsageError
 
 NAME = "kit"
+MOST_READ = 1000
+"""Bytes of a header that tell where it comes from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,24 @@ def run(arguments: argparse.Namespace) -> None:
         from wafer_core.kit.bare import bare_metal
 
         files = bare_metal(model)
+        _check_ours(arguments.c, files)
         arguments.c.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             with written(arguments.c / name) as file:
                 file.write(text.encode())
+
+
+def _check_ours(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to replace files that no command like this one has written.
+
+    Raises:
+        UsageError: there is one of these names.
+    """
+    from wafer_core.kit.bare.source import HEADER, MADE_FROM
+
+    header = folder / HEADER
+    if header.is_file() and MADE_FROM.encode() in header.read_bytes()[:MOST_READ]:
+        return
+    for name in names:
+        if (folder / name).exists():
+            raise UsageError(f"--c {folder} holds a {name} that was not made here; move it, or name another folder.")

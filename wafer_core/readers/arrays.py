@@ -173,14 +173,21 @@ def _chosen(name: str, stacks: list[str]) -> str:
 def _companions(archive: Archive, maps: str, count: int, notes: list[Note]) -> _Companions:
     """Read ids and labels that stand beside a stack of `count` maps."""
 
-    def find(names: tuple[str, ...], dimensions: tuple[int, ...]) -> NDArray[Any] | None:
+    def find(names: tuple[str, ...], most_columns: int) -> NDArray[Any] | None:
         for key, header in archive.headers.items():
-            fits = header.shape[:1] == (count,) and len(header.shape) in dimensions
-            if key != maps and _plain(key) in names and fits:
-                return archive.read(key)
+            if key == maps or _plain(key) not in names:
+                continue
+            rows, *columns = header.shape or (1,)
+            if rows == count and (not columns or (len(columns) == 1 and columns[0] <= most_columns)):
+                values = archive.read(key)
+                return values.reshape(count) if values.size == count else values
+            if names is _LOTS and prod(header.shape) == 1:
+                return np.repeat(archive.read(key).reshape(1), count)
+            text = f"{key} is left out: it has {' x '.join(map(str, header.shape))}, and there are {count:,} maps."
+            notes.append(Note("changed", archive.name, text))
         return None
 
-    lots, wafers, labels = find(_LOTS, (1,)), find(_WAFERS, (1,)), find(_LABELS, (1, 2))
+    lots, wafers, labels = find(_LOTS, 1), find(_WAFERS, 1), find(_LABELS, sys.maxsize)
     return _Companions(
         lots=None if lots is None else _texts(lots),
         wafers=None if wafers is None else _texts(wafers),

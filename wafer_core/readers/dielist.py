@@ -123,7 +123,7 @@ def _take(source: Source, header: _Header, rows: DieRows) -> None:
                 if not any(cells):
                     continue
                 if len(cells) < needed or any(cells[header.width :]):
-                    rows.rejected["it has not as many cells as the header"].append(number)
+                    rows.reject(number, "it has not as many cells as the header")
                     continue
             elif not any(cells):
                 continue

@@ -84,6 +84,12 @@ class DieRows:
             keep &= ~bad
         self._blocks.append(tuple(a[keep] for a in (line, code, x, y, value, kind.astype(np.int64))))
 
+    def reject(self, line: int, reason: str) -> None:
+        """Leave out a row that could not even be parted into cells."""
+        self.rejected[reason].append(line)
+        self._rows += 1
+        limits.check_rows(self.name, self._rows)
+
     def drafts(self, options: ReadingOptions, named: bool = True) -> tuple[list[Draft], list[Note]]:
         """Return a draft a wafer, in order of first appearance, and what there is to remark.
 

@@ -15,7 +15,13 @@ from wafer_core.readers.cells import from_grid, parted
 from wafer_core.readers.draft import Draft, Format, Reading
 from wafer_core.readers.source import Source
 
+_Axis = NDArray[np.int64]
+
 _DELIMITERS = (",", ";", "\t", "|", None)
+_MOST_PADDED = 8
+"""Times as many cells as a grid's lines hold that filling them up to the longest may make."""
+_FEW_LABELS = 4
+"""Coordinates along an edge that could as well be bins, unless they go one by one."""
 _LIST_LIKE_COLUMNS = 8
 _ADVICE = "give a die list whose first line names lot, wafer, x, y and bin, or a grid of numbers with a cell a die."
 
@@ -95,9 +101,12 @@ def _block(name: str, rows: list[list[str]], first_line: int) -> _Block:
     width = max(map(len, rows))
     if all(len(row) < width or row[-1] == "" for row in rows) and width > 1:
         width -= 1  # every line ends with a delimiter
+    present = sum(map(len, rows))
+    if width * len(rows) > _MOST_PADDED * present:
+        raise UnreadableFile(name, f"its lines hold from {min(map(len, rows)):,} to {width:,} cells; {_ADVICE}")
     texts = [cell for row in rows for cell in [*row, *[""] * (width - len(row))][:width]]
     flat, flat_kinds = numbers.parse(texts)
-    values, kinds, frame = _take_axes(flat.reshape(-1, width), flat_kinds.reshape(-1, width))
+    values, kinds, axes = _take_axes(flat.reshape(-1, width), flat_kinds.reshape(-1, width))
     if width <= _LIST_LIKE_COLUMNS and len(rows) > 8 * width:
         raise UnreadableFile(name, f"its {width} columns look like a die list without a header; {_ADVICE}")
     odd = np.argwhere((kinds != numbers.WHOLE) & (kinds != numbers.BLANK))
@@ -108,27 +117,45 @@ def _block(name: str, rows: list[list[str]], first_line: int) -> _Block:
         raise UnreadableFile(name, f"line {line} holds {cell!r}, which is neither a bin nor a die state; {_ADVICE}")
     if values.size < 4:
         raise UnreadableFile(name, f"it holds {values.size} cells, too few for a wafer; {_ADVICE}")
-    return _Block(values, kinds == numbers.BLANK, frame)
+    if axes is None:
+        return _Block(values, kinds == numbers.BLANK, Frame(*values.shape))
+    return _placed(name, values, kinds == numbers.BLANK, *axes)
 
 
 def _take_axes(
     values: NDArray[np.int64], kinds: NDArray[np.uint8]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], Frame]:
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], tuple[_Axis, _Axis] | None]:
     """Take off a first line of x and a first column of y, where the grid carries its coordinates."""
     if min(values.shape) > 2 and kinds[0, 0] != numbers.WHOLE:
         x, y = values[0, 1:], values[1:, 0]
         named = (kinds[0, 1:] == numbers.WHOLE).all() and (kinds[1:, 0] == numbers.WHOLE).all()
-        x_step, y_step = (int(axis[1] - axis[0]) for axis in (x, y))
-        steady = (np.diff(x) == x_step).all() and (np.diff(y) == y_step).all()
-        if named and steady and x_step in (1, -1) and y_step in (1, -1):
-            inner, inner_kinds = values[1:, 1:], kinds[1:, 1:]
-            frame = Frame(len(inner), len(inner[0]), int(x[0]), int(y[0]), _step(x_step), _step(y_step))
-            return inner, inner_kinds, frame
-    return values, kinds, Frame(*values.shape)
+        if named and _runs(x) and _runs(y):
+            return values[1:, 1:], kinds[1:, 1:], (x, y)
+    return values, kinds, None
 
 
-def _step(value: int) -> Literal[1, -1]:
-    return 1 if value == 1 else -1
+def _runs(axis: _Axis) -> bool:
+    """Whether numbers rise or fall all along, one by one where they are so few that dies might by chance."""
+    steps = np.diff(axis)
+    alike = (steps > 0).all() or (steps < 0).all()
+    return bool(alike and (len(axis) > _FEW_LABELS or (np.abs(steps) == 1).all()))
+
+
+def _placed(name: str, values: NDArray[np.int64], blank: NDArray[np.bool_], x: _Axis, y: _Axis) -> _Block:
+    """Put cells where their coordinates say; lines and columns that a table left out for having no die are blank."""
+    rows, columns = np.abs(y - y[0]), np.abs(x - x[0])
+    shape = int(rows[-1]) + 1, int(columns[-1]) + 1
+    limits.check_grid(name, *shape)
+    if shape[0] * shape[1] > _MOST_PADDED * values.size:
+        raise UnreadableFile(name, f"its coordinates leave most lines out, of {shape[0]:,} x {shape[1]:,}; {_ADVICE}")
+    whole, empty = np.zeros(shape, dtype=np.int64), np.ones(shape, dtype=bool)
+    place = np.ix_(rows, columns)
+    whole[place], empty[place] = values, blank
+    return _Block(whole, empty, Frame(*shape, int(x[0]), int(y[0]), _step(x), _step(y)))
+
+
+def _step(axis: _Axis) -> Literal[1, -1]:
+    return 1 if axis[-1] > axis[0] else -1
 
 
 FORMAT = Format("grid (CSV)", lambda source: bool(source.start.strip()), _read)

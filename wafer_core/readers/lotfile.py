@@ -74,7 +74,12 @@ def read_lot(file: NamedBytes) -> Lot:
 def _read(source: Source, options: ReadingOptions) -> Reading:
     archive = Archive(source)
     with damaged(source.name, "the lot file"):
-        return Reading("lot file", _drafts(archive), _notes(archive), title=_text(archive, "title")[0])
+        notes = _notes(archive)
+        if options.pass_bins is not None or options.cells is not None:
+            notes.append(
+                Note("assumed", source.name, "A lot file says itself which dies pass; what was stated does not count.")
+            )
+        return Reading("lot file", _drafts(archive), notes, title=_text(archive, "title")[0])
 
 
 def _drafts(archive: Archive) -> list[Draft]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_EXACT = 2.0**53
+"""Up to here a float holds every whole number."""
 _MAGIC = b"PAR1"
 _SIMPLE = "it has a column of lists or records; flatten it to one row a die."
 _RARE = "its texts are packed in a rare way, by their differences, that is not read; save it with pandas or as CSV."
@@ -82,17 +84,20 @@ def _batches(source: Source, names: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _texts(source: Source, column: pa.Array, names_id: bool) -> list[str]:
-    """Return a column as text; ids that a database turned into 5.0 for want of a null are 5 again."""
+    """Return a column as text; ids that a database turned into 5.0 or 1e+10 for want of a null are whole again."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
         limits.check_text(source.name, pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
         column = column.dictionary_decode()
-    texts = ["" if text is None else text for text in column.cast(pa.string()).to_pylist()]
     if names_id and pa.types.is_floating(column.type):
-        return [text.removesuffix(".0") for text in texts]
-    return texts
+        return ["" if each is None or each != each else _whole(each) for each in column.to_pylist()]
+    return ["" if text is None else text for text in column.cast(pa.string()).to_pylist()]
+
+
+def _whole(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < _EXACT else str(number)
 
 
 FORMAT = Format("die list (Parquet)", lambda source: source.data.startswith(_MAGIC), _read)

@@ -20,6 +20,8 @@ from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.readers.limits import MAX_SIDE
 
 _KERNELS = Path(__file__).with_name("kernels.c")
+HEADER, MADE_FROM = "model.h", "Made from the ONNX graph with sha256"
+"""The header's name, and how the line begins by which it is known again."""
 _MOST_SHIFT = 62
 _WIDTH = 120
 _AT_A_TIME = 4
@@ -38,7 +40,7 @@ def c_source(model: ModelFile) -> dict[str, str]:
 
 def _header(model: ModelFile, graph: IntegerGraph) -> str:
     return f"""/* {_one_line(model.label)}: names the defect patterns of wafer maps. Needs nothing but a C99 compiler.
- * Made from the ONNX graph with sha256 {model.sha256}. */
+ * {MADE_FROM} {model.sha256}. */
 #ifndef MODEL_H
 #define MODEL_H
 #include <stdint.h>
