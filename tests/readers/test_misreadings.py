@@ -271,7 +271,7 @@ def test_a_line_that_a_table_left_out_is_a_line_without_dies():
 
 
 def test_coordinates_that_leave_nearly_all_lines_out_are_refused():
-    far = [1000 * place for place in range(6)]
+    far = [500 * place for place in range(6)]
     lines = [",".join(["", *map(str, far)]), *(f"{y},1,5,1,1,1,1" for y in far)]
     with pytest.raises(UnreadableFile, match="its coordinates leave most lines out"):
         read([NamedBytes("g.csv", "\n".join(lines).encode())])
