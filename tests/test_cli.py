@@ -386,6 +386,12 @@ def test_no_c_of_somebody_else_is_overwritten(run, tmp_path):
         assert run("kit", "--model", "student", "--c", tmp_path / "made")[0] == 0
 
 
+def test_a_pipe_is_said_to_be_one(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    said = run("score", tmp_path / "pipe", "--model", "MODEL", "--out", tmp_path / "out.csv")
+    assert refused(said, "is no file but a pipe; save it first")
+
+
 def test_no_file_of_the_model_is_overwritten(run, lot_file, tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder, tmp_path / "mine")
     before = (folder / "card.json").read_bytes()

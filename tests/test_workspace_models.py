@@ -1,6 +1,7 @@
 """The model shelf: names that engineers give, notes, an archive, kits, and approvals that can be taken back."""
 
 import io
+import json
 import shutil
 import time
 import zipfile
@@ -365,6 +366,17 @@ def test_weights_that_are_here_already_are_not_imported_again(workspace, student
     with pytest.raises(UsageError, match="in the archive"):
         workspace.import_model(student_kit)
     assert [folder.name for folder in workspace.student_root.iterdir()] == ["tool-4"]
+
+
+def test_weights_that_are_here_with_other_thresholds_are_told_apart(workspace, student_kit, tiny_folder, tmp_path):
+    workspace.import_model(student_kit)
+    folder = shutil.copytree(tiny_folder, tmp_path / "tool-4")
+    card = json.loads((folder / "card.json").read_text())
+    for entry in card["files"].values():
+        entry["thresholds"] = [0.4] * 8
+    (folder / "card.json").write_text(json.dumps({**card, "role": "student"}))
+    with pytest.raises(UsageError, match="is here already and decides by other thresholds; nothing was imported"):
+        workspace.import_model(kit(folder))
 
 
 def test_an_imported_kit_takes_no_name_that_somebody_gave(workspace, student_kit):

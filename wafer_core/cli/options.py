@@ -79,7 +79,8 @@ def read_together(paths: Sequence[Path], arguments: argparse.Namespace) -> Lot:
 
     for path in paths:
         if not path.is_file():
-            raise UnreadableFile(str(path), "is a folder; name the files in it." if path.is_dir() else "no such file.")
+            kind = "is a folder; name the files in it." if path.is_dir() else "is no file but a pipe; save it first."
+            raise UnreadableFile(str(path), kind if path.exists() else "no such file.")
     stated = ReadingOptions(
         pass_bins=arguments.pass_bins,
         cells=arguments.cells,

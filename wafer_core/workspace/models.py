@@ -232,7 +232,10 @@ class ModelShelf(ApprovalShelf):
         if len(known) == len(files):
             shutil.rmtree(folder)
             where = "in the archive, from which it can be restored" if self.model_row(known[0]).archived else "here"
-            raise UsageError(f"This kit holds {known[0].stem}, which is {where} already; nothing was imported.")
+            # What a model said is kept by its weights, so two of the same weights cannot decide otherwise.
+            otherwise = any(here[file.sha256].entry.thresholds != file.entry.thresholds for file in files)
+            but = " and decides by other thresholds" if otherwise else ""
+            raise UsageError(f"This kit holds {known[0].stem}, which is {where} already{but}; nothing was imported.")
         self._put(files[0], "imported", time.time())
         return files[0]
 

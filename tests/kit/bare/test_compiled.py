@@ -104,6 +104,11 @@ def test_any_grid_is_answered(compiled, student, disc_states, shape):
     np.testing.assert_allclose(compiled.states(states).logits, compiled.map(canonical).logits, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("shape", [(1, 4097), (4097, 1), (0, 5), (5, 0)])
+def test_a_grid_beyond_what_the_header_says_has_no_answer(compiled, shape):
+    assert compiled.states(np.ones(shape, np.uint8)) is None
+
+
 def test_a_wafer_nobody_tested_has_no_answer(compiled, untested_states):
     assert compiled.states(untested_states(20, 20)) is None
 
