@@ -19,7 +19,7 @@ from wafer_core.patterns import PATTERNS, SUSPECTS
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.opinions import Opinion
-from wafer_core.ui.shared.words import count, first_die, percent, plain, told_apart, wafer_name
+from wafer_core.ui.shared.words import count, percent, plain, told_apart, wafer_name, where_it_begins
 
 MAP_WIDTH = 230
 FIGURES_WIDTH = 330
@@ -135,7 +135,7 @@ def share_table(stacks: Mapping[str, EvidenceStack]) -> pd.DataFrame:
     """
     tables = []
     sizes = {stack.frame: f"{stack.frame.columns} x {stack.frame.rows}" for stack in stacks.values()}
-    for frame, grid in told_apart(sizes, first_die).items():
+    for frame, grid in told_apart(sizes, where_it_begins).items():
         here = {name: stack for name, stack in stacks.items() if stack.frame == frame}
         rows, columns = np.nonzero(np.any([stack.there for stack in here.values()], axis=0))
         x, y = frame.coordinates(rows, columns)

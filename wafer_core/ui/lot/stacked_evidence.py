@@ -18,7 +18,7 @@ from wafer_core.ui.lot.stack_cards import Stacked, card, share_table
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions
-from wafer_core.ui.shared.words import count, duration, first_die, plain, told_apart
+from wafer_core.ui.shared.words import count, duration, plain, told_apart, where_it_begins
 from wafer_core.workspace import JobRow
 
 PART = "stacks"
@@ -286,7 +286,7 @@ def _grid(stacks: Stacks, lot: Lot) -> Frame | None:
     grids = {_name(frame): frame for frame in sorted(wafers, key=lambda frame: -len(wafers[frame]))}
     titles = {name: _title(frame, wafers) for name, frame in grids.items()}
     named = {LARGEST: "Each pattern on its largest grid"}
-    named |= told_apart(titles, lambda name: first_die(grids[name]))
+    named |= told_apart(titles, lambda name: where_it_begins(grids[name]))
     key, changed = state.bound("stackgrid", named, LARGEST, part=PART)
     chosen = st.selectbox(
         "Grid of the stacks",

@@ -22,7 +22,7 @@ from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.shared import lot_picker, reading, state
 from wafer_core.ui.shared.opinions import Opinions, opinion
-from wafer_core.ui.shared.words import UNLIKE, count, first_die, percent, plain, told_apart, wafer_name
+from wafer_core.ui.shared.words import UNLIKE, count, percent, plain, told_apart, wafer_name, where_it_begins
 from wafer_core.verdicts_csv import verdicts_csv
 
 MAP_WIDTH = 190
@@ -203,7 +203,9 @@ def most_often(stack: Stack) -> str:
 
 def _grid(found: list[Stack]) -> Stack:
     grids = {f"{stack.frame.columns}x{stack.frame.rows}-{i}": stack for i, stack in enumerate(found)}
-    named = told_apart({name: stack.title for name, stack in grids.items()}, lambda name: first_die(grids[name].frame))
+    named = told_apart(
+        {name: stack.title for name, stack in grids.items()}, lambda name: where_it_begins(grids[name].frame)
+    )
     key, changed = state.bound("grid", grids, next(iter(grids)))
     chosen = st.selectbox(
         "Grid",

@@ -119,7 +119,7 @@ def wafer_name(lot: Lot, wafer: Wafer) -> str:
     return wafer.wafer if len(lot.lots) == 1 else f"{wafer.lot} / {wafer.wafer}"
 
 
-def first_die(frame: Frame) -> str:
+def where_it_begins(frame: Frame) -> str:
     """Return the file's coordinates of a grid's upper left cell, as grids of one size differ in them."""
     return f"from x {frame.x}, y {frame.y}"
 
