@@ -10,9 +10,8 @@ import zipfile
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-import onnx
-
 from wafer_core.errors import BrokenModel
+from wafer_core.kit.checked_graph import checked_graph
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, shipped_models
 from wafer_core.models.session import GraphSession
@@ -149,7 +148,7 @@ def _check_loads(file: ModelFile) -> None:
     """
     data, where = file.read(), f"{file.folder.name}/{file.file}"
     if file.engine == "onnx":
-        _check_whole(data, where)
+        checked_graph(data, where)
         if GraphSession(data, where, threads=1).size != file.card.size:
             raise BrokenModel(f"{where}: its graph takes maps of another size than its card says.")
     else:
@@ -157,16 +156,6 @@ def _check_loads(file: ModelFile) -> None:
         from wafer_core.models.weights import load_network
 
         load_network(file)
-
-
-def _check_whole(data: bytes, where: str) -> None:
-    """Refuse a graph that would read further files from this machine."""
-    try:
-        graph = onnx.load_model_from_string(data).graph
-    except Exception as exc:  # protobuf raises from a tree of its own
-        raise BrokenModel(f"{where}: it is no ONNX file.") from exc
-    if any(each.data_location == onnx.TensorProto.EXTERNAL for each in graph.initializer):
-        raise BrokenModel(f"{where}: it keeps weights in another file; a kit's graphs hold their own.")
 
 
 def _moved(home: Path, parent: Path, taken: Collection[str]) -> Path:
