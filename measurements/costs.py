@@ -20,6 +20,7 @@ from measurements.timing import ROOT, timed_command
 from wafer_core.canonical import canonical_states
 from wafer_core.models.card import Engine
 from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.turned_graph import unfolded
 
 ALIASES = {"Relu", "BatchNormalization", "Flatten", "Reshape", "Squeeze", "Identity"}
 """Operators that write over their input, as any runtime for small devices does."""
@@ -104,14 +105,14 @@ def cost(model: ModelFile, repeats: int = 200, lot: Path | None = None) -> Cost:
         lot: a lot file for the `score` command.
     """
     drawn = next(one for one in files_of(model.folder) if one.engine == "onnx" and one.entry.precision == "fp32")
-    graph = shape_inference.infer_shapes(onnx.load(drawn.path)).graph
+    graph = shape_inference.infer_shapes(unfolded(onnx.load(drawn.path))).graph
     width = 1 if model.entry.precision == "int8" else 4
     milliseconds, process = asked_alone(ENGINES[model.engine], model.path, model.card.size, repeats)
     score = ("-m", "wafer_core", "score", "--model", model.path)
     return Cost(
         parameters=model.entry.parameters,
         file_bytes=model.entry.bytes,
-        weight_bytes=_weight_bytes(model, graph),
+        weight_bytes=_weight_bytes(model),
         activation_bytes=width * _most_alive(graph),
         macs=_macs(graph),
         milliseconds=milliseconds,
@@ -147,11 +148,10 @@ def asked_alone(engine: str, path: Path, size: int, repeats: int) -> tuple[float
     return 1000 * float(seconds), int(process)
 
 
-def _weight_bytes(model: ModelFile, graph: GraphProto) -> int:
+def _weight_bytes(model: ModelFile) -> int:
     if model.engine == "torch":
         return 4 * model.entry.parameters
-    stored = graph if model.entry.precision == "fp32" else onnx.load(model.path).graph
-    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in stored.initializer)
+    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in onnx.load(model.path).graph.initializer)
 
 
 def _shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:

@@ -39,6 +39,7 @@ OTHERS = {
     "as-teacher": "residual-15-2-2",
     "fiftieth": "finest-8-16-24-24-40",
     "base": "densest-16-32-64-64-64-64-128-128",
+    "turning": "turning-4x2-12-12-12-12-12-48",
 }
 """Networks the student could have been: with less, of the teacher's kind, fifty times smaller, and larger."""
 

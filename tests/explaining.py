@@ -14,7 +14,7 @@ from wafer_core.recognise import Recognizer
 
 SIZE = 24
 GRIDS = [(SIZE, SIZE), (23, 31), (37, 15), (9, 53)]
-ARCHITECTURES = ["residual-8-1-2", "separable-6-8-12-16", "finer-6-8-12"]
+ARCHITECTURES = ["residual-8-1-2", "separable-6-8-12-16", "finer-6-8-12", "turning-3x1-6-8"]
 SUMMING = ["deeplift", "integrated-gradients"]
 
 

@@ -1,10 +1,13 @@
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from measurements.costs import MICROCONTROLLERS, Cost, _macs, _most_alive, cost, fits
 from measurements.inputs import maps_file
-from wafer_core.models.folder import resolve
+from wafer_core.models.folder import files_of, resolve
+from wafer_core.models.networks import build
+from wafer_core.models.saving import save_model
 
 
 def a_residual_graph():
@@ -82,3 +85,28 @@ def test_the_whole_score_command_is_timed_on_a_lot(tmp_path):
 def test_half_of_a_controller_is_left_to_the_rest(flash, ram, name):
     asked = Cost(1, flash * 1024, 1, ram * 1024, 1, 1.0, 1)
     assert fits(asked) == ("none of these" if name is None else MICROCONTROLLERS[name][0])
+
+
+def test_a_network_that_looks_in_all_turns_is_weighed_by_what_it_stores_and_timed_by_what_it_does(tmp_path):
+    size, architecture = 16, "turning-3x1-5-5-7"
+    save_model(
+        tmp_path / "model",
+        build(architecture).eval(),
+        name="Untrained",
+        role="student",
+        architecture=architecture,
+        size=size,
+        decoder="38",
+        unsure_below=0.1,
+        thresholds=(0.5,) * 8,
+        calibration=np.random.default_rng(0).random((8, 2, size, size), dtype=np.float32),
+        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
+    )
+    trained, graph, small = (cost(each, repeats=2) for each in files_of(tmp_path / "model"))
+    channels = [8 * features for features in (3, 5, 5, 7)]
+    half = 64 * (2 * 16 + 9 * channels[0]) * channels[0]
+    quarter = 16 * (4 * channels[0] * channels[1] + 25 * channels[1] + channels[1] ** 2)
+    last = 16 * (25 * channels[2] + channels[2] * channels[3]) + 7 * 8
+    assert trained.macs == graph.macs == small.macs == half + quarter + last
+    assert trained.weight_bytes == 4 * trained.parameters < graph.weight_bytes < 2 * trained.weight_bytes
+    assert small.weight_bytes < small.file_bytes < graph.file_bytes

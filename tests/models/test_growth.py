@@ -29,6 +29,7 @@ def taught(architecture, seed=0):
         ("finer-4-8-8", "finest-4-8-8"),
         ("finer-4-8-8", "finer-4-8-8-8"),
         ("finest-4-8-8-12", "densest-4-8-8-8-12-12"),
+        ("turning-3x1-6-8", "turning-3x3-6-6-8"),
         (STUDENT_SIZES["small"], STUDENT_SIZES["base"]),
     ],
 )

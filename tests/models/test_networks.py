@@ -13,6 +13,7 @@ SMALL = [
     "finer-4-8-8",
     "finest-4-8-8",
     "densest-4-8-8",
+    "turning-2x1-4-4-6",
 ]
 WIDTHS = {
     "residual-16-1-1": 32,
@@ -22,6 +23,7 @@ WIDTHS = {
     "finer-4-8-8": 8,
     "finest-4-8-8": 8,
     "densest-4-8-8": 8,
+    "turning-2x1-4-4-6": 6,
 }
 
 
@@ -123,6 +125,12 @@ def test_parameters_are_counted():
         "separable-" + "-".join(["8"] * 13),
         "separable-4-8-8\n",
         "coarser-4-8-8",
+        "turning-4-8-8",
+        "turning-0x1-8-8",
+        "turning-4x1-8",
+        "turning-4x12-8-8",
+        "turning-4x1-8-0",
+        "turning-4x1-" + "-".join(["8"] * 12),
         "resnet-16-1-1",
     ],
 )

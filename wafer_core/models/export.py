@@ -19,6 +19,9 @@ from wafer_core.models.drawing import Drawing
 from wafer_core.models.networks import Network
 from wafer_core.models.session import INPUT, OUTPUTS
 from wafer_core.models.slim import slim
+from wafer_core.models.turned_graph import stored_once
+from wafer_core.models.turning import MeanOfTurns, Turning, TurnsAlike
+from wafer_core.models.turns import TURNS
 
 _CALIBRATION_BATCH = 32
 
@@ -30,12 +33,19 @@ def export_onnx(network: Network, size: int, path: Path) -> None:
     """
     logits, embedding = OUTPUTS
     drawing = Drawing()
-    features = drawing.body(folded(network).body, INPUT)
-    drawing.node("ReduceMean", [features, drawing.tensor([2, 3])], embedding, keepdims=0)
+    body = folded(network).body
+    if isinstance(body[-1], MeanOfTurns):
+        # The mean over places comes first, as it leaves less to add.
+        grid = drawing.body(body[:-1], INPUT)
+        means = drawing.node("ReduceMean", [grid, drawing.tensor([2, 3])], keepdims=0)
+        by_turn = drawing.node("Reshape", [means, drawing.tensor([0, TURNS, -1])])
+        drawing.node("ReduceMean", [by_turn, drawing.tensor([1])], embedding, keepdims=0)
+    else:
+        drawing.node("ReduceMean", [drawing.body(body, INPUT), drawing.tensor([2, 3])], embedding, keepdims=0)
     head = [drawing.tensor(network.head.weight), drawing.tensor(network.head.bias)]
     drawing.node("Gemm", [embedding, *head], logits, transB=1)
     ends = {logits: [network.head.out_features], embedding: [network.head.in_features]}
-    path.write_bytes(slim(drawing.model({INPUT: [CHANNELS, size, size]}, ends)).SerializeToString())
+    path.write_bytes(slim(stored_once(drawing.model({INPUT: [CHANNELS, size, size]}, ends))).SerializeToString())
 
 
 def quantise(source: Path, path: Path, calibration: NDArray[np.float32], per_channel: bool = True) -> None:
@@ -68,7 +78,7 @@ def quantise(source: Path, path: Path, calibration: NDArray[np.float32], per_cha
             nodes_to_exclude=_ends(graph),
             extra_options={"QuantizeBias": False, "CalibMovingAverage": True},
         )
-        path.write_bytes(slim(onnx.load(raw)).SerializeToString())
+        path.write_bytes(slim(stored_once(slim(onnx.load(raw)))).SerializeToString())
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -84,12 +94,12 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
 
 def folded(network: Network) -> Network:
-    """Return a copy on the processor whose batch normalisations have moved into the convolutions before them."""
+    """Return a copy on the processor of ordinary convolutions, into which the normalisations behind them have moved."""
     copied = copy.deepcopy(network).cpu().eval()
     for pair in list(copied.modules()):
         if not isinstance(pair, nn.Sequential) or len(pair) != 2:
             continue
-        convolution, normalisation = pair
+        convolution, normalisation = (one.ordinary() if isinstance(one, Turning | TurnsAlike) else one for one in pair)
         if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d):
             pair[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, normalisation)
             pair[1] = nn.Identity()

@@ -8,15 +8,31 @@ can learn from another network's class maps cell by cell.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from wafer_core.canonical import CHANNELS
+from wafer_core.models.turning import MeanOfTurns, Turning, TurnsAlike
 from wafer_core.patterns import PATTERNS
 
 DENSE: dict[str, int] = {"separable": 0, "finer": 1, "finest": 2, "densest": 4}
 """Kinds of students, with how many dense convolutions each has at half resolution."""
+
+Convolutions = Callable[..., nn.Sequential]
+"""Makes a convolution and its normalisation of inputs, outputs, kernel, stride and groups."""
+
+
+def plain(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Return a convolution and its normalisation, which makes a bias needless."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+def turning(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Return a convolution and its normalisation in all turns of a wafer."""
+    return nn.Sequential(Turning(inputs, outputs, kernel, stride, groups), TurnsAlike(outputs))
 
 
 class Network(nn.Module):
@@ -68,10 +84,10 @@ class Residual(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.first = _convolution(inputs, outputs, 3, stride)
+        self.first = plain(inputs, outputs, 3, stride)
         self.relu = nn.ReLU()
-        self.second = _convolution(outputs, outputs, 3)
-        self.shortcut = nn.Identity() if (inputs, stride) == (outputs, 1) else _convolution(inputs, outputs, 1, stride)
+        self.second = plain(outputs, outputs, 3)
+        self.shortcut = nn.Identity() if (inputs, stride) == (outputs, 1) else plain(inputs, outputs, 1, stride)
         # One module a use: DeepLift keeps each activation's input by module.
         self.last_relu = nn.ReLU()
 
@@ -84,9 +100,9 @@ class Residual(nn.Module):
 class Dense(nn.Module):
     """A 3x3 convolution to which its input is added."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, convolution: Convolutions = plain) -> None:
         super().__init__()
-        self.convolution = _convolution(width, width, 3)
+        self.convolution = convolution(width, width, 3)
         self.last_relu = nn.ReLU()
 
     def silence(self) -> None:
@@ -102,11 +118,11 @@ class Dense(nn.Module):
 class Separable(nn.Module):
     """A depthwise 5x5 and a pointwise convolution, with the input added where shapes agree."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, convolution: Convolutions = plain) -> None:
         super().__init__()
-        self.depthwise = _convolution(inputs, inputs, 5, groups=inputs)
+        self.depthwise = convolution(inputs, inputs, 5, groups=inputs)
         self.relu = nn.ReLU()
-        self.pointwise = _convolution(inputs, outputs, 1)
+        self.pointwise = convolution(inputs, outputs, 1)
         self.adds = inputs == outputs
         self.last_relu = nn.ReLU()
 
@@ -128,7 +144,8 @@ def build(architecture: str) -> Network:
     `separable-C1-C2-...` a student with C1 channels at half resolution, then C2 and the rest at a
     quarter, where depthwise convolutions are cheap on any processor; `finer-C1-C2-...` the same with
     one more dense convolution at half resolution, where thin lines are still seen, `finest-C1-C2-...`
-    with two and `densest-C1-C2-...` with four.
+    with two and `densest-C1-C2-...` with four. `turning-C1xD-C2-C3-...` is a student of such layers, D of
+    them dense, that looks at a wafer in all of its eight turns: turned or mirrored it gets the same logits.
 
     Raises:
         ValueError: the name follows none of these schemes.
@@ -140,6 +157,8 @@ def build(architecture: str) -> Network:
     if re.fullmatch(rf"({'|'.join(DENSE)})(-[1-9]\d{{0,2}}){{3,12}}", architecture):
         kind, *widths = architecture.split("-")
         return _separable([int(width) for width in widths], DENSE[kind])
+    if match := re.fullmatch(r"turning-([1-9]\d?)x(\d)((?:-[1-9]\d{0,2}){2,11})", architecture):
+        return _turning(int(match[1]), int(match[2]), [int(width) for width in match[3].split("-")[1:]])
     raise ValueError(f"{architecture!r} is no architecture this version can build.")
 
 
@@ -149,7 +168,7 @@ def parameter_count(network: nn.Module) -> int:
 
 
 def _residual(width: int, half: int, quarter: int) -> Network:
-    layers: list[nn.Module] = [_convolution(CHANNELS, width // 2, 3), nn.ReLU()]
+    layers: list[nn.Module] = [plain(CHANNELS, width // 2, 3), nn.ReLU()]
     layers.append(Residual(width // 2, width, 2))
     layers += [Residual(width, width, 1) for _ in range(half - 1)]
     layers.append(Residual(width, 2 * width, 2))
@@ -159,14 +178,18 @@ def _residual(width: int, half: int, quarter: int) -> Network:
 
 def _separable(widths: list[int], dense: int) -> Network:
     stem, first, *others = widths
-    layers: list[nn.Module] = [_convolution(CHANNELS, stem, 3, 2), nn.ReLU()]
+    layers: list[nn.Module] = [plain(CHANNELS, stem, 3, 2), nn.ReLU()]
     layers += [Dense(stem) for _ in range(dense)]
-    layers += [_convolution(stem, first, 3, 2), nn.ReLU()]
+    layers += [plain(stem, first, 3, 2), nn.ReLU()]
     layers += [Separable(inputs, outputs) for inputs, outputs in pairwise([first, *others])]
     return Network(nn.Sequential(*layers), widths[-1])
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution whose bias the normalisation behind it makes needless."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+def _turning(stem: int, dense: int, widths: list[int]) -> Network:
+    # Even kernels, where strides are: only then is every turn of an even grid read alike.
+    lift = nn.Sequential(Turning(CHANNELS, stem, 4, 2, lifts=True), TurnsAlike(stem))
+    layers: list[nn.Module] = [lift, nn.ReLU()]
+    layers += [Dense(stem, turning) for _ in range(dense)]
+    layers += [turning(stem, widths[0], 2, 2), nn.ReLU()]
+    layers += [Separable(inputs, outputs, turning) for inputs, outputs in pairwise(widths)]
+    return Network(nn.Sequential(*layers, MeanOfTurns()), widths[-1])

@@ -56,7 +56,8 @@ def _shuffled_graph(recognizer: GraphRecognizer, seed: int) -> Recognizer:
     graph = onnx.load_from_string(recognizer.graph)
     for tensor in graph.graph.initializer:
         weights = numpy_helper.to_array(tensor)
-        if weights.ndim > 1:
+        # Whole numbers without a sign say where weights go.
+        if weights.ndim > 1 and weights.dtype.kind != "u":
             shuffled = random.permutation(weights.ravel()).reshape(weights.shape)
             tensor.CopyFrom(numpy_helper.from_array(shuffled, tensor.name))
     return recognizer.with_graph(graph.SerializeToString())

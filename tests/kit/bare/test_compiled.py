@@ -121,9 +121,9 @@ def test_it_takes_less_than_a_small_machine_has(source, student):
     assert 0 < found.stack < 4 << 10
 
 
-@pytest.mark.parametrize("architecture", ["residual-8-1-1", "separable-5-7-9-9", "finer-5-7-9-9"])
+@pytest.mark.parametrize("architecture", ["residual-8-1-1", "separable-5-7-9-9", "finer-5-7-9-9", "turning-3x1-5-5-7"])
 def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architecture):
-    """Teachers have shortcuts at stride 2; widths need not be multiples of what is computed at once."""
+    """Teachers have shortcuts at stride 2; widths need not be multiples of what is computed at once; some turn."""
     torch.manual_seed(3)
     network = build(architecture)
     maps = canonical_states(np.stack([disc_states(24, 24, 0.05 * i, i) for i in range(16)]), 24)
@@ -141,7 +141,11 @@ def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architectu
         made_from={"data": [], "seed": 3, "steps": 0, "command": "tests"},
     )
     int8 = next(file for file in files_of(tmp_path / "model") if file.entry.precision == "int8")
-    compiled = CompiledModel(written(int8, tmp_path), "-O1")
+    source = written(int8, tmp_path)
+    for level in ("-Os", "-O2", "-O3"):
+        # Every level warns of other things, and warnings are errors.
+        compile_c([source / "model.c"], tmp_path / "model.o", level, "-c")
+    compiled = CompiledModel(source, "-O1")
     mine = np.stack([compiled.states(wafer.states).logits for wafer in lot])
     theirs = exact_logits(int8, lot)
     apart = np.abs(mine - theirs) / theirs.std(axis=0)

@@ -16,7 +16,7 @@ static void put(const struct layer *layer, int at)
     int i;
     if (layer->out < 0) {
         for (i = 0; i < layer->outputs; i++)
-            sums[i] += place[i];
+            sums[i % FEATURES] += place[i];
     } else {
         memcpy(arena + layer->out + (size_t)at * layer->outputs, place, layer->outputs);
     }
@@ -37,9 +37,10 @@ static int32_t scaled(int64_t value, int shift)
 
 static void requantise(const struct layer *layer, int at)
 {
-    int i;
-    for (i = 0; i < layer->outputs; i++)
-        place[i] = clamped(scaled((int64_t)wide[i] * layer->multiplier[i], layer->shift[i]), layer);
+    int i, o;
+    for (i = 0; i < layer->outputs; i += layer->own)
+        for (o = 0; o < layer->own; o++)
+            place[i + o] = clamped(scaled((int64_t)wide[i + o] * layer->multiplier[o], layer->shift[o]), layer);
     put(layer, at);
 }
 
@@ -88,23 +89,76 @@ static void convolve(const struct layer *layer)
     }
 }
 
-static void convolve_depthwise(const struct layer *layer)
+#ifdef TURNS
+/* The same where outputs are the turns of `own` ones: each turn of a kernel reads the first one's weights elsewhere. */
+static void convolve_turned(const struct layer *layer)
 {
-    const uint8_t *const in = arena + layer->in;
-    const int side = layer->side, channels = layer->outputs;
-    int y, x, k, l, i;
+    const int side = layer->side, kernel = layer->kernel, cells = kernel * kernel;
+    const int inputs = layer->inputs / TURNS; /* of one turn */
+    const int apart = TURNS * cells * inputs; /* weights of one output */
+    int y, x, turn, read, o, k, l, i;
     for (y = 0; y < layer->out_side; y++) {
         for (x = 0; x < layer->out_side; x++) {
             int top, left;
             const int bottom = taps(layer, y, side, &top), right = taps(layer, x, side, &left);
-            memcpy(wide, layer->bias, channels * sizeof *wide);
+            const int32_t corner = layer->in
+                + ((y * layer->stride - layer->pad) * side + x * layer->stride - layer->pad) * layer->inputs;
+            for (turn = 0; turn < TURNS; turn++) {
+                const uint16_t *const where = layer->where + turn * TURNS * cells;
+                for (o = 0; o < layer->own; o += 4) {
+                    const int32_t *const bias = layer->bias + o;
+                    int32_t *const sum = wide + turn * layer->own + o;
+                    int32_t sum0 = bias[0], sum1 = bias[1], sum2 = bias[2], sum3 = bias[3];
+                    for (k = top; k < bottom; k++) {
+                        for (l = left; l < right; l++) {
+                            const uint8_t *in = arena + corner + (k * side + l) * layer->inputs;
+                            for (read = 0; read < TURNS; read++, in += inputs) {
+                                const int8_t *const w = layer->weights + o * apart
+                                    + where[read * cells + k * kernel + l] * inputs;
+                                for (i = 0; i < inputs; i++) {
+                                    const int32_t value = in[i];
+                                    sum0 += value * w[i];
+                                    sum1 += value * w[i + apart];
+                                    sum2 += value * w[i + 2 * apart];
+                                    sum3 += value * w[i + 3 * apart];
+                                }
+                            }
+                        }
+                    }
+                    /* Up to three too many, which the next turn writes over. */
+                    sum[0] = sum0;
+                    sum[1] = sum1;
+                    sum[2] = sum2;
+                    sum[3] = sum3;
+                }
+            }
+            requantise(layer, y * layer->out_side + x);
+        }
+    }
+}
+#endif
+
+static void convolve_depthwise(const struct layer *layer)
+{
+    const uint8_t *const in = arena + layer->in;
+    const int side = layer->side, channels = layer->outputs, own = layer->own, cells = layer->kernel * layer->kernel;
+    int y, x, k, l, i, o;
+    for (y = 0; y < layer->out_side; y++) {
+        for (x = 0; x < layer->out_side; x++) {
+            int top, left;
+            const int bottom = taps(layer, y, side, &top), right = taps(layer, x, side, &left);
+            for (i = 0; i < channels; i += own)
+                memcpy(wide + i, layer->bias, own * sizeof *wide);
             for (k = top; k < bottom; k++) {
                 for (l = left; l < right; l++) {
-                    const uint8_t *a = in + (((y * layer->stride - layer->pad + k) * side)
-                                             + x * layer->stride - layer->pad + l) * channels;
-                    const int8_t *w = layer->weights + (k * layer->kernel + l) * channels;
-                    for (i = 0; i < channels; i++)
-                        wide[i] += a[i] * w[i];
+                    const uint8_t *const a = in + (((y * layer->stride - layer->pad + k) * side)
+                                                   + x * layer->stride - layer->pad + l) * channels;
+                    int cell = k * layer->kernel + l;
+                    for (i = 0; i < channels; i += own, cell += cells) {
+                        const int8_t *const w = layer->weights + (layer->where ? layer->where[cell] : cell) * own;
+                        for (o = 0; o < own; o++)
+                            wide[i + o] += a[i + o] * w[o];
+                    }
                 }
             }
             requantise(layer, y * layer->out_side + x);
@@ -194,6 +248,10 @@ static void answer_rows(row_source source, const void *from, int rows, int colum
             add(&layers[i]);
         else if (layers[i].kind == DEPTHWISE)
             convolve_depthwise(&layers[i]);
+#ifdef TURNS
+        else if (layers[i].kind == TURNED)
+            convolve_turned(&layers[i]);
+#endif
         else
             convolve(&layers[i]);
     }

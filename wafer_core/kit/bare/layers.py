@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from wafer_core.canonical import CHANNELS
 from wafer_core.errors import BrokenModel
 from wafer_core.models.session import INPUT, OUTPUTS
+from wafer_core.models.turned_graph import unfolded
 
 _UNCHANGING = ("Reshape", "Gather", "Squeeze", "Flatten")
 """Operations that only arrange wafers, which change nothing where there is one."""
@@ -83,7 +84,8 @@ class IntegerGraph:
     Args:
         size: of the canonical map.
         layers: the first works on the map.
-        head: float32 (patterns, features), which turns the features' means into logits.
+        head: float32 (patterns, features), which turns the features' means into logits. Where the last layer gives
+            more channels than it has features, it gives all of them in one turn of the wafer after another.
         bias: float32 (patterns,).
     """
 
@@ -107,7 +109,11 @@ def integer_graph(data: bytes, where: str) -> IntegerGraph:
         model = onnx.load_model_from_string(data)
     except Exception as exc:  # protobuf raises from a tree of its own
         raise BrokenModel(f"{where}: it is no ONNX file, so it cannot be turned into C.") from exc
-    return _Reading(model.graph, where).graph()
+    try:
+        graph = unfolded(model).graph
+    except ValueError as exc:
+        raise BrokenModel(f"{where}: it cannot be turned into C, because {exc}.") from exc
+    return _Reading(graph, where).graph()
 
 
 class _Reading:
@@ -127,11 +133,22 @@ class _Reading:
         weights, bias = (self._tensor(name) for name in head.input[1:3])
         if not _attribute(head, "transB", 0):
             weights = weights.T
-        pooled = head.input[0]
-        while self._maker(pooled).op_type in _UNCHANGING:
-            pooled = self._maker(pooled).input[0]
-        self._layer_behind(self._made_by(pooled, "ReduceMean").input[0])
+        pooled = self._mean_behind(head.input[0])
+        if self._axes(pooled) == [1]:
+            # What was a mean over the wafer's turns; how many there are is what the numbers of channels say.
+            pooled = self._mean_behind(pooled.input[0])
+        last = self._layers[self._layer_behind(pooled.input[0])].out
+        if self._axes(pooled) != [2, 3] or last.channels % weights.shape[1]:
+            raise self._unknown("another mean than that over places and turns")
         return IntegerGraph(self._size, tuple(self._layers), weights.astype(np.float32), bias.astype(np.float32))
+
+    def _mean_behind(self, name: str) -> onnx.NodeProto:
+        while self._maker(name).op_type in _UNCHANGING:
+            name = self._maker(name).input[0]
+        return self._made_by(name, "ReduceMean")
+
+    def _axes(self, mean: onnx.NodeProto) -> list[int]:
+        return [int(axis) for axis in self._tensor(mean.input[1])]
 
     def _layer_behind(self, name: str) -> int:
         """Return the number of the layer whose grid a dequantised value is, adding it and what it rests on."""

@@ -16,6 +16,8 @@ from wafer_core.kit.bare.arena import plan
 from wafer_core.kit.bare.layers import Addition, Convolution, IntegerGraph, Layer, integer_graph
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED
 from wafer_core.models.folder import ModelFile
+from wafer_core.models.turned_graph import first_turn
+from wafer_core.models.turns import TURNS, unfolding
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.readers.limits import MAX_SIDE
 
@@ -79,6 +81,7 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
     last = graph.layers[-1].out
     stem = graph.layers[0]
     assert isinstance(stem, Convolution)
+    turned = _turned_shapes(graph.layers)
     names = ", ".join(f'"{pattern}"' for pattern in PATTERNS)
     sets = smallest_first(ALLOWED_SETS[model.card.decoder]) @ (1 << np.arange(len(PATTERNS)))
     parts = [
@@ -90,15 +93,16 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
         *_defines(
             LAYERS=len(graph.layers),
             ARENA=arena,
-            WIDEST=max(layer.out.channels + -layer.out.channels % _AT_A_TIME for layer in graph.layers),
+            WIDEST=max(layer.out.channels for layer in graph.layers) + _AT_A_TIME - 1,
             STEM_KERNEL=stem.weights.shape[2],
             STEM_SCALE=_float(stem.out.scale),
-            FEATURES=last.channels,
+            FEATURES=graph.head.shape[1],
             FEATURE_SCALE=_float(last.scale),
             FEATURE_ZERO=last.zero,
-            PLACES=last.side**2,
+            PLACES=last.side**2 * last.channels // graph.head.shape[1],
             SETS=len(sets),
             UNSURE_BELOW=_float(model.card.unsure_below),
+            **({"TURNS": TURNS} if turned else {}),
         ),
         "",
         _array("float", "cuts", logit(model.entry.thresholds)),
@@ -107,6 +111,7 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
         _array("float", "head_bias", graph.bias),
         _array("float", "stem_weights", stem.weights),
         _array("float", "stem_bias", stem.bias),
+        *(_array("uint16_t", _where(*shape), unfolding(*shape)) for shape in sorted(turned)),
         *(_constants(i, layer, graph.layers) for i, layer in enumerate(graph.layers[1:], start=1)),
         _STRUCT,
         "static const struct layer layers[LAYERS] = {",
@@ -119,13 +124,15 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
 
 
 _STRUCT = """
-enum kind { STEM, DENSE, DEPTHWISE, ADD };
+enum kind { STEM, DENSE, TURNED, DEPTHWISE, ADD };
 struct layer {
     enum kind kind;
     int32_t in, other, out; /* places in the arena; out is -1 where only sums over all places are kept */
     int16_t side, out_side, inputs, outputs, kernel, stride, pad;
+    int16_t own;                /* outputs with weights and bias of their own; the others are turns of them */
     uint8_t zero, low;
     const int8_t *weights;      /* dense: output, row, column, input; depthwise: row, column, channel */
+    const uint16_t *where;      /* turn, place: the place in the first turn's kernel; 0 where there are no turns */
     const int32_t *bias;        /* of an addition: the zeros of both inputs */
     const int32_t *multiplier;  /* times 2^-shift: what a step of the sum is worth in steps of the output */
     const uint8_t *shift;
@@ -147,15 +154,19 @@ def _constants(number: int, layer: Layer, layers: Sequence[Layer]) -> str:
             ]
         )
     assert layer.source is not None
-    worth = layers[layer.source].out.scale * layer.scales
+    first = _first_turn(layer)
+    own = len(layer.weights) if first is None else len(first[0])
+    worth = layers[layer.source].out.scale * layer.scales[:own]
     pairs = [multiplier(float(each)) for each in worth / layer.out.scale]
-    bias = np.clip(np.rint(layer.bias / worth), -(2.0**31), 2.0**31 - 1).astype(np.int64)
+    bias = np.clip(np.rint(layer.bias[:own] / worth), -(2.0**31), 2.0**31 - 1).astype(np.int64)
+    # Output, place, input; a place is a row and a column, in each of the turns that are read.
+    weights = layer.weights.reshape(own, layer.weights.shape[1], -1) if first is None else first[0]
+    weights = weights.transpose(0, 2, 1)
     if layer.groups > 1:
-        weights = layer.weights.transpose(2, 3, 0, 1)
+        weights = weights.transpose(1, 0, 2)
     else:
-        rest = -len(bias) % _AT_A_TIME
-        weights = np.pad(layer.weights.transpose(0, 2, 3, 1), ((0, rest), (0, 0), (0, 0), (0, 0)))
-        bias = np.pad(bias, (0, rest))
+        rest = -own % _AT_A_TIME
+        weights, bias = np.pad(weights, ((0, rest), (0, 0), (0, 0))), np.pad(bias, (0, rest))
     return "\n".join(
         [
             _array("int8_t", f"weights{number}", weights),
@@ -164,6 +175,32 @@ def _constants(number: int, layer: Layer, layers: Sequence[Layer]) -> str:
             _array("uint8_t", f"shift{number}", [pair[1] for pair in pairs]),
         ]
     )
+
+
+def _first_turn(layer: Layer) -> tuple[NDArray[np.generic], int] | None:
+    """Return the first turn of a kernel whose other outputs are turns of it, and how many turns it reads."""
+    if isinstance(layer, Addition) or layer.source is None or len(layer.weights) % TURNS:
+        return None
+    own = len(layer.weights) // TURNS
+    if not all(np.array_equal(np.tile(each[:own], TURNS), each) for each in (layer.bias, layer.scales)):
+        return None
+    turns = 1 if layer.groups > 1 else TURNS
+    if layer.weights.shape[1] % turns or (first := first_turn(layer.weights, turns)) is None:
+        return None
+    return first, turns
+
+
+def _turned_shapes(layers: Sequence[Layer]) -> set[tuple[int, int]]:
+    """Return the kernels' rows and the turns they read, of layers that keep the first turn alone."""
+    return {
+        (layer.weights.shape[2], first[1])
+        for layer in layers
+        if isinstance(layer, Convolution) and (first := _first_turn(layer)) is not None
+    }
+
+
+def _where(side: int, turns: int) -> str:
+    return f"where{side}x{turns}"
 
 
 def multiplier(factor: float) -> tuple[int, int]:
@@ -190,7 +227,9 @@ def _row(number: int, layer: Layer, layers: Sequence[Layer], offsets: Sequence[i
         if layer.source is not None:
             given = layers[layer.source].out
             fields |= {"in": offsets[layer.source], "side": given.side, "inputs": given.channels}
-            fields |= {"weights": f"weights{number}"}
+            fields |= {"weights": f"weights{number}", "own": layer.out.channels}
+        if (first := _first_turn(layer)) is not None:
+            fields |= {"where": _where(layer.weights.shape[2], first[1]), "own": len(first[0])}
     if fields["kind"] != "STEM":
         fields |= {name: f"{name}{number}" for name in ("bias", "multiplier", "shift")}
     fields |= {"out": offsets[number], "out_side": layer.out.side, "outputs": layer.out.channels}
@@ -205,7 +244,9 @@ def _kind(layer: Layer) -> str:
         return "ADD"
     if layer.source is None:
         return "STEM"
-    return "DEPTHWISE" if layer.groups > 1 else "DENSE"
+    if layer.groups > 1:
+        return "DEPTHWISE"
+    return "DENSE" if _first_turn(layer) is None else "TURNED"
 
 
 def _defines(**values: object) -> list[str]:
