@@ -4,8 +4,9 @@ import pytest
 from onnx import numpy_helper
 
 from wafer_core.errors import BrokenModel
-from wafer_core.kit.bare.layers import Addition, Convolution, integer_graph
+from wafer_core.kit.bare.layers import Addition, Convolution, Grid, integer_graph
 from wafer_core.models.folder import files_of
+from wafer_core.models.turning import Turning
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,27 @@ def test_an_fp32_graph_is_refused(tiny_folder):
 def test_what_is_no_graph_is_refused():
     with pytest.raises(BrokenModel, match="no ONNX file"):
         integer_graph(b"\xff\xff", "tiny")
+
+
+def weighed(weights, groups=1, bias=None):
+    outputs = len(weights)
+    bias = np.zeros(outputs) if bias is None else bias
+    return Convolution(0, weights, np.ones(outputs), bias, 1, 0, groups, Grid(4, outputs, 1.0, 0), 0)
+
+
+@pytest.mark.parametrize(("layer", "turns"), [(Turning(2, 3, 3), 8), (Turning(3, 3, 5, groups=3), 1)])
+def test_of_a_kernel_in_eight_turns_one_is_kept(layer, turns):
+    weights = np.rint(100 * layer.unfolded().detach().numpy()).astype(np.int8)
+    kept = weighed(weights, layer.groups).kept
+    assert kept.turns == turns
+    assert kept.weights.shape == layer.weight.shape
+    assert 8 * kept.weights.size == weights.size
+
+
+def test_all_of_a_kernel_is_kept_where_one_output_is_no_turn_of_another():
+    weights = np.rint(100 * Turning(2, 3, 3).unfolded().detach().numpy()).astype(np.int8)
+    changed = weights.copy()
+    changed[5, 1, 2, 0] += 1
+    for other in (weighed(changed), weighed(weights, bias=np.arange(24.0)), weighed(weights[:-8])):
+        assert other.kept.turns == 0
+        assert np.array_equal(other.kept.weights.ravel(), other.weights.ravel())

@@ -8,6 +8,7 @@ multiplication a channel (Jacob et al. 2018, arXiv 1712.05877).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from onnx import numpy_helper
 from wafer_core.canonical import CHANNELS
 from wafer_core.errors import BrokenModel
 from wafer_core.models.session import INPUT, OUTPUTS
-from wafer_core.models.turned_graph import unfolded
+from wafer_core.models.turned_graph import first_turn, unfolded
+from wafer_core.models.turns import TURNS
 
 _UNCHANGING = ("Reshape", "Gather", "Squeeze", "Flatten")
 """Operations that only arrange wafers, which change nothing where there is one."""
@@ -36,6 +38,19 @@ class Grid(NamedTuple):
     def bytes(self) -> int:
         """What it takes to keep it."""
         return self.side * self.side * self.channels
+
+
+class Kept(NamedTuple):
+    """What is kept of a layer's weights.
+
+    Args:
+        weights: (outputs, inputs a group, places), a place being a row and a column of the kernel. Where outputs are
+            turns of one another, those of the first turn, and a place then is in one of the turns that it reads.
+        turns: how many turns of a feature it reads; 0 where no output is a turn of another.
+    """
+
+    weights: NDArray[Any]
+    turns: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +78,18 @@ class Convolution:
     groups: int
     out: Grid
     low: int
+
+    @cached_property
+    def kept(self) -> Kept:
+        """The weights without what follows from the others."""
+        turns = TURNS if self.groups == 1 else 1
+        own = len(self.weights) // TURNS
+        in_turns = not len(self.weights) % TURNS and not self.weights.shape[1] % turns
+        if in_turns and all(np.array_equal(np.tile(each[:own], TURNS), each) for each in (self.bias, self.scales)):
+            first = first_turn(self.weights, turns)
+            if first is not None:
+                return Kept(first, turns)
+        return Kept(self.weights.reshape(*self.weights.shape[:2], -1), 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,6 @@ from wafer_core.kit.bare.arena import plan
 from wafer_core.kit.bare.layers import Addition, Convolution, IntegerGraph, Layer, integer_graph
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED
 from wafer_core.models.folder import ModelFile
-from wafer_core.models.turned_graph import first_turn
 from wafer_core.models.turns import TURNS, unfolding
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
 from wafer_core.readers.limits import MAX_SIDE
@@ -81,7 +80,8 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
     last = graph.layers[-1].out
     stem = graph.layers[0]
     assert isinstance(stem, Convolution)
-    turned = _turned_shapes(graph.layers)
+    convolutions = [layer for layer in graph.layers[1:] if isinstance(layer, Convolution)]
+    turned = {_where(each): (each.weights.shape[2], each.kept.turns) for each in convolutions if each.kept.turns}
     names = ", ".join(f'"{pattern}"' for pattern in PATTERNS)
     sets = smallest_first(ALLOWED_SETS[model.card.decoder]) @ (1 << np.arange(len(PATTERNS)))
     parts = [
@@ -111,7 +111,7 @@ def _implementation(model: ModelFile, graph: IntegerGraph) -> str:
         _array("float", "head_bias", graph.bias),
         _array("float", "stem_weights", stem.weights),
         _array("float", "stem_bias", stem.bias),
-        *(_array("uint16_t", _where(*shape), unfolding(*shape)) for shape in sorted(turned)),
+        *(_array("uint16_t", name, unfolding(*shape)) for name, shape in turned.items()),
         *(_constants(i, layer, graph.layers) for i, layer in enumerate(graph.layers[1:], start=1)),
         _STRUCT,
         "static const struct layer layers[LAYERS] = {",
@@ -154,14 +154,11 @@ def _constants(number: int, layer: Layer, layers: Sequence[Layer]) -> str:
             ]
         )
     assert layer.source is not None
-    first = _first_turn(layer)
-    own = len(layer.weights) if first is None else len(first[0])
+    weights = layer.kept.weights.transpose(0, 2, 1)
+    own = len(weights)
     worth = layers[layer.source].out.scale * layer.scales[:own]
     pairs = [multiplier(float(each)) for each in worth / layer.out.scale]
     bias = np.clip(np.rint(layer.bias[:own] / worth), -(2.0**31), 2.0**31 - 1).astype(np.int64)
-    # Output, place, input; a place is a row and a column, in each of the turns that are read.
-    weights = layer.weights.reshape(own, layer.weights.shape[1], -1) if first is None else first[0]
-    weights = weights.transpose(0, 2, 1)
     if layer.groups > 1:
         weights = weights.transpose(1, 0, 2)
     else:
@@ -177,30 +174,9 @@ def _constants(number: int, layer: Layer, layers: Sequence[Layer]) -> str:
     )
 
 
-def _first_turn(layer: Layer) -> tuple[NDArray[np.generic], int] | None:
-    """Return the first turn of a kernel whose other outputs are turns of it, and how many turns it reads."""
-    if isinstance(layer, Addition) or layer.source is None or len(layer.weights) % TURNS:
-        return None
-    own = len(layer.weights) // TURNS
-    if not all(np.array_equal(np.tile(each[:own], TURNS), each) for each in (layer.bias, layer.scales)):
-        return None
-    turns = 1 if layer.groups > 1 else TURNS
-    if layer.weights.shape[1] % turns or (first := first_turn(layer.weights, turns)) is None:
-        return None
-    return first, turns
-
-
-def _turned_shapes(layers: Sequence[Layer]) -> set[tuple[int, int]]:
-    """Return the kernels' rows and the turns they read, of layers that keep the first turn alone."""
-    return {
-        (layer.weights.shape[2], first[1])
-        for layer in layers
-        if isinstance(layer, Convolution) and (first := _first_turn(layer)) is not None
-    }
-
-
-def _where(side: int, turns: int) -> str:
-    return f"where{side}x{turns}"
+def _where(layer: Convolution) -> str:
+    """Return the name of where a layer's weights lie in all turns, which all kernels of its shape share."""
+    return f"where{layer.weights.shape[2]}x{layer.kept.turns}"
 
 
 def multiplier(factor: float) -> tuple[int, int]:
@@ -227,9 +203,8 @@ def _row(number: int, layer: Layer, layers: Sequence[Layer], offsets: Sequence[i
         if layer.source is not None:
             given = layers[layer.source].out
             fields |= {"in": offsets[layer.source], "side": given.side, "inputs": given.channels}
-            fields |= {"weights": f"weights{number}", "own": layer.out.channels}
-        if (first := _first_turn(layer)) is not None:
-            fields |= {"where": _where(layer.weights.shape[2], first[1]), "own": len(first[0])}
+            fields |= {"weights": f"weights{number}", "own": len(layer.kept.weights)}
+            fields |= {"where": _where(layer)} if layer.kept.turns else {}
     if fields["kind"] != "STEM":
         fields |= {name: f"{name}{number}" for name in ("bias", "multiplier", "shift")}
     fields |= {"out": offsets[number], "out_side": layer.out.side, "outputs": layer.out.channels}
@@ -246,7 +221,7 @@ def _kind(layer: Layer) -> str:
         return "STEM"
     if layer.groups > 1:
         return "DEPTHWISE"
-    return "DENSE" if _first_turn(layer) is None else "TURNED"
+    return "TURNED" if layer.kept.turns else "DENSE"
 
 
 def _defines(**values: object) -> list[str]:
