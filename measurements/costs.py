@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from measurements.inputs import simulated_maps
 from measurements.timing import ROOT, timed_command
 from wafer_core.canonical import canonical_states
 from wafer_core.models.card import Engine
-from wafer_core.models.folder import ModelFile, files_of
+from wafer_core.models.folder import ModelFile, files_of, resolve
 from wafer_core.models.turned_graph import unfolded
 
 ALIASES = {"Relu", "BatchNormalization", "Flatten", "Reshape", "Squeeze", "Identity"}
@@ -217,9 +218,9 @@ MICROCONTROLLERS: tuple[tuple[str, int, int], ...] = (
 
 def main() -> None:
     """Print one file's cost, for a look by hand: `python -m measurements.costs FILE_OR_NAME`."""
-    from wafer_core.models.folder import resolve
-
-    model = resolve(sys.argv[1] if len(sys.argv) > 1 else "student-int8")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("model", nargs="?", default="student-int8", help="a name, or the path of a weights file")
+    model = resolve(parser.parse_args().model)
     found = cost(model)
     print(Path(model.path).name, found, fits(found))
 

@@ -1,14 +1,18 @@
 import io
 import json
+import re
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from wafer_core.errors import BrokenModel
 from wafer_core.kit import kit, runner
 from wafer_core.models.card import Card
-from wafer_core.models.folder import files_of
+from wafer_core.models.folder import files_of, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -87,3 +91,11 @@ def test_a_model_that_contradicts_its_card_has_no_kit(tiny_folder, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     with pytest.raises(BrokenModel, match="sha256"):
         kit(folder)
+
+
+def test_the_docs_say_how_large_the_runner_is():
+    text = (ROOT / "docs/kit.md").read_text(encoding="utf-8")
+    whole, packed = map(int, re.search(r"one file of (\d+) kB, (\d+) kB in the zip", text).groups())
+    with zipfile.ZipFile(io.BytesIO(kit(resolve("student-int8")))) as archive:
+        member = archive.getinfo("student/recognise.py")
+    assert (round(member.file_size / 1000), round(member.compress_size / 1000)) == (whole, packed)

@@ -21,6 +21,7 @@ from wafer_core.cli.options import (
     whole,
 )
 from wafer_core.errors import OutdatedRun, UsageError
+from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.whole_files import PARTIAL
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_lots(parser)
     add_out(parser, "DIR")
-    parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help="time until all is written")
-    parser.add_argument("--size", default="small", metavar="NAME", help="the student's size")
+    until = "time until all is written (%(default)g)"
+    parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=until)
+    sizes = ", ".join(STUDENT_SIZES)
+    parser.add_argument("--size", default="small", metavar="NAME", help=f"the student's size: {sizes} (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the same seed and steps repeat a run")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="train exactly so long, whatever the clock says")
     parser.add_argument("--augmentation", type=float, default=1.0, metavar="X", help="0 none, 1 usual, 2 strongest")
     parser.add_argument(
-        "--pool", default="shipped", metavar="NAME", help="what joins the lot: shipped, lots, both or none"
+        "--pool", default="shipped", metavar="NAME", help="what joins the lot: %(default)s, lots, both or none"
     )
     parser.add_argument(
         "--pool-lot", type=Path, action="append", default=[], metavar="FILE", help="a lot of that pool; may be repeated"

@@ -29,7 +29,7 @@ def add_lots(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the model that answers."""
-    parser.add_argument("--model", required=True, metavar="NAME", help="a shipped name, a weights file or its folder")
+    parser.add_argument("--model", required=True, metavar="NAME", help="a name, approved (or approved-int8), or a path")
 
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Train a teacher from labelled maps; the only command that reads labels."""
+"""Train a teacher from labelled maps; the only command that learns from labels."""
 
 from __future__ import annotations
 

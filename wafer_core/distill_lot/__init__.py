@@ -58,7 +58,8 @@ def distil_lot(
     function of seed, steps, lots and teacher: torch is held to one thread, as more would round otherwise.
 
     Labels that a lot may carry are not read. `out` becomes a model folder with `student.safetensors`,
-    `student.onnx`, `student.int8.onnx`, `card.json` and `run.json`.
+    `student.onnx`, `student.int8.onnx`, `student.novelty.safetensors` where there are wafers enough to tell it,
+    `card.json` and `run.json`.
 
     Args:
         lots: whose tested wafers to learn on; those that students are judged by are left out and counted.

@@ -32,7 +32,7 @@ TITLES: dict[str, str] = {
 """What each method is called on the screen."""
 
 MEANINGS: dict[str, str] = {
-    "focused-deeplift": "where the last feature grid holds evidence, carried by the failing dies that DeepLift credits",
+    "focused-deeplift": "failing dies where the model reads the pattern, weighted by how much each moved the answer",
     "deeplift": "compared with the same wafer, every failing die passing; the dies add up to the whole difference",
     "integrated-gradients": "the same comparison, averaged over steps from the healthy wafer to this one",
     "gradcam": "where the last feature grid holds evidence; coarse, and over passing dies too",

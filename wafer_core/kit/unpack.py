@@ -1,4 +1,4 @@
-"""A kit comes back: its weights and card become a model folder, and nothing else of it is kept."""
+"""A kit comes back: its card and what that names become a model folder, and nothing else of it is kept."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _MOST_CARD_BYTES = 4 << 20
 def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
     """Write the model of a kit into a new folder under `parent` and return that folder.
 
-    Only the card and the weights it names are taken, each checked against the size and sha256 that
-    the card states, and loaded once. No code of the kit is kept or run. A folder that exists is
-    never touched: a second kit of one name gets `-2` behind it.
+    Only the card, the weights and the novelty reference that it names are taken, each checked against
+    the size and sha256 that the card states, and loaded once. No code of the kit is kept or run. A
+    folder that exists is never touched: a second kit of one name gets `-2` behind it.
 
     Args:
         data: the zip.

@@ -16,7 +16,7 @@ from wafer_core.novelty import Reference, read_reference
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 """Where the models that come with the product live, a folder each."""
 
-APPROVED = {"approved": "student", "approved-int8": "student-int8"}
+APPROVED = {f"approved{ending}": f"student{ending}" for ending in ("", "-onnx", "-int8")}
 """What the approved student is called, and which shipped one it is until a workspace says otherwise."""
 
 _KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-int8"}
@@ -168,8 +168,8 @@ def resolve(name_or_path: str) -> ModelFile:
     """Return the model a name or a path means, its weights and its reference checked against its card.
 
     Args:
-        name_or_path: the name of a shipped model, `approved` or `approved-int8`, or the path of a model
-            folder or of a weights file in one.
+        name_or_path: the name of a shipped model, `approved`, `approved-onnx` or `approved-int8`, or the path of a
+            model folder or of a weights file in one.
 
     Raises:
         UnknownModel: nothing answers to it; the message lists the names that would.

@@ -51,7 +51,10 @@ def write_model(
     known: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> Generator[str, None, tuple[ModelFile, ...]]:
-    """Write `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx` and `card.json`; a reader never sees half of it.
+    """Write a model's folder; a reader never sees half of it.
+
+    It holds `STEM.safetensors`, `STEM.onnx`, `STEM.int8.onnx`, `card.json`, and `STEM.novelty.safetensors` where
+    enough is known to tell novelty.
 
     Everything is made in a folder beside the target first. A target that exists keeps its other
     files; it loses its card first and gets the new one last. Each stage is named before it begins,

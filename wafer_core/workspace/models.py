@@ -83,7 +83,7 @@ class ModelShelf(ApprovalShelf):
         return sorted(written, key=lambda folder: (-written[folder], folder.name))
 
     def model(self, name: str) -> ModelFile:
-        """Return the model file of a name, or of `approved` and `approved-int8`; a path is no name.
+        """Return the model file of a name, or of `approved` and its files; a path is no name.
 
         A model's bare name means its first file: a model that came in a kit has no trained weights.
 

@@ -28,7 +28,10 @@ POOLS = {
 }
 """What can be learned beside a lot."""
 
-BESIDE = "So that a small lot does not make the student forget. Real wafers and simulated ones ship, without labels."
+BESIDE = (
+    "So that a small lot does not make the student forget. "
+    "512 real wafers ship, without labels, and simulated ones are drawn."
+)
 
 BELOW = {"0": "none", "10": "under 10 %", "25": "under 25 %", "50": "under 50 %", "75": "under 75 %"}
 """Yields, in percent, under which wafers are left out."""

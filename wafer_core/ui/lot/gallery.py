@@ -172,7 +172,7 @@ def _nothing(said: Opinions) -> None:
     elif state.address("show") == "unlike" and not said.can_flag:
         st.info("These models were made before WaferDistill could tell; choose others on the left.", title=UNLIKE)
     elif state.address("show") == "unlike" and state.address("pattern") is None:
-        st.info("Every wafer of this lot is like those the models were taught on.", title="Nothing unknown")
+        st.info("Neither model flags a wafer of this lot. That does not prove them ordinary.", title="Nothing flagged")
     else:
         st.info("No wafer of this lot fits these filters. Show all wafers, or any pattern, to see more.")
 

@@ -34,9 +34,10 @@ MEANING = (
     "not accuracy: it needs no labels and does not say who is right.\n\n"
     "A wafer is **unlike anything known** where a model has met nothing like it: it is farther from all the wafers "
     "it was taught on than 99 in 100 ordinary wafers are. It keeps the patterns the models name, but look at the map "
-    "before you trust them: such wafers are new faults, new products, or broken files.\n\n"
+    "before you trust them: such wafers may be new faults, new products or broken files, and one or two ordinary "
+    "wafers in a hundred are flagged too.\n\n"
     "A model is **unsure** where its best answer is closer to the next best than on 95 % of the wafers it was "
-    "calibrated on.\n\n"
+    "tried on when it was made, which are others for a teacher than for a student.\n\n"
     "A pattern is **left out** where it is above its threshold, but no allowed set holds it together with the rest."
 )
 

@@ -35,7 +35,7 @@ PART = "answers"
 COLOURS = {"state": "Pass and fail", "bin": "Bins"}
 MAP_WIDTH = 360
 WAITING_HEIGHT = 336
-UNSURE = "Unsure: its answer is closer to the next best than on 95 % of the wafers it was calibrated on."
+UNSURE = "Unsure: its answer is closer to the next best than on 95 % of the wafers it was tried on when made."
 
 
 def position(hand: state.Hand, said: Opinions) -> int:
