@@ -50,6 +50,47 @@ def _claiming_a_small_value(model):
     model.graph.value_info.append(helper.make_tensor_value_info("wide", TensorProto.FLOAT, [1, 2, 8, 8]))
 
 
+def _of_any_number_below_zero(model):
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+
+
+def _with_weights_in_an_attribute_elsewhere(model):
+    tensor = model.graph.node[0].attribute[0].t
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+
+
+def tiled(times):
+    return [helper.make_node("Tile", ["map", "times"], ["logits"])], {"times": np.array(times)}
+
+
+def many_alive():
+    """Forty values of a hundred thousand numbers, all of them needed at the end."""
+    wide = [helper.make_node("Tile", ["map", "times"], [f"wide{i}"]) for i in range(40)]
+    sums = [helper.make_node("Add", [f"sum{i}", f"wide{i}"], [f"sum{i + 1}"]) for i in range(40)]
+    ends = [helper.make_node("Identity", ["wide0"], ["sum0"]), helper.make_node("Identity", ["sum40"], ["logits"])]
+    return [*wide, ends[0], *sums, ends[1]], {"times": np.array([1, 1, 28, 28])}
+
+
+def pooled_by(kernel, source, tensors=()):
+    half = kernel // 2
+    pads = [half] * 2 + [kernel - 1 - half] * 2
+    return [helper.make_node("AveragePool", [source], ["logits"], kernel_shape=[kernel] * 2, pads=pads)], tensors
+
+
+def squared_by_the_batch():
+    """One number a wafer, along two axes, added: as many as wafers squared."""
+    return [
+        helper.make_node("ReduceMean", ["map", "axes"], ["means"], keepdims=0),
+        helper.make_node("Reshape", ["means", "down"], ["column"]),
+        helper.make_node("Reshape", ["means", "across"], ["row"]),
+        helper.make_node("Add", ["column", "row"], ["logits"]),
+    ], {"axes": np.array([1, 2, 3]), "down": np.array([-1, 1]), "across": np.array([1, -1])}
+
+
+CONSTANT = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.zeros(8, np.float32), "c"))
 WIDE = helper.make_node("Conv", ["map", "w"], ["wide"], pads=[9000] * 4)
 KERNEL = {"w": np.zeros((1, 2, 1, 1), np.float32)}
 LOOP = helper.make_graph([], "body", [], [])
@@ -64,21 +105,31 @@ LOOP = helper.make_graph([], "body", [], [])
         (bytes_of([ordinary("Relu", domain="elsewhere")]), "holds Relu"),
         (bytes_of([ordinary()], changed=_with_a_function), "operations of its own"),
         (bytes_of([ordinary("Identity")] * (MOST_NODES + 1)), "more than any recogniser"),
-        (bytes_of([WIDE, helper.make_node("Relu", ["wide"], ["logits"])], KERNEL), "more memory for one wafer"),
+        (bytes_of([WIDE, helper.make_node("Relu", ["wide"], ["logits"])], KERNEL), "more memory or time"),
         (
             bytes_of([WIDE, helper.make_node("Relu", ["wide"], ["logits"])], KERNEL, _claiming_a_small_value),
-            "more memory for one wafer",
+            "more memory or time",
         ),
+        (bytes_of(*tiled([1, 1, 4096, 4096])), "more memory or time"),
+        (bytes_of(*tiled([1, 1, 1400, 1400]), _of_any_number_below_zero), "more memory or time"),
+        (bytes_of(*tiled([-1, 1, 1, 1])), "do not fit|cannot be told"),
+        (bytes_of(*many_alive()), "more memory or time"),
+        (bytes_of(*pooled_by(1 << 40, "map")), "more memory or time"),
+        (bytes_of(*pooled_by(1 << 20, "c", {"c": np.zeros((1, 1, 8, 8), np.float32)})), "more memory or time"),
+        (bytes_of(*squared_by_the_batch()), "grows faster"),
         (
-            bytes_of([helper.make_node("Tile", ["map", "times"], ["logits"])], {"times": np.array([1, 1, 4096, 4096])}),
-            "more memory for one wafer",
+            bytes_of(
+                [CONSTANT, helper.make_node("Add", ["map", "c"], ["logits"])],
+                changed=_with_weights_in_an_attribute_elsewhere,
+            ),
+            "another file",
         ),
         (
             bytes_of(
                 [helper.make_node("Gather", ["map", "where"], ["logits"], axis=1)],
                 {"where": np.zeros((1 << 20,), np.int64)},
             ),
-            "more memory for one wafer",
+            "more memory or time",
         ),
         (bytes_of([helper.make_node("MatMul", ["map", "w"], ["logits"])], {"w": np.zeros((3, 3))}), "do not fit"),
         (

@@ -3,7 +3,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from wafer_core.models.export import export_onnx, quantise
@@ -45,6 +45,8 @@ def test_a_graph_stores_what_the_network_learned_and_not_its_turns(exported):
     kernels = [each for each in stored(onnx.load(path)).values() if each.ndim > 2 and each.dtype.kind in "fi"]
     learned = [module.weight for module in network.modules() if isinstance(module, Turning)]
     assert sorted(each.shape for each in kernels) == sorted(tuple(each.shape) for each in learned)
+    beside = [each for each in stored(onnx.load(path)).values() if each.ndim == 1 and each.dtype == np.float32]
+    assert {len(each) for each in beside} == {3, 6, 9, 8}  # one turn of each layer's features, and the patterns
 
 
 def test_unfolded_it_is_an_ordinary_graph_with_the_same_answers(exported):
@@ -70,7 +72,7 @@ def test_folding_what_was_unfolded_gives_back_what_was_stored(exported):
     assert {each.tobytes() for each in stored(again).values()} == {each.tobytes() for each in stored(model).values()}
 
 
-def test_onnx_runtime_unfolds_an_int8_graph_before_it_runs_on_whole_numbers(exported, tmp_path):
+def test_onnx_runtime_unfolds_a_graph_before_it_runs_an_int8_one_on_whole_numbers(exported, tmp_path):
     _, path = exported
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
@@ -99,6 +101,20 @@ def test_what_cannot_be_unfolded_is_said(exported):
     where.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(where) + np.uint8(200), where.name))
     with pytest.raises(ValueError, match="Gather cannot be done to"):
         unfolded(model)
+
+
+def test_an_axis_of_zero_stays_as_long_as_it_was():
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["tensor", "shape"], ["same"]), helper.make_node("Identity", ["same"], ["out"])],
+        "g",
+        [],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [2, 12])],
+        [
+            numpy_helper.from_array(np.zeros((2, 3, 4), np.float32), "tensor"),
+            numpy_helper.from_array(np.array([0, -1]), "shape"),
+        ],
+    )
+    assert stored(unfolded(helper.make_model(graph)))["same"].shape == (2, 12)
 
 
 @pytest.mark.parametrize(("layer", "turns"), [(Turning(2, 3, 3), 8), (Turning(2, 3, 4, 2, lifts=True), 1)])

@@ -4,7 +4,7 @@ from torch import nn
 
 from wafer_core.models.networks import build
 from wafer_core.models.turning import MeanOfTurns, Turning, TurnsAlike
-from wafer_core.models.turns import TURNS
+from wafer_core.models.turns import TURNS, unfolding
 
 
 def turned(grids, turn):
@@ -75,11 +75,16 @@ def test_an_ordinary_convolution_does_the_same_with_eight_times_the_weights(laye
 
 def test_what_a_convolution_learns_is_the_sum_over_the_turns_of_its_kernel():
     layer = Turning(2, 3, 3)
-    layer(torch.rand(2, 2 * TURNS, 6, 6)).sum().backward()
     ordinary = layer.ordinary()
-    assert layer.weight.grad.shape == layer.weight.shape
+    grid, asked = torch.rand(2, 2 * TURNS, 6, 6), torch.randn(2, 3 * TURNS, 6, 6)
+    for each in (layer, ordinary):
+        torch.autograd.backward((each(grid) * asked).sum())
+    by_turn = ordinary.weight.grad.reshape(TURNS, 3, TURNS, 2, 9).permute(1, 3, 0, 2, 4).flatten(2)
+    learned = torch.zeros_like(layer.weight).index_add(
+        2, torch.from_numpy(unfolding(3, TURNS).copy()).flatten(), by_turn
+    )
+    torch.testing.assert_close(layer.weight.grad, learned, atol=1e-4, rtol=1e-4)
     assert len(list(layer.parameters())) == 1
-    assert ordinary.weight.grad is None
 
 
 def test_a_normalisation_keeps_one_mean_a_feature_and_gives_the_grid_as_it_was_laid_out():

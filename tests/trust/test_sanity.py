@@ -1,13 +1,17 @@
 """Randomised weights: an explainer that does not look at the weights is caught."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from tests.explaining import Direct, Linear
 from wafer_core.explain import attribute
 from wafer_core.lot import FAIL, Frame, Wafer
 from wafer_core.models.folder import files_of, resolve
+from wafer_core.models.networks import build
+from wafer_core.models.saving import save_model
 from wafer_core.recognise import load_recognizer
 from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.trust.exam import examine
@@ -66,6 +70,35 @@ def test_shuffled_weights_are_the_same_numbers(tiny_folder):
     twin = randomised(recognizer, 0)
     for old, new in zip(recognizer.network.parameters(), twin.network.parameters(), strict=True):
         assert torch.equal(old.flatten().sort().values, new.flatten().sort().values)
+
+
+def test_where_weights_of_a_graph_go_is_not_shuffled(tmp_path):
+    architecture = "turning-3x1-5-6"
+    folder = tmp_path / "turning"
+    save_model(
+        folder,
+        build(architecture).eval(),
+        name="Untrained",
+        role="student",
+        architecture=architecture,
+        size=16,
+        decoder="38",
+        unsure_below=0.1,
+        thresholds=(0.5,) * 8,
+        calibration=np.random.default_rng(0).random((8, 2, 16, 16), dtype=np.float32),
+        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
+    )
+    recognizer = load_recognizer(next(file for file in files_of(folder) if file.engine == "onnx"), threads=1)
+    old, new = (
+        {each.name: numpy_helper.to_array(each) for each in onnx.load_from_string(one.graph).graph.initializer}
+        for one in (recognizer, randomised(recognizer, 0))
+    )
+    places = [name for name, values in old.items() if values.dtype.kind == "u"]
+    weights = [name for name, values in old.items() if values.ndim > 1 and name not in places]
+    assert len(places) > 2
+    assert len(weights) > 4
+    assert all(np.array_equal(old[name], new[name]) for name in places)
+    assert not any(np.array_equal(old[name], new[name]) for name in weights)
 
 
 def test_what_has_no_weights_cannot_be_randomised():

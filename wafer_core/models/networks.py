@@ -145,7 +145,8 @@ def build(architecture: str) -> Network:
     quarter, where depthwise convolutions are cheap on any processor; `finer-C1-C2-...` the same with
     one more dense convolution at half resolution, where thin lines are still seen, `finest-C1-C2-...`
     with two and `densest-C1-C2-...` with four. `turning-C1xD-C2-C3-...` is a student of such layers, D of
-    them dense, that looks at a wafer in all of its eight turns: turned or mirrored it gets the same logits.
+    them dense, that looks at a wafer in all of its eight turns: turned or mirrored it gets the same logits, if the
+    canonical map's side is a multiple of 4.
 
     Raises:
         ValueError: the name follows none of these schemes.

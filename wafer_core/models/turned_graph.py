@@ -42,7 +42,7 @@ def unfolded(model: ModelProto) -> ModelProto:
         if node.op_type in _UNFOLDING and all(name in tensors for name in node.input):
             try:
                 tensors[node.output[0]] = _UNFOLDING[node.op_type](node, *(tensors[name] for name in node.input))
-            except (TypeError, IndexError, KeyError) as exc:
+            except (TypeError, IndexError, KeyError, MemoryError) as exc:
                 raise ValueError(f"{node.op_type} cannot be done to {', '.join(node.input)}") from exc
         else:
             nodes.append(node)
@@ -60,7 +60,8 @@ _UNFOLDING: dict[str, Callable[..., NDArray[np.generic]]] = {
     "Cast": lambda node, values: values.astype(helper.tensor_dtype_to_np_dtype(_attribute(node, "to"))),
     "Gather": lambda node, values, where: values.take(where, axis=_attribute(node, "axis", 0)),
     "Transpose": lambda node, values: values.transpose(_attribute(node, "perm")),
-    "Reshape": lambda node, values, shape: values.reshape(shape),
+    # An axis of 0 is as long as it was.
+    "Reshape": lambda node, values, shape: values.reshape([axis or values.shape[i] for i, axis in enumerate(shape)]),
     "Tile": lambda node, values, times: np.tile(values, times),
 }
 """What unfolds a kernel, done to stored tensors."""

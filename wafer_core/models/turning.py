@@ -23,7 +23,7 @@ class Turning(nn.Module):
         outputs: features it gives.
         kernel: rows and columns, odd with stride 1 and even with stride 2, for a grid with an even side then.
         stride: in both directions.
-        groups: 1, or as many as there are inputs where it reads each feature's turn alone.
+        groups: 1, or as many as there are inputs, if more than one, where it reads each feature's turn alone.
         lifts: whether it reads a map, which has no turns yet.
     """
 
@@ -36,7 +36,8 @@ class Turning(nn.Module):
         turns = 1 if lifts or groups > 1 else TURNS
         self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, turns * kernel * kernel))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
-        self.register_buffer("where", torch.from_numpy(unfolding(kernel, turns)), persistent=False)
+        # Made by NumPy, and so there to be used even where everything else of a network is made on no device at all.
+        self.register_buffer("where", torch.from_numpy(unfolding(kernel, turns).copy()), persistent=False)
 
     def unfolded(self) -> Tensor:
         """Return the kernels of all turns, (8 * outputs, channels read, kernel, kernel)."""

@@ -27,7 +27,9 @@ def unfolding(side: int, turns: int) -> NDArray[np.int64]:
         [_turned(learned[_after(_inverse(turn), read) if turns > 1 else 0], turn) for read in range(turns)]
         for turn in range(TURNS)
     ]
-    return np.array(places).reshape(TURNS, turns, side * side)
+    where = np.array(places).reshape(TURNS, turns, side * side)
+    where.setflags(write=False)
+    return where
 
 
 def _turned(grid: NDArray[T], turn: int) -> NDArray[T]:

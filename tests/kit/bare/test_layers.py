@@ -62,6 +62,10 @@ def _lopsided(model):
     next(each for each in node.attribute if each.name == "strides").ints[:] = [2, 1]
 
 
+def _without_axes(model):
+    del next(node for node in model.graph.node if node.op_type == "ReduceMean").input[1]
+
+
 def _without_a_tensor(model):
     del model.graph.initializer[:]
 
@@ -88,6 +92,7 @@ def _signed(model):
         (_dilated, "a convolution of this shape"),
         (_lopsided, "a convolution of this shape"),
         (_without_a_tensor, "not stored with it"),
+        (_without_axes, "a mean without stored axes"),
         (_behind_no_relu, "not behind a ReLU"),
         (_signed, "int8 where uint8 was expected"),
     ],
@@ -109,10 +114,11 @@ def test_what_is_no_graph_is_refused():
         integer_graph(b"\xff\xff", "tiny")
 
 
-def weighed(weights, groups=1, bias=None):
+def weighed(weights, groups=1, bias=None, scales=None):
     outputs = len(weights)
     bias = np.zeros(outputs) if bias is None else bias
-    return Convolution(0, weights, np.ones(outputs), bias, 1, 0, groups, Grid(4, outputs, 1.0, 0), 0)
+    scales = np.ones(outputs) if scales is None else scales
+    return Convolution(0, weights, scales, bias, 1, 0, groups, Grid(4, outputs, 1.0, 0), 0)
 
 
 @pytest.mark.parametrize(("layer", "turns"), [(Turning(2, 3, 3), 8), (Turning(3, 3, 5, groups=3), 1)])
@@ -128,6 +134,8 @@ def test_all_of_a_kernel_is_kept_where_one_output_is_no_turn_of_another():
     weights = np.rint(100 * Turning(2, 3, 3).unfolded().detach().numpy()).astype(np.int8)
     changed = weights.copy()
     changed[5, 1, 2, 0] += 1
-    for other in (weighed(changed), weighed(weights, bias=np.arange(24.0)), weighed(weights[:-8])):
+    unlike = np.arange(24.0)
+    others = (weighed(changed), weighed(weights, bias=unlike), weighed(weights, scales=unlike), weighed(weights[:-8]))
+    for other in others:
         assert other.kept.turns == 0
         assert np.array_equal(other.kept.weights.ravel(), other.weights.ravel())

@@ -125,7 +125,7 @@ static void convolve_turned(const struct layer *layer)
                             }
                         }
                     }
-                    /* Up to three too many, which the next turn writes over. */
+                    /* Up to three too many, which the next turn writes over; `wide` has room for the last one's. */
                     sum[0] = sum0;
                     sum[1] = sum1;
                     sum[2] = sum2;

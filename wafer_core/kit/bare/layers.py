@@ -175,6 +175,8 @@ class _Reading:
         return self._made_by(name, "ReduceMean")
 
     def _axes(self, mean: onnx.NodeProto) -> list[int]:
+        if len(mean.input) < 2:
+            raise self._unknown("a mean without stored axes")
         return [int(axis) for axis in self._tensor(mean.input[1])]
 
     def _layer_behind(self, name: str) -> int:

@@ -131,7 +131,8 @@ struct layer {
     int16_t side, out_side, inputs, outputs, kernel, stride, pad;
     int16_t own;                /* outputs with weights and bias of their own; the others are turns of them */
     uint8_t zero, low;
-    const int8_t *weights;      /* dense: output, row, column, input; depthwise: row, column, channel */
+    const int8_t *weights;      /* dense: output, row, column, input; depthwise: row, column, channel;
+                                 * turned: output, turn, row, column, input of one turn */
     const uint16_t *where;      /* turn, place: the place in the first turn's kernel; 0 where there are no turns */
     const int32_t *bias;        /* of an addition: the zeros of both inputs */
     const int32_t *multiplier;  /* times 2^-shift: what a step of the sum is worth in steps of the output */
