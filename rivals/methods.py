@@ -41,7 +41,7 @@ OTHERS = {
     "base": "densest-16-32-64-64-64-64-128-128",
     "turning": "turning-4x2-12-12-12-12-12-48",
 }
-"""Networks the student could have been: with less, of the teacher's kind, fifty times smaller, and larger."""
+"""Networks the student could have been: with less, of the teacher's kind, fifty times smaller, larger, turning."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from rivals import __main__ as command
 from rivals.methods import METHODS, OTHERS
 from rivals.shelf import TRAINED, trained
 from wafer_core.errors import UsageError
-from wafer_core.models.folder import resolve
+from wafer_core.models.folder import files_of, resolve
 from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
+from wafer_core.models.weights import load_network
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,7 @@ def test_other_networks_are_as_small_as_they_are_said_to_be():
     assert sizes["fiftieth"] <= teacher / 50
     assert sizes["without-dense"] < sizes["one-dense"] < student < sizes["base"]
     assert sizes["as-teacher"] == pytest.approx(student, rel=0.03)
+    assert sizes["turning"] < student / 2
 
 
 def test_what_lies_trained_here_was_made_beside_the_teacher_that_ships():
@@ -125,6 +127,16 @@ def test_what_lies_trained_here_saw_the_same_number_of_steps_and_two_seeds():
     for rivals in found.values():
         assert [rival.made.seed for rival in rivals] == [0, 1]
     assert len({rival.made.steps for rivals in found.values() for rival in rivals}) == 1
+
+
+def test_the_student_in_the_making_is_whole_and_learned_from_the_teacher_that_ships_without_a_label():
+    model, teacher = resolve(str(TRAINED / "turning-16000")), resolve("teacher")
+    data = model.card.made_from["data"]
+    assert len([file.read() for file in files_of(model.folder)]) == 3
+    assert parameter_count(load_network(model)) < teacher.entry.parameters / 10
+    assert model.card.made_from["teacher_sha256"] == teacher.sha256
+    assert not any(each["labels"] for each in data)
+    assert {part for each in data for part in each.get("parts", ())} == {"train"}
 
 
 @pytest.mark.parametrize("method", METHODS)
