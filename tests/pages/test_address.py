@@ -58,7 +58,12 @@ def lagging(app: AppTest) -> AppTest:
     """The same page in a browser that has heard neither of the new address nor of what widgets show since."""
     for name in ("size", "time"):
         app.query_params.pop(name, None)
-    app.segmented_control(key="preset").set_value("Standard")
+    return pressed_before(app)
+
+
+def pressed_before(app: AppTest) -> AppTest:
+    """The same page in a browser that still shows the usual choice which stood out before the last choice."""
+    app.session_state["preset-small-60"] = "Standard"
     return app
 
 
@@ -77,6 +82,18 @@ def test_a_choice_made_before_the_browser_hears_of_the_last_one_loses_neither(vi
     assert said(app) == {"size": "tiny", "time": "30"}
 
 
+@pytest.mark.parametrize("then", ["time", "seed"])
+def test_a_choice_made_before_the_browser_shows_another_usual_one_keeps_the_last(
+    visit: Visit, lots: list[str], then: str
+) -> None:
+    """The address was heard of already, the usual choice that stands out no longer is still sent along."""
+    app = visit("distill", lot=lots[0])
+    app.selectbox(key="address-size").set_value("tiny").run()
+    assert [each.key for each in app.segmented_control if each.label == "Usual choices"] == ["preset-tiny-60"]
+    pressed_before(app).selectbox(key=f"address-{then}").set_value("30" if then == "time" else "3").run()
+    assert said(app) == {"size": "tiny", then: "30" if then == "time" else "3"}
+
+
 def test_a_run_started_before_the_browser_hears_of_the_last_choice_is_the_chosen_one(
     visit: Visit, store: Workspace, lots: list[str]
 ) -> None:
@@ -86,7 +103,7 @@ def test_a_run_started_before_the_browser_hears_of_the_last_choice_is_the_chosen
 
 def test_what_a_preset_turned_is_not_turned_back_by_a_browser_that_lags(visit: Visit, lots: list[str]) -> None:
     app = visit("distill", lot=lots[0])
-    app.segmented_control(key="preset").set_value("Quick look").run()
+    app.segmented_control(key="preset-small-60").set_value("Quick look").run()
     assert said(app) == {"size": "tiny", "time": "30"}
     lagging(app)
     app.selectbox(key="address-size").set_value("small")

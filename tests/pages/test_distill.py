@@ -223,13 +223,13 @@ def test_few_held_out_wafers_are_told_as_counts():
 def test_a_preset_sets_size_and_time(visit: Visit, lot_id: str, name: str):
     preset = form.PRESETS[name]
     page = visit("distill", lot=lot_id, size="tiny", time="600")
-    page.segmented_control(key="preset").set_value(name).run()
+    page.segmented_control(key="preset-tiny-600").set_value(name).run()
     assert not page.exception
     # What is usual is not written out.
     usual = {"size": form.USUAL_SIZE, "time": form.USUAL_TIME}
     size, time = (address(page, key) if key in page.query_params else usual[key] for key in usual)
     assert (size, time) == (preset.size, str(preset.seconds))
-    assert page.segmented_control(key="preset").value == name
+    assert page.segmented_control(key=f"preset-{preset.size}-{preset.seconds}").value == name
 
 
 def test_the_rarer_settings_stand_in_the_address_and_reach_the_run(visit: Visit, store: Workspace, lot_id: str):

@@ -97,15 +97,17 @@ def estimate(seconds: float, plan: Mapping[str, float]) -> str:
 def _presets(size: str, seconds: int) -> None:
     """Draw the usual pairs of size and time; none of them stands out when another pair is chosen."""
     pairs = {(preset.size, preset.seconds): name for name, preset in PRESETS.items()}
-    st.session_state["preset"] = pairs.get((size, seconds))
+    # Of another pair the buttons are others: a browser that lags would press the one of the last pair once more.
+    key = f"preset-{size}-{seconds}"
+    st.session_state[key] = pairs.get((size, seconds))
 
     def changed() -> None:
-        preset = PRESETS.get(st.session_state["preset"])
+        preset = PRESETS.get(st.session_state[key])
         if preset is not None:
             size, time = preset.size, str(preset.seconds)
             state.turn(size=None if size == USUAL_SIZE else size, time=None if time == USUAL_TIME else time)
 
-    st.segmented_control("Usual choices", list(PRESETS), key="preset", on_change=changed, label_visibility="collapsed")
+    st.segmented_control("Usual choices", list(PRESETS), key=key, on_change=changed, label_visibility="collapsed")
 
 
 def _lot(hand: state.Hand) -> None:
