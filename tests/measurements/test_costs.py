@@ -5,9 +5,8 @@ from onnx import TensorProto, helper
 
 from measurements.costs import MICROCONTROLLERS, Cost, _macs, _most_alive, cost, fits
 from measurements.inputs import maps_file
-from wafer_core.models.folder import files_of, resolve
-from wafer_core.models.networks import build
-from wafer_core.models.saving import save_model
+from tests.untrained import untrained_model
+from wafer_core.models.folder import resolve
 
 
 def a_residual_graph():
@@ -88,21 +87,9 @@ def test_half_of_a_controller_is_left_to_the_rest(flash, ram, name):
 
 
 def test_a_network_that_looks_in_all_turns_is_weighed_by_what_it_stores_and_timed_by_what_it_does(tmp_path):
-    size, architecture = 16, "turning-3x1-5-5-7"
-    save_model(
-        tmp_path / "model",
-        build(architecture).eval(),
-        name="Untrained",
-        role="student",
-        architecture=architecture,
-        size=size,
-        decoder="38",
-        unsure_below=0.1,
-        thresholds=(0.5,) * 8,
-        calibration=np.random.default_rng(0).random((8, 2, size, size), dtype=np.float32),
-        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
-    )
-    trained, graph, small = (cost(each, repeats=2) for each in files_of(tmp_path / "model"))
+    maps = np.random.default_rng(0).random((8, 2, 16, 16), dtype=np.float32)
+    files = untrained_model(tmp_path / "model", "turning-3x1-5-5-7", maps)
+    trained, graph, small = (cost(each, repeats=2) for each in files)
     channels = [8 * features for features in (3, 5, 5, 7)]
     half = 64 * (2 * 16 + 9 * channels[0]) * channels[0]
     quarter = 16 * (4 * channels[0] * channels[1] + 25 * channels[1] + channels[1] ** 2)

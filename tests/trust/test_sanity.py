@@ -7,11 +7,10 @@ import torch
 from onnx import numpy_helper
 
 from tests.explaining import Direct, Linear
+from tests.untrained import untrained_model
 from wafer_core.explain import attribute
 from wafer_core.lot import FAIL, Frame, Wafer
 from wafer_core.models.folder import files_of, resolve
-from wafer_core.models.networks import build
-from wafer_core.models.saving import save_model
 from wafer_core.recognise import load_recognizer
 from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.trust.exam import examine
@@ -73,22 +72,9 @@ def test_shuffled_weights_are_the_same_numbers(tiny_folder):
 
 
 def test_where_weights_of_a_graph_go_is_not_shuffled(tmp_path):
-    architecture = "turning-3x1-5-6"
-    folder = tmp_path / "turning"
-    save_model(
-        folder,
-        build(architecture).eval(),
-        name="Untrained",
-        role="student",
-        architecture=architecture,
-        size=16,
-        decoder="38",
-        unsure_below=0.1,
-        thresholds=(0.5,) * 8,
-        calibration=np.random.default_rng(0).random((8, 2, 16, 16), dtype=np.float32),
-        made_from={"data": [], "seed": 0, "steps": 0, "command": "tests"},
-    )
-    recognizer = load_recognizer(next(file for file in files_of(folder) if file.engine == "onnx"), threads=1)
+    maps = np.random.default_rng(0).random((8, 2, 16, 16), dtype=np.float32)
+    files = untrained_model(tmp_path / "turning", "turning-3x1-5-6", maps)
+    recognizer = load_recognizer(next(file for file in files if file.engine == "onnx"), threads=1)
     old, new = (
         {each.name: numpy_helper.to_array(each) for each in onnx.load_from_string(one.graph).graph.initializer}
         for one in (recognizer, randomised(recognizer, 0))

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from wafer_core.errors import BrokenModel
-from wafer_core.kit.checked_graph import checked_graph
+from wafer_core.kit.graph_check import check_graph
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, shipped_models
 from wafer_core.models.session import GraphSession
@@ -148,7 +148,7 @@ def _check_loads(file: ModelFile) -> None:
     """
     data, where = file.read(), f"{file.folder.name}/{file.file}"
     if file.engine == "onnx":
-        checked_graph(data, where)
+        check_graph(data, where)
         if GraphSession(data, where, threads=1).size != file.card.size:
             raise BrokenModel(f"{where}: its graph takes maps of another size than its card says.")
     else:

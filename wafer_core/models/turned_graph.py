@@ -52,14 +52,15 @@ def unfolded(model: ModelProto) -> ModelProto:
     return helper.make_model(whole, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
-def _attribute(node: NodeProto, name: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - as ONNX types them
+def attribute(node: NodeProto, name: str, otherwise: Any = None) -> Any:  # noqa: ANN401 - as ONNX types them
+    """Return what a node says of itself by a name, or `otherwise` where it says nothing."""
     return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), otherwise)
 
 
 _UNFOLDING: dict[str, Callable[..., NDArray[np.generic]]] = {
-    "Cast": lambda node, values: values.astype(helper.tensor_dtype_to_np_dtype(_attribute(node, "to"))),
-    "Gather": lambda node, values, where: values.take(where, axis=_attribute(node, "axis", 0)),
-    "Transpose": lambda node, values: values.transpose(_attribute(node, "perm")),
+    "Cast": lambda node, values: values.astype(helper.tensor_dtype_to_np_dtype(attribute(node, "to"))),
+    "Gather": lambda node, values, where: values.take(where, axis=attribute(node, "axis", 0)),
+    "Transpose": lambda node, values: values.transpose(attribute(node, "perm")),
     # An axis of 0 is as long as it was.
     "Reshape": lambda node, values, shape: values.reshape([axis or values.shape[i] for i, axis in enumerate(shape)]),
     "Tile": lambda node, values, times: np.tile(values, times),

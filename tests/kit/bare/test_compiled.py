@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from measurements.compiled import CompiledModel, compile_c, sizes, written
+from tests.untrained import untrained_model
 from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode_with
 from wafer_core.kit.bare.trial import TOLERANCE, exact_logits
 from wafer_core.lot import Frame, Lot, Wafer
-from wafer_core.models.folder import files_of, resolve
+from wafer_core.models.folder import resolve
 from wafer_core.models.networks import build
-from wafer_core.models.saving import save_model
 from wafer_core.recognise import load_recognizer
 from wafer_core.synthesis.simulator import mixed_map
 
@@ -132,20 +132,8 @@ def test_other_architectures_answer_alike(tmp_path, lot, disc_states, architectu
             # Fresh ones are zero or one, and nobody would miss them.
             nn.init.uniform_(values, 0.2, 0.8)
     maps = canonical_states(np.stack([disc_states(24, 24, 0.05 * i, i) for i in range(16)]), 24)
-    save_model(
-        tmp_path / "model",
-        network.eval(),
-        name="Untrained",
-        role="student",
-        architecture=architecture,
-        size=24,
-        decoder="38",
-        unsure_below=0.1,
-        thresholds=(0.5,) * 8,
-        calibration=maps,
-        made_from={"data": [], "seed": 3, "steps": 0, "command": "tests"},
-    )
-    int8 = next(file for file in files_of(tmp_path / "model") if file.entry.precision == "int8")
+    files = untrained_model(tmp_path / "model", architecture, maps, network.eval())
+    int8 = next(file for file in files if file.entry.precision == "int8")
     source = written(int8, tmp_path)
     for level in ("-Os", "-O2", "-O3"):
         # Every level warns of other things, and warnings are errors.

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from wafer_core.canonical import CHANNELS
 from wafer_core.errors import BrokenModel
 from wafer_core.models.session import INPUT, OUTPUTS
-from wafer_core.models.turned_graph import first_turn, unfolded
+from wafer_core.models.turned_graph import attribute, first_turn, unfolded
 from wafer_core.models.turns import TURNS
 
 _UNCHANGING = ("Reshape", "Gather", "Squeeze", "Flatten")
@@ -158,7 +158,7 @@ class _Reading:
         """Return the whole graph."""
         head = self._made_by(OUTPUTS[0], "Gemm")
         weights, bias = (self._tensor(name) for name in head.input[1:3])
-        if not _attribute(head, "transB", 0):
+        if not attribute(head, "transB", 0):
             weights = weights.T
         pooled = self._mean_behind(head.input[0])
         if self._axes(pooled) == [1]:
@@ -215,8 +215,8 @@ class _Reading:
     def _geometry(self, node: onnx.NodeProto, weights: NDArray[Any], given: Grid) -> tuple[int, int, int]:
         """Return stride, padding and groups of a convolution that is the same in both directions."""
         usual = {"strides": 1, "pads": 0, "dilations": 1}
-        strides, pads, dilations = (set(_attribute(node, name, [value])) for name, value in usual.items())
-        groups = _attribute(node, "group", 1)
+        strides, pads, dilations = (set(attribute(node, name, [value])) for name, value in usual.items())
+        groups = attribute(node, "group", 1)
         square = len(strides) == len(pads) == 1 and weights.shape[2] == weights.shape[3]
         depthwise = groups == given.channels == len(weights) and weights.dtype == np.int8
         if not square or dilations != {1} or not (groups == 1 or depthwise):
@@ -250,7 +250,3 @@ class _Reading:
 
     def _unknown(self, what: str) -> BrokenModel:
         return BrokenModel(f"{self._where}: it cannot be turned into C because the graph holds {what}.")
-
-
-def _attribute(node: onnx.NodeProto, name: str, otherwise: Any) -> Any:  # noqa: ANN401 - as ONNX types them
-    return next((onnx.helper.get_attribute_value(each) for each in node.attribute if each.name == name), otherwise)

@@ -38,7 +38,7 @@ class _Taken(NamedTuple):
     work: int
 
 
-def checked_graph(data: bytes, where: str) -> None:
+def check_graph(data: bytes, where: str) -> None:
     """Refuse a graph that nobody should run.
 
     What follows from stored tensors alone is counted as well: ONNX Runtime computes it as it loads.

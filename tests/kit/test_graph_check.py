@@ -4,7 +4,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from wafer_core.errors import BrokenModel
-from wafer_core.kit.checked_graph import MOST_NODES, checked_graph
+from wafer_core.kit.graph_check import MOST_NODES, check_graph
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import build
@@ -29,7 +29,7 @@ def test_shipped_graphs_are_fine():
     graphs = [file for model in shipped_models() for file in files_of(model.folder) if file.engine == "onnx"]
     assert len(graphs) >= 6
     for file in graphs:
-        checked_graph(file.read(), file.file)
+        check_graph(file.read(), file.file)
 
 
 @pytest.mark.parametrize("architecture", ["residual-8-1-1", "finest-4-8-8", "turning-2x1-4-4-6"])
@@ -38,7 +38,7 @@ def test_whatever_the_product_exports_is_fine(tmp_path, architecture):
     export_onnx(build(architecture).eval(), 16, tmp_path / "a.onnx")
     quantise(tmp_path / "a.onnx", tmp_path / "b.onnx", np.random.default_rng(0).random((8, 2, 16, 16), np.float32))
     for name in ("a.onnx", "b.onnx"):
-        checked_graph((tmp_path / name).read_bytes(), name)
+        check_graph((tmp_path / name).read_bytes(), name)
 
 
 def _with_a_function(model):
@@ -147,4 +147,4 @@ LOOP = helper.make_graph([], "body", [], [])
 )
 def test_a_graph_that_nobody_should_run_is_refused(data, said):
     with pytest.raises(BrokenModel, match=f"^a kit: .*{said}"):
-        checked_graph(data, "a kit")
+        check_graph(data, "a kit")
