@@ -132,12 +132,14 @@ class NetworkRecognizer(Recognizer):
         # Here and not above, because scoring an ONNX model must not wait for torch.
         import torch
 
+        from wafer_core.models.learning import fastest_layout, laid_out
         from wafer_core.models.weights import load_network
 
         if threads is not None:
             torch.set_num_threads(threads)
         self._torch = torch
-        self.network = self._network = load_network(model)
+        network = load_network(model)
+        self.network = self._network = laid_out(network, fastest_layout(network))
         super().__init__(model, self._network.head.in_features)
 
     def with_network(self, network: Network) -> NetworkRecognizer:

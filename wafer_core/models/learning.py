@@ -51,10 +51,11 @@ def lower_precision(device: torch.device) -> AbstractContextManager[None]:
 
 
 def fastest_layout(network: nn.Module) -> torch.memory_format:
-    """Return the layout of weights and maps in which a network trains fastest without harm.
+    """Return the layout of weights and maps in which a network answers and learns fastest without harm.
 
-    With channels last depthwise convolutions learn nearly twice as fast on a processor. In the gradient of strided
-    1x1 convolutions to 16 channels or fewer, though, oneDNN 3.12 then writes past its memory.
+    With channels last depthwise convolutions learn nearly twice as fast on a processor, and a large network answers
+    a batch in three quarters of the time. In the gradient of strided 1x1 convolutions to 16 channels or fewer,
+    though, oneDNN 3.12 then writes past its memory.
     """
     strided = (one for one in network.modules() if isinstance(one, nn.Conv2d) and one.stride > (1, 1))
     breaks = any(one.kernel_size == (1, 1) and one.out_channels <= 16 for one in strided)
@@ -64,7 +65,7 @@ def fastest_layout(network: nn.Module) -> torch.memory_format:
 def laid_out(network: Network, layout: torch.memory_format = torch.channels_last) -> Network:
     """Lay a network's weights out, in place, and return it; the weights themselves stay as they are.
 
-    Channels last is the fastest for whatever is only asked; of one that learns `fastest_layout` tells.
+    Channels last is the fastest for whatever is only asked; where gradients are followed `fastest_layout` tells.
     """
     # torch's annotations leave this argument out.
     return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
