@@ -408,11 +408,21 @@ def test_a_run_whose_words_are_damaged_says_what_to_remove(run, lot_file, tmp_pa
     assert refused(said, f"cannot go on; start it again. Remove {tmp_path / 'mine.run'} first.")
 
 
-def test_distill_replaces_no_model(run, lot_file, tmp_path):
-    out, settings = tmp_path / "mine", ("--size", "tiny", "--steps", "1", "--teacher", "MODEL")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("distill", "LOT", "--size", "tiny", "--steps", "1", "--teacher", "MODEL"),
+        ("train-student", "--data", "DATA"),
+        ("train-teacher", "--data", "DATA"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_makes_a_model_replaces_none(run, lot_file, tmp_path, command):
+    out = tmp_path / "mine"
     out.mkdir()
     (out / "card.json").write_text("{}")
-    assert refused(run("distill", lot_file, "--out", out, *settings), "holds a model already")
+    given = [str(lot_file) if word == "LOT" else word for word in command]
+    assert refused(run(*given, "--out", out), "holds a model already")
     assert [path.name for path in out.iterdir()] == ["card.json"]
 
 

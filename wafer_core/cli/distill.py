@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wafer_core.cli.files import check_folder
+from wafer_core.cli.files import check_folder, check_no_model
 from wafer_core.cli.options import (
     add_lots,
     add_out,
@@ -66,12 +66,13 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from wafer_core.distill import Settings
     from wafer_core.distill.settings import RANDOM
-    from wafer_core.distill_lot import CHECKPOINT, distil_lot, slowed
+    from wafer_core.distill_lot import ASKED, CHECKPOINT, distil_lot, slowed
 
     check_folder(arguments.out)
     keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
     _check_state(keep)
-    _check_free(arguments.out, keep)
+    if not (keep / ASKED).exists():
+        check_no_model(arguments.out)
     teacher = model_file(arguments.teacher)
     fresh = arguments.start == RANDOM
     start = None if fresh or arguments.start is None else model_file(arguments.start).folder
@@ -129,12 +130,3 @@ def _check_state(keep: Path) -> None:
         raise UsageError(
             f"The run would keep its state in {keep}, which holds {others[0]}; move that, or choose another --out."
         )
-
-
-def _check_free(out: Path, keep: Path) -> None:
-    """Refuse to put a student in the place of a model, unless it is the one that the run to go on with has written."""
-    from wafer_core.distill_lot import ASKED
-    from wafer_core.models.card import CARD
-
-    if (out / CARD).exists() and not (keep / ASKED).exists():
-        raise UsageError(f"--out {out} holds a model already; choose another folder, or remove that one.")

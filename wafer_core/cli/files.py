@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wafer_core.errors import UsageError
+from wafer_core.models.card import CARD
 from wafer_core.whole_files import whole_file
 
 
@@ -37,6 +38,16 @@ def check_folder(path: Path, option: str = "--out") -> None:
         raise UsageError(f"{option} {path} cannot be a folder because {standing} is a file.")
     if not os.access(standing, os.W_OK):
         raise UsageError(f"{option} {path} cannot be written: permission denied.")
+
+
+def check_no_model(path: Path) -> None:
+    """Find out before the work begins whether a new model's folder `path` would take the place of another model.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if (path / CARD).exists():
+        raise UsageError(f"--out {path} holds a model already; choose another folder, or remove that one.")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from wafer_core.cli.files import check_folder, check_no_model
 from wafer_core.cli.parser import Parser
 
 NAME = "train-student"
@@ -19,4 +20,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     parser = Parser(prog=f"python -m wafer_core {NAME}", description=__doc__, allow_abbrev=False)
     distill_shipped.add_arguments(parser)
-    distill_shipped.distil_shipped(parser.parse_args(arguments.rest))
+    options = parser.parse_args(arguments.rest)
+    check_folder(options.out)
+    check_no_model(options.out)
+    distill_shipped.distil_shipped(options)
