@@ -23,6 +23,7 @@ from wafer_core.ui.compare.comparison import (
 from wafer_core.ui.compare.speed import how
 from wafer_core.ui.shared import layout, lot_picker, state
 from wafer_core.ui.shared.opinions import problems, states, watch
+from wafer_core.ui.shared.spreadsheet import csv_file
 from wafer_core.ui.shared.words import (
     command,
     count,
@@ -226,7 +227,7 @@ def table(comparison: Comparison) -> None:
         _how(comparison)
         st.download_button(
             "CSV",
-            data=lambda: figures(comparison).to_csv(index=False).encode(),
+            data=lambda: csv_file(figures(comparison).to_csv(index=False)),
             file_name="compare.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -18,6 +18,7 @@ from wafer_core.ui.lot.stack_cards import Stacked, card, share_table
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions
+from wafer_core.ui.shared.spreadsheet import csv_file
 from wafer_core.ui.shared.words import count, duration, plain, told_apart, where_it_begins
 from wafer_core.workspace import JobRow
 
@@ -255,7 +256,7 @@ def _cards(view: View) -> None:
 def _download(view: View, shown: Mapping[str, EvidenceStack]) -> None:
     st.download_button(
         "CSV",
-        data=lambda: share_table(shown).to_csv(index=False).encode(),
+        data=lambda: csv_file(share_table(shown).to_csv(index=False)),
         file_name=f"{view.hand.lot.title}-{view.one.model.role}-{view.method}.csv".replace("/", "-"),
         mime="text/csv",
         key="save-stacks",

@@ -22,6 +22,7 @@ from wafer_core.ui.components.bars import bars
 from wafer_core.ui.components.dies import ScaleBar, alone, dies
 from wafer_core.ui.shared import lot_picker, reading, state
 from wafer_core.ui.shared.opinions import Opinions, opinion
+from wafer_core.ui.shared.spreadsheet import csv_file
 from wafer_core.ui.shared.words import UNLIKE, count, percent, plain, told_apart, wafer_name, where_it_begins
 from wafer_core.verdicts_csv import verdicts_csv
 
@@ -87,7 +88,7 @@ def _downloads(hand: state.Hand, lot: Lot) -> None:
 
 
 def _csv(model: ModelFile, lot: Lot) -> bytes:
-    return verdicts_csv(lot, opinion(model, lot).verdicts).encode()
+    return csv_file(verdicts_csv(lot, opinion(model, lot).verdicts))
 
 
 def evidence(hand: state.Hand, said: Opinions) -> DeltaGenerator:

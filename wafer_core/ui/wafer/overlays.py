@@ -23,6 +23,7 @@ from wafer_core.ui.components.dies import Fact, Figure, Group, Save, ScaleBar, d
 from wafer_core.ui.shared import evidence, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinion, Opinions, watch
+from wafer_core.ui.shared.spreadsheet import csv_file
 from wafer_core.ui.shared.words import UNLIKE, percent, plain
 from wafer_core.ui.wafer import patience
 
@@ -229,7 +230,7 @@ def _downloads(question: Question) -> None:
     )
     st.download_button(
         "CSV",
-        data=lambda: die_table(question.wafer, question.found(), question.methods).to_csv(index=False).encode(),
+        data=lambda: csv_file(die_table(question.wafer, question.found(), question.methods).to_csv(index=False)),
         file_name=f"{_file(question)}.csv",
         mime="text/csv",
         icon=":material/download:",
