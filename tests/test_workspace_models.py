@@ -186,6 +186,48 @@ def test_a_run_never_makes_a_student_of_a_name_somebody_gave(workspace, mine):
     assert workspace.job(job).name == "lot9-tiny-2"
 
 
+def test_a_run_makes_no_student_whose_files_would_be_another_model(workspace, mine):
+    workspace.rename_model(workspace.model(mine), "lot9-tiny-1-int8")
+    job = workspace.put_job("distil", "once", "x", {}, urgency=5, name="lot9-tiny")
+    assert workspace.job(job).name == "lot9-tiny-2"
+
+
+def test_approved_means_its_folder_whatever_else_is_called_like_it(workspace, mine, tiny_folder):
+    workspace.rename_model(workspace.model(mine), "lot8-int8")
+    workspace.approve("lot8-int8")
+    time.sleep(0.01)
+    # No command makes this folder; somebody copied it.
+    put_student(workspace, tiny_folder, "lot8")
+    assert workspace.model("approved").folder.name == mine
+    assert workspace.model("approved-int8").folder.name == mine
+
+
+def test_an_approved_student_that_is_gone_is_told_and_never_named_as_one_to_choose(workspace, mine):
+    workspace.approve(mine)
+    kept = (workspace.student_root / mine).rename(workspace.root / "elsewhere")
+    for name in ("approved", "approved-onnx", "approved-int8"):
+        with pytest.raises(UnknownModel, match=f"{mine} is no longer in the workspace: put its folder .* back"):
+            workspace.model(name)
+    assert any(f"{mine} is no longer" in problem for problem in workspace.broken_models())
+    with pytest.raises(UnknownModel, match="name one of teacher") as problem:
+        workspace.model("nobody")
+    assert "approved" not in str(problem.value)
+    kept.rename(workspace.student_root / mine)
+    assert workspace.model("approved").name == mine
+    assert workspace.broken_models() == []
+
+
+def test_an_approved_student_without_a_file_says_which(workspace, student_kit):
+    workspace.approve(workspace.import_model(student_kit).stem)
+    (folder,) = workspace.student_root.iterdir()
+    card = json.loads((folder / "card.json").read_text())
+    (left,) = (name for name in card["files"] if ".int8." in name)
+    (folder / "card.json").write_text(json.dumps({**card, "files": {left: card["files"][left]}}))
+    assert workspace.model("approved").entry.precision == "int8"
+    with pytest.raises(UnknownModel, match="tool-4 has no file tool-4-onnx"):
+        workspace.model("approved-onnx")
+
+
 @pytest.mark.parametrize("name", ["", "two words", "../up", "a,b", "-x", "ä", "x" * 65, "a/b", "a\n"])
 def test_a_name_that_no_folder_could_have_is_refused(workspace, mine, name):
     with pytest.raises(UsageError, match="begins with a letter"):
@@ -366,6 +408,37 @@ def test_weights_that_are_here_already_are_not_imported_again(workspace, student
     with pytest.raises(UsageError, match="in the archive"):
         workspace.import_model(student_kit)
     assert [folder.name for folder in workspace.student_root.iterdir()] == ["tool-4"]
+
+
+def test_of_one_kit_that_comes_in_twice_at_once_one_stays(workspace, student_kit, monkeypatch):
+    import wafer_core.kit
+
+    def twice(data, parent, taken):
+        monkeypatch.undo()
+        folder = wafer_core.kit.import_kit(data, parent, taken)
+        # Another page has come as far as this, and gets no further before this one.
+        wafer_core.kit.import_kit(data, parent, taken)
+        return folder
+
+    monkeypatch.setattr(wafer_core.kit, "import_kit", twice)
+    with pytest.raises(UsageError, match="holds tool-4-2, which is here already"):
+        workspace.import_model(student_kit)
+    assert [folder.name for folder in workspace.student_root.iterdir()] == ["tool-4-2"]
+
+
+def test_a_kit_whose_name_a_run_took_meanwhile_is_not_kept(workspace, student_kit, monkeypatch):
+    import wafer_core.kit
+
+    def meanwhile(data, parent, taken):
+        monkeypatch.undo()
+        workspace.put_job("distil", "once", "x", {}, urgency=5, name="other")
+        workspace.database.write("UPDATE jobs SET name = 'tool-4'")
+        return wafer_core.kit.import_kit(data, parent, taken)
+
+    monkeypatch.setattr(wafer_core.kit, "import_kit", meanwhile)
+    with pytest.raises(UsageError, match="import the kit again"):
+        workspace.import_model(student_kit)
+    assert list(workspace.student_root.iterdir()) == []
 
 
 def test_weights_that_are_here_with_other_thresholds_are_told_apart(workspace, student_kit, tiny_folder, tmp_path):

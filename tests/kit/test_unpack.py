@@ -82,6 +82,11 @@ def test_a_kit_of_a_shipped_model_does_not_take_its_name(tiny_kit, tmp_path):
     assert resolve("student").folder != tmp_path / "student-2"
 
 
+@pytest.mark.parametrize("other", [f"{NAME}-int8", f"{NAME}-onnx"])
+def test_a_kit_does_not_take_a_name_under_which_a_file_of_it_would_be_another_model(tiny_kit, tmp_path, other):
+    assert import_kit(tiny_kit, tmp_path, taken=[other]).name == f"{NAME}-2"
+
+
 def test_trained_weights_come_back_too(tiny_kit, tiny_folder, tmp_path):
     weights = (tiny_folder / f"{NAME}.safetensors").read_bytes()
     whole = {f"{NAME}/card.json": (tiny_folder / "card.json").read_bytes(), f"{NAME}/{NAME}.safetensors": weights}

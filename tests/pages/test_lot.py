@@ -239,6 +239,22 @@ def test_before_anything_is_read_nothing_is_counted(
     assert "No wafer is read by both yet." in said
 
 
+def test_of_a_model_that_has_read_nothing_no_figure_is_told(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None], drawn: Callable[..., dict[str, dict]]
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    answer(small_lot, store.model("approved"), STUDENT)
+    app = visit(lot=lot_id)
+    bars = drawn(app)["pattern-bars"]
+    assert [(row["name"], [bar["role"] for bar in row["bars"]]) for row in bars["rows"]] == [
+        ("Center", ["student"]),
+        ("Loc", ["student"]),
+    ]
+    assert "Center on 2 wafers, says the student" in bars["alt"]
+    figures = next(table.value for table in app.table if "usual suspects" in table.value)
+    assert list(figures) == ["pattern", "student", "usual suspects"]
+
+
 def parts(block: Block) -> Iterator[Node]:
     """What a block holds, from the top down."""
     for part in block.children.values():

@@ -102,6 +102,15 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     }
 
 
+def test_of_a_model_without_an_answer_none_is_told(
+    visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, nobody_works: None
+) -> None:
+    say(store, "approved", small_lot.wafers[:1], [0.9] + [0.01] * 7)
+    elements = drawn(visit("wafer", lot=store.add_lot(small_lot), wafer="L1/01"))
+    (group,) = elements["overlays"]["groups"]
+    assert [each["caption"] for each in group["maps"]] == ["Teacher: no answer yet", "Student 0.90"]
+
+
 @pytest.fixture
 def normal(store: Workspace, lot_of, disc_states, answer: Callable[..., None], nobody_works: None) -> tuple[str, Wafer]:
     """A lot of one wafer that both models call Normal, by its id, and the wafer."""

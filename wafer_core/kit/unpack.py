@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from wafer_core.errors import BrokenModel
 from wafer_core.kit.graph_check import check_graph
 from wafer_core.models.card import CARD
-from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, shipped_models
+from wafer_core.models.folder import APPROVED, NAME, ModelFile, files_of, names_of, shipped_models
 from wafer_core.models.session import GraphSession
-from wafer_core.whole_files import partial_of
+from wafer_core.whole_files import partial_of, settle
 
 MOST_BYTES = 256 << 20
 """Of a kit, packed and unpacked; a teacher of a million parameters takes 6 MB."""
@@ -33,7 +33,7 @@ def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
     Args:
         data: the zip.
         parent: where the folder goes.
-        taken: names that other models have, whatever their folders are called.
+        taken: what the files of other models are called, whatever their folders are.
 
     Raises:
         BrokenModel: it is no kit, or one that is damaged, too large or contradicts itself.
@@ -54,6 +54,8 @@ def _imported(archive: zipfile.ZipFile, parent: Path, taken: Collection[str]) ->
             file.path.write_bytes(_named(archive, card, file.file, file.entry.bytes))
             _check_loads(file)
         _take_reference(archive, card, home)
+        for path in home.iterdir():
+            settle(path)
         return _moved(home, parent, taken)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -159,12 +161,12 @@ def _check_loads(file: ModelFile) -> None:
 
 
 def _moved(home: Path, parent: Path, taken: Collection[str]) -> Path:
-    """Put a complete folder under the first name that no model has yet."""
+    """Put a complete folder under the first name by which no file of another model is called."""
     reserved = {model.name for model in shipped_models()} | set(APPROVED) | set(taken)
     number = 1
     while True:
         target = parent / (home.name if number == 1 else f"{home.name}-{number}")
-        if target.name not in reserved and not target.exists():
+        if reserved.isdisjoint(names_of(target.name)) and not target.exists():
             try:
                 return home.rename(target)
             except OSError:

@@ -16,12 +16,11 @@ from wafer_core.novelty import Reference, read_reference
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 """Where the models that come with the product live, a folder each."""
 
-APPROVED = {f"approved{ending}": f"student{ending}" for ending in ("", "-onnx", "-int8")}
-"""What the approved student is called, and which shipped one it is until a workspace says otherwise."""
-
 _KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-int8"}
 """What a file's kind adds to its folder's name, in the order in which a folder stands for one file."""
 
+APPROVED = {f"approved{ending}": f"student{ending}" for ending in _KINDS.values()}
+"""What the approved student is called, and which shipped one it is until a workspace says otherwise."""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What a model may be called: a folder's name on every system, and nothing that an address would break."""
@@ -149,6 +148,11 @@ def files_of(folder: Path) -> tuple[ModelFile, ...]:
     name = folder.resolve().name
     found = [ModelFile(name + _kind(entry), folder, file, card) for file, entry in card.files.items()]
     return tuple(sorted(found, key=lambda model: kinds.index(_kind(model.entry))))
+
+
+def names_of(model: str) -> set[str]:
+    """Return what the files of a model are called by the model's name, whichever of them it has."""
+    return {model + ending for ending in _KINDS.values()}
 
 
 def trained_file(model: ModelFile) -> ModelFile:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from wafer_core.models.folder import names_of
 from wafer_core.workspace.shelf import Shelf
 
 Kind = Literal["score", "explain", "explain_lot", "alter", "distil", "rehearse"]
@@ -293,9 +294,10 @@ class JobShelf(Shelf):
         """Return `head-N` with the first N that no run, folder or renamed model has had."""
         rows = connection.execute("SELECT name FROM jobs WHERE name LIKE ? || '-%'", (head,)).fetchall()
         given = connection.execute("SELECT name FROM models WHERE name IS NOT NULL").fetchall()
-        taken = {row["name"] for row in [*rows, *given]} | {folder.name for folder in self.student_root.iterdir()}
+        named = {row["name"] for row in [*rows, *given]} | {folder.name for folder in self.student_root.iterdir()}
+        taken = {name for model in named for name in names_of(model)}
         number = 1
-        while f"{head}-{number}" in taken:
+        while not taken.isdisjoint(names_of(f"{head}-{number}")):
             number += 1
         return f"{head}-{number}"
 

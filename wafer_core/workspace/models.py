@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
-from wafer_core.models.folder import NAME, SHIPPED, ModelFile, files_of, shipped_models
+from wafer_core.models.card import CARD
+from wafer_core.models.folder import APPROVED, NAME, SHIPPED, ModelFile, files_of, names_of, shipped_models
 from wafer_core.workspace.approvals import ApprovalShelf, put_approval
 
-APPROVED = "approved"
-SHIPPED_STUDENT = "student"
-FILE_ENDINGS = ("", "-onnx", "-int8")
-"""What a file's name adds to its model's name: torch, ONNX fp32, ONNX int8."""
 MOST_NOTE = 2000
 """Letters of a note on a model."""
 
@@ -74,8 +71,9 @@ class ModelShelf(ApprovalShelf):
         return found
 
     def broken_models(self) -> list[str]:
-        """Return one sentence for every student folder that cannot be used."""
-        return [str(problem) for problem in self._broken().values()]
+        """Return one sentence for every student folder that cannot be used, and for an approved one that is gone."""
+        gone = self._gone()
+        return [str(problem) for problem in (*self._broken().values(), *([gone] if gone else []))]
 
     def student_folders(self) -> list[Path]:
         """Return the folders of complete students made here, newest first."""
@@ -88,11 +86,12 @@ class ModelShelf(ApprovalShelf):
         A model's bare name means its first file: a model that came in a kit has no trained weights.
 
         Raises:
-            UnknownModel: nothing answers to the name; the message lists the names that would.
+            UnknownModel: nothing answers to the name, and the message lists the names that would; or the folder of
+                the approved student is gone.
             BrokenModel: the model's folder contradicts its card.
         """
-        if name in {APPROVED + ending for ending in FILE_ENDINGS}:
-            name = self.approved() + name.removeprefix(APPROVED)
+        if name in APPROVED:
+            return self._approved_file(name)
         models = self.models(archived=True)
         for called in (_name, _stem, _made_as, _folder):
             if found := next((model for model in models if called(model) == name), None):
@@ -100,9 +99,9 @@ class ModelShelf(ApprovalShelf):
         rows = self._rows()
         for folder, problem in self._broken().items():
             called_here = {folder, rows[folder].name if folder in rows else folder}
-            if name in {base + ending for base in called_here for ending in FILE_ENDINGS}:
+            if any(name in names_of(base) for base in called_here):
                 raise problem
-        names = ", ".join(dict.fromkeys([*(model.name for model in models), APPROVED]))
+        names = ", ".join(dict.fromkeys([*(model.name for model in models), *([] if self._gone() else APPROVED)]))
         raise UnknownModel(f"There is no model {name!r} in this workspace; name one of {names}.")
 
     def model_files(self, model: ModelFile) -> tuple[ModelFile, ...]:
@@ -162,9 +161,37 @@ class ModelShelf(ApprovalShelf):
         """Return the name of the approved student: the shipped one until another is approved."""
         standing = self.standing_approval()
         if standing is None:
-            return SHIPPED_STUDENT
+            return next(iter(APPROVED.values()))
         row = self._rows().get(standing.student)
         return row.name if row else standing.student
+
+    def _approved_file(self, name: str) -> ModelFile:
+        """Return the file that a name of the approved student means.
+
+        By its folder, as another model may be called like one of its files by now.
+        """
+        standing = self.standing_approval()
+        if standing is None:
+            return self.model(APPROVED[name])
+        if gone := self._gone():
+            raise gone
+        files = self._files(self.student_root / standing.student, self._rows().get(standing.student))
+        wanted = self.approved() + name.removeprefix(next(iter(APPROVED)))
+        # A model's bare name means its first file.
+        named = [file for file in files if wanted in (file.name, file.stem)]
+        if not named:
+            raise UnknownModel(f"The approved student {self.approved()} has no file {wanted}; name one that it has.")
+        return named[0]
+
+    def _gone(self) -> UnknownModel | None:
+        """Return what there is to say where the approved student's folder is not here any more."""
+        standing = self.standing_approval()
+        if standing is None or (self.student_root / standing.student / CARD).exists():
+            return None
+        return UnknownModel(
+            f"The approved student {self.approved()} is no longer in the workspace: put its folder "
+            f"{standing.student} back into {self.student_root}, or take its approval back."
+        )
 
     # Keeping -------------------------------------------------------------------------------------
 
@@ -181,7 +208,7 @@ class ModelShelf(ApprovalShelf):
                 "64 in all at most."
             )
         with self.database.transaction() as connection:
-            if {name + ending for ending in FILE_ENDINGS} & self._names(but=model.folder):
+            if names_of(name) & self._names(but=model.folder):
                 raise UsageError(f"{name} is, or would be taken for, another model; choose another name.")
             _set(connection, model, "name", None if name == model.folder.name else name)
 
@@ -225,19 +252,35 @@ class ModelShelf(ApprovalShelf):
         """
         from wafer_core.kit import import_kit  # onnx, which no page has to wait for
 
-        here = {file.sha256: file for file in self.models(archived=True)}
         folder = import_kit(data, self.student_root, taken=self._names())
         files = files_of(folder)
+        try:
+            # In one with the checks: the same kit, or a run of that name, may be coming in from elsewhere.
+            with self.database.transaction() as connection:
+                self._check_new(files)
+                _set(connection, files[0], "imported", time.time())
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+        return files[0]
+
+    def _check_new(self, files: tuple[ModelFile, ...]) -> None:
+        """Refuse a model that has come in as a folder where another has its weights or its name.
+
+        Raises:
+            UsageError: that is so.
+        """
+        folder = files[0].folder
+        here = {file.sha256: file for file in self.models(archived=True) if file.folder != folder}
         known = [here[file.sha256] for file in files if file.sha256 in here]
         if len(known) == len(files):
-            shutil.rmtree(folder)
             where = "in the archive, from which it can be restored" if self.model_row(known[0]).archived else "here"
             # What a model said is kept by its weights, so two of the same weights cannot decide otherwise.
             otherwise = any(here[file.sha256].entry.thresholds != file.entry.thresholds for file in files)
             but = " and decides by other thresholds" if otherwise else ""
             raise UsageError(f"This kit holds {known[0].stem}, which is {where} already{but}; nothing was imported.")
-        self._put(files[0], "imported", time.time())
-        return files[0]
+        if self.database.row("SELECT id FROM jobs WHERE name = ?", (folder.name,)):
+            raise UsageError(f"A run that makes {folder.name} began meanwhile; import the kit again.")
 
     # Rows and folders ----------------------------------------------------------------------------
 
@@ -252,12 +295,12 @@ class ModelShelf(ApprovalShelf):
         """Return every name that finds a model file, and those that runs have reserved."""
         rows = self._rows()
         runs = self.database.rows("SELECT name FROM jobs WHERE name IS NOT NULL")
-        bases = {APPROVED, *(model.folder.name for model in self._kept(SHIPPED, shipped_models))}
+        bases = {next(iter(APPROVED)), *(model.folder.name for model in self._kept(SHIPPED, shipped_models))}
         bases |= {row["name"] for row in runs} | {folder.name for folder in self.student_root.iterdir()}
         bases |= {row.name for row in rows.values()}
         if but is not None:
             bases -= {but.name, rows[but.name].name if but.name in rows else but.name}
-        return {base + ending for base in bases for ending in FILE_ENDINGS}
+        return {name for base in bases for name in names_of(base)}
 
     def _files(self, folder: Path, row: ModelRow | None = None) -> tuple[ModelFile, ...]:
         files = self._kept(folder, lambda: _sound(folder))

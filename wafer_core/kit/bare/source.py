@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -243,5 +244,5 @@ def _float(value: float) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text that cannot end the remark it stands in."""
-    return " ".join(text.replace("*/", "* /").replace("\\", "").split())
+    """Return a text that cannot end the remark it stands in, whatever a preprocessor makes of it."""
+    return " ".join(re.sub(r"[^\w.,:()+-]", " ", text).split())

@@ -107,8 +107,7 @@ def evidence(hand: state.Hand, said: Opinions) -> DeltaGenerator:
 
 
 def _contents(said: Opinions) -> None:
-    counts: dict[Role, dict[str, int]] = {"teacher": said.teacher.counts, "student": said.student.counts}
-    reading = [one.model.role for one in (said.teacher, said.student) if one.present.any()]
+    counts = {one.model.role: one.counts for one in (said.teacher, said.student) if one.present.any()}
     seen = [name for name in PATTERNS if any(by_role[name] for by_role in counts.values())]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**What is in it**", width="content")
@@ -116,25 +115,27 @@ def _contents(said: Opinions) -> None:
         with st.popover("Figures", type="tertiary"):
             st.table(contents(counts), hide_index=True, alt="Wafers showing each pattern, by model")
             st.caption("Wafers on which each model names the pattern; a wafer may show several.")
-    if not reading:
+    if not counts:
         st.caption(NOTHING_READ)
     elif not seen:
         waiting = not said.complete
         st.caption("No pattern found so far." if waiting else "Neither model names a pattern on any wafer.")
     else:
         shown = {role: {name: by_role[name] for name in seen} for role, by_role in counts.items()}
-        most = max(seen, key=lambda name: counts["teacher"][name])
+        first = next(iter(counts))
+        most = max(seen, key=counts[first].__getitem__)
+        often = f"{most} on {count(counts[first][most], 'wafer')}, says the {first}"
         picked = bars(
             pattern_bars(shown),
             key="pattern-bars",
-            alt=f"Wafers per pattern and model; the most frequent is {most} on {counts['teacher'][most]} wafers",
+            alt=f"Wafers per pattern and model; the most frequent is {often}",
             pick=True,
         )
         if picked is not None:
             state.put(pattern=picked, page=None)
             st.rerun()
-    if reading:
-        normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items() if role in reading)
+    if counts:
+        normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items())
         st.caption(f"Wafers called {NORMAL}: {normal}.")
 
 

@@ -337,6 +337,8 @@ def _told(groups: Sequence[Group]) -> None:
 
 
 def _called(one: Opinion, here: int, pattern: int) -> str:
+    if not one.present[here]:
+        return f"{one.model.role.capitalize()}: no answer yet"
     probability = one.verdicts.probabilities[here, pattern]
     said = f"{one.model.role.capitalize()} {probability:.2f}"
     return said if one.verdicts.detected[here, pattern] else f"{said}, not named"
