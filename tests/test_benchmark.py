@@ -152,10 +152,21 @@ def test_students_stand_against_the_teacher(report, models, folder):
     assert [figure["metric"] for figure in each["figures"]][-1] == "loss in exact match"
 
 
-def test_time_is_measured_on_request(models, folder):
-    report = run(models[:1], shipped_sets(folder)[:1], latency=True)
-    assert 0 < report["models"][0]["ms_per_wafer"] < 10_000
-    assert measure_latency(load_recognizer(models[-1]), wafers()[:4], repeats=1, batch=4) > 0
+def test_every_wafer_is_timed_alone_and_the_middle_one_counts(models, monkeypatch):
+    recognizer, some, asked = load_recognizer(models[-1]), wafers()[:3], []
+    now = 0.0
+
+    def score(wafers):
+        nonlocal now
+        (wafer,) = wafers
+        asked.append(wafer.wafer)
+        # The first call of each finds nothing in the caches, and the first wafer was interrupted.
+        now += 9.0 if asked.count(wafer.wafer) == 1 or wafer is some[0] else 0.004
+
+    monkeypatch.setattr(recognizer, "score", score)
+    monkeypatch.setattr("wafer_core.benchmark.time.perf_counter", lambda: now)
+    assert measure_latency(recognizer, some, repeats=2) == pytest.approx(4.0)
+    assert asked == [wafer.wafer for wafer in some for _ in range(3)]
 
 
 @pytest.mark.parametrize(("few", "repeats"), [((), 1), (wafers()[:1], 0)])

@@ -298,6 +298,9 @@ SCORE = ("score", "LOT", "--model", "ONNX", "--out", "OUT")
         (("distill", "LOT", "--out", "OUT", "--teacher", "MODEL", "--start", "nobody"), ("nobody",)),
         (("benchmark", "--out", "FOLDER"), ("--out", "folder")),
         (("train-teacher", "--out", "OUT"), ("--data",)),
+        (("train-teacher", "--out", "OUT", "--data", "FOLDER", "--seed", "-1"), ("seed", "-1")),
+        (("train-student", "--out", "OUT", "--data", "FOLDER", "--steps", "0"), ("steps", "not 0")),
+        (("distill", "LOT", "--out", "OUT", "--seed", str(2**64)), ("seed", str(2**64))),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -392,12 +395,24 @@ def test_a_pipe_is_said_to_be_one(run, tmp_path):
     assert refused(said, "is no file but a pipe; save it first")
 
 
-def test_no_file_of_the_model_is_overwritten(run, lot_file, tiny_folder, tmp_path):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", "LOT", "--model", "MODEL"),
+        ("explain", "LOT", "--wafer", "01", "--model", "MODEL", "--method", "gradcam"),
+        ("kit", "--model", "MODEL"),
+        ("benchmark",),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("ending", [".json", ".onnx"])
+def test_no_file_of_a_model_is_overwritten(run, lot_file, tiny_folder, tmp_path, command, ending):
     folder = shutil.copytree(tiny_folder, tmp_path / "mine")
-    before = (folder / "card.json").read_bytes()
-    said = run("score", lot_file, "--model", folder, "--out", folder / "card.json")
-    assert refused(said, "would overwrite a file of the model")
-    assert (folder / "card.json").read_bytes() == before
+    (target, *_) = folder.glob(f"*{ending}")
+    before = target.read_bytes()
+    given = [str(lot_file) if word == "LOT" else word for word in command]
+    assert refused(run(*given, "--out", target), "would overwrite a file of the model")
+    assert target.read_bytes() == before
 
 
 def test_a_run_whose_words_are_damaged_says_what_to_remove(run, lot_file, tmp_path):

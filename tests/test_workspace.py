@@ -89,7 +89,7 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     [old] = opened.approvals()
     assert (old.student, old.note, old.run, old.figures, old.withdrawn) == ("student", "long ago", None, {}, None)
     assert opened.model_row(opened.model("student")).archived is None
-    assert opened.speed("a" * 64) is None
+    assert opened.speed("lot", "a" * 64) is None
     opened.request_pause(job_id)
     assert opened.job(job_id).state == "paused"
     opened.close()
@@ -490,14 +490,16 @@ def test_attributions_are_kept_by_model_map_method_and_pattern(workspace):
 # Speeds ------------------------------------------------------------------------------------------
 
 
-def test_the_last_speed_of_a_model_outlives_the_process(workspace):
-    slow, fast = Speed(4.5, 32, 3, 2, 1.0e9), Speed(0.4, 6, 3, 16, 1.1e9)
-    workspace.put_speed(MODEL, slow)
-    workspace.put_speed(MODEL, fast)
+def test_the_last_speed_of_a_model_on_a_lot_outlives_the_process(workspace):
+    slow, fast, large = Speed(4.5, 32, 3, 2, 1.0e9), Speed(0.4, 6, 3, 16, 1.1e9), Speed(30.1, 6, 3, 16, 1.2e9)
+    workspace.put_speed("lot", MODEL, slow)
+    workspace.put_speed("lot", MODEL, fast)
+    workspace.put_speed("other lot", MODEL, large)
     workspace.close()
     opened = Workspace()
-    assert opened.speed(MODEL) == fast
-    assert opened.speed(OTHER) is None
+    assert opened.speed("lot", MODEL) == fast
+    assert opened.speed("other lot", MODEL) == large
+    assert opened.speed("lot", OTHER) is None
     opened.close()
 
 

@@ -143,7 +143,6 @@ def run(
     models: Sequence[ModelFile] | None = None,
     sets: Sequence[BenchmarkSet] | None = None,
     command: str = COMMAND,
-    latency: bool = False,
 ) -> dict[str, Any]:
     """Measure model files on labelled sets.
 
@@ -151,11 +150,10 @@ def run(
         models: which files; None takes every shipped one.
         sets: on what; None takes the shipped sets.
         command: what to repeat the figures with.
-        latency: whether to time each model too.
 
     Returns:
-        `command`, `sets`, `models` (with `ms_per_wafer` if timed), `figures` (one entry a model,
-        set and metric) and `against_teacher` (one a model, set and teacher), all fit for JSON.
+        `command`, `sets`, `models`, `figures` (one entry a model, set and metric) and `against_teacher` (one a
+        model, set and teacher), all fit for JSON.
 
     Raises:
         UnusableLot: there is no set, or one without labels.
@@ -170,7 +168,7 @@ def run(
     return {
         "command": command,
         "sets": [_describe_set(each) for each in sets],
-        "models": [_describe_model(model, sets[0].lot if latency else None) for model in models],
+        "models": [_describe_model(model) for model in models],
         "figures": [
             {"model": each.model.name, "sha256": each.model.sha256, **asdict(figure)}
             for each in measured
@@ -202,27 +200,32 @@ def keep_in_cards(measured: Mapping[str, Any], models: Sequence[ModelFile] | Non
         replace(card, figures=tuple(kept)).write(folder)
 
 
-def measure_latency(recognizer: Recognizer, wafers: Sequence[Wafer], repeats: int = 5, batch: int = 1) -> float:
-    """Return the milliseconds a wafer takes from its die states to its logits, on this machine, now.
+def measure_latency(recognizer: Recognizer, wafers: Sequence[Wafer], repeats: int = 5) -> float:
+    """Return the milliseconds that the middle one of some wafers takes from its die states to its logits.
+
+    The middle one, because what interrupts a busy machine shall not count.
 
     Args:
         recognizer: a loaded model; loading is not timed.
-        wafers: what to score; a few dozen are enough.
-        repeats: passes over them, of which the median counts; one more goes before to warm up.
-        batch: wafers scored at once.
+        wafers: what to score, one at a time; a few dozen are enough.
+        repeats: passes over each, of which the median counts; one more goes before to warm up.
 
     Raises:
         ValueError: there is no wafer, or no pass.
     """
     if not wafers or repeats < 1:
         raise ValueError(f"{len(wafers)} wafers in {repeats} passes leave nothing to time")
-    recognizer.score(wafers, batch)
+    return 1000 * statistics.median(_seconds(recognizer, wafer, repeats) for wafer in wafers)
+
+
+def _seconds(recognizer: Recognizer, wafer: Wafer, repeats: int) -> float:
+    recognizer.score([wafer])
     passes = []
     for _ in range(repeats):
         started = time.perf_counter()
-        recognizer.score(wafers, batch)
+        recognizer.score([wafer])
         passes.append(time.perf_counter() - started)
-    return 1000 * statistics.median(passes) / len(wafers)
+    return statistics.median(passes)
 
 
 def _describe_set(each: BenchmarkSet) -> dict[str, Any]:
@@ -235,8 +238,8 @@ def _describe_set(each: BenchmarkSet) -> dict[str, Any]:
     }
 
 
-def _describe_model(model: ModelFile, timed_on: Lot | None) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _describe_model(model: ModelFile) -> dict[str, Any]:
+    return {
         "name": model.name,
         "role": model.role,
         "engine": model.engine,
@@ -244,6 +247,3 @@ def _describe_model(model: ModelFile, timed_on: Lot | None) -> dict[str, Any]:
         "bytes": model.entry.bytes,
         "sha256": model.sha256,
     }
-    if timed_on is not None:
-        described["ms_per_wafer"] = measure_latency(load_recognizer(model), timed_on.wafers[:64])
-    return described

@@ -304,7 +304,7 @@ def test_speed_is_measured_when_asked_for(visit: Visit, answered: str):
     assert not page.exception
     for row in table(page).values():
         assert float(row["ms a wafer"]) > 0
-    assert any("6 wafers one at a time" in element.value for element in page.markdown)
+    assert any("6 of these wafers, one at a time" in element.value for element in page.markdown)
     # A server that starts anew knows no more than the workspace.
     st.cache_resource.clear()
     assert table(visit("compare", set=answered, students="student")) == table(page)
@@ -314,15 +314,20 @@ def test_speed_is_measured_when_asked_for(visit: Visit, answered: str):
 
 def test_speeds_of_other_days_are_told_one_by_one(visit: Visit, store: Workspace, answered: str):
     for name, cores in (("teacher", 4), ("student", 16)):
-        store.put_speed(store.model(name).sha256, Speed(1.5, 32, 3, cores, 1.0e9))
+        store.put_speed(answered, store.model(name).sha256, Speed(1.5, 32, 3, cores, 1.0e9))
     [said] = [
         each.value
         for each in visit("compare", set=answered, students="student").markdown
         if each.value.startswith("**ms a wafer**")
     ]
     teacher, student = said.split("; ")
-    assert re.search(r"teacher, the middle of 32 wafers .* on one of 4 cores", teacher)
-    assert re.search(r"^student, the middle of 32 wafers .* on one of 16 cores", student)
+    assert re.search(r"teacher, the middle of 32 of these wafers, .* on one of 4 cores", teacher)
+    assert re.search(r"^student, the middle of 32 of these wafers, .* on one of 16 cores", student)
+
+
+def test_a_speed_is_told_of_the_lot_that_it_was_measured_on(visit: Visit, store: Workspace, answered: str):
+    store.put_speed("another lot", store.model("student").sha256, Speed(29.7, 32, 3, 2, 1.0e9))
+    assert {row["ms a wafer"] for row in table(visit("compare", set=answered, students="student")).values()} == {"–"}
 
 
 def test_timing_a_lot_without_a_tested_die_says_so(store: Workspace, untested_states, lot_of):

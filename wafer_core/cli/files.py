@@ -17,7 +17,7 @@ def check_writable(path: Path) -> None:
     """Find out before the work begins whether its result can be left at `path`.
 
     Raises:
-        UsageError: `path` is a folder, or its folder is missing or closed to us.
+        UsageError: `path` is a folder or a file of a model, or its folder is missing or closed to us.
     """
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder; name a file in it.")
@@ -25,6 +25,8 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"--out {path} cannot be written because there is no folder {path.parent}.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UsageError(f"--out {path} cannot be written: permission denied.")
+    if path.is_file() and (path.resolve().parent / CARD).exists():
+        raise UsageError(f"--out {path} would overwrite a file of the model there; name another file.")
 
 
 def check_folder(path: Path, option: str = "--out") -> None:

@@ -128,14 +128,12 @@ def report_reading(lot: Lot) -> None:
         raise UnreadableFile(refused[0].file, f"{first.rstrip('.')}{others}; the other files are in the result.")
 
 
-def check_overwrite(out: Path, lots: Sequence[Path], model: ModelFile | None = None) -> None:
+def check_overwrite(out: Path, lots: Sequence[Path]) -> None:
     """Refuse to replace a file that is being read.
 
     Raises:
-        UsageError: the output is one of the lots, or of the files of the model.
+        UsageError: the output is one of the lots.
     """
-    if model is not None and out.exists() and out.resolve().parent == model.folder.resolve():
-        raise UsageError(f"--out {out} would overwrite a file of the model {model.name}; name another file.")
     for lot in lots:
         if out.exists() and lot.exists() and os.path.samefile(out, lot):
             raise UsageError(f"--out {out} would overwrite the lot it is made from; name another file.")

@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     from wafer_core.verdicts_csv import verdicts_csv
 
     check_writable(arguments.out)
+    check_overwrite(arguments.out, arguments.lots)
     model = model_file(arguments.model)
-    check_overwrite(arguments.out, arguments.lots, model)
     lot = read_lot(arguments)
     verdicts = _verdicts(lot, model)
     with written(arguments.out) as file:

@@ -6,6 +6,7 @@ import argparse
 
 from wafer_core.cli.files import check_folder, check_no_model
 from wafer_core.cli.parser import Parser
+from wafer_core.models.card import check_repeatable
 
 NAME = "train-student"
 
@@ -21,6 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     parser = Parser(prog=f"python -m wafer_core {NAME}", description=__doc__, allow_abbrev=False)
     distill_shipped.add_arguments(parser)
     options = parser.parse_args(arguments.rest)
+    check_repeatable(options.seed, options.steps)
     check_folder(options.out)
     check_no_model(options.out)
     distill_shipped.distil_shipped(options)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from wafer_core.errors import UsageError
+from wafer_core.models.card import check_repeatable
 from wafer_core.models.sizes import STUDENT_SIZES
 
 Pool = Literal["shipped", "lots", "both", "none"]
@@ -56,8 +57,7 @@ class Settings:
             raise UsageError(f"There is no student size {self.size!r}; the sizes are {', '.join(STUDENT_SIZES)}.")
         if self.steps is None and not SHORTEST <= self.budget <= LONGEST:
             raise UsageError(f"A budget of {self.budget:g} seconds is not between {SHORTEST} and {LONGEST}.")
-        if self.steps is not None and self.steps < 1:
-            raise UsageError("A distillation needs at least one step.")
+        check_repeatable(self.seed, 1 if self.steps is None else self.steps)
         if not 0 <= self.augmentation <= STRONGEST:
             raise UsageError(f"An augmentation of {self.augmentation:g} is not between 0 and {STRONGEST:g}.")
         if self.pool not in get_args(Pool):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wafer_core.canonical import CHANNELS
-from wafer_core.errors import BrokenModel
+from wafer_core.errors import BrokenModel, UsageError
 from wafer_core.models.fields import Fields
 from wafer_core.models.groups import MOST_BYTES, check_groups, unpack_groups
 from wafer_core.patterns import ALLOWED_SETS, PATTERNS
@@ -26,6 +26,7 @@ Engine = Literal["torch", "onnx"]
 Precision = Literal["fp32", "int8"]
 
 MOST_EARLIER = 100
+MOST_SEED, MOST_STEPS = (1 << 63) - 1, 1 << 31
 """Runs that a card names before its own; a longer chain loses its oldest."""
 
 _RUN = ("sha256", "command", "seed", "steps", "teacher_sha256", "start_sha256")
@@ -302,12 +303,24 @@ def _made_from(fields: Fields) -> dict[str, Any]:
     return fields.values
 
 
+def check_repeatable(seed: int, steps: int) -> None:
+    """Find out before a run begins whether a card can hold its seed and its steps.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not 1 <= steps <= MOST_STEPS:
+        raise UsageError(f"A run takes 1 to {MOST_STEPS:,} steps, not {steps:,}.")
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"A seed is a whole number from 0 to {MOST_SEED}, not {seed}.")
+
+
 def _check_run(fields: Fields) -> None:
     for origin in ("teacher_sha256", "start_sha256"):
         if fields.has(origin):
             fields.sha256(origin)
-    fields.integer("seed", 0, 1 << 63)
-    fields.integer("steps", 0, 1 << 31)
+    fields.integer("seed", 0, MOST_SEED)
+    fields.integer("steps", 0, MOST_STEPS)
     fields.text("command", r"(?s).{0,2000}")
 
 

@@ -14,7 +14,7 @@ from wafer_core.errors import UsageError
 Parameters = Sequence[object] | Mapping[str, object]
 """Values of the question marks of a statement in their order, or of its names."""
 
-VERSION = 7
+VERSION = 8
 PATIENCE = 30.0
 """Seconds a process waits for another that writes."""
 
@@ -39,8 +39,8 @@ CREATE TABLE attributions (
     UNIQUE (model, map, method, pattern)
 );
 CREATE TABLE speeds (
-    model BLOB PRIMARY KEY, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, passes INTEGER NOT NULL,
-    cores INTEGER NOT NULL, measured REAL NOT NULL
+    lot TEXT, model BLOB, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, passes INTEGER NOT NULL,
+    cores INTEGER NOT NULL, measured REAL NOT NULL, PRIMARY KEY (lot, model)
 ) WITHOUT ROWID;
 CREATE TABLE approvals (
     id INTEGER PRIMARY KEY, created REAL NOT NULL, student TEXT NOT NULL, note TEXT NOT NULL,
@@ -84,6 +84,13 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     6: (
         "CREATE TABLE speeds (model BLOB PRIMARY KEY, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, "
         "passes INTEGER NOT NULL, cores INTEGER NOT NULL, measured REAL NOT NULL) WITHOUT ROWID",
+    ),
+    # Nothing said on which lot a speed was measured, and it follows from the grid: the button measures it again.
+    7: (
+        "DROP TABLE speeds",
+        "CREATE TABLE speeds (lot TEXT, model BLOB, milliseconds REAL NOT NULL, wafers INTEGER NOT NULL, "
+        "passes INTEGER NOT NULL, cores INTEGER NOT NULL, measured REAL NOT NULL, PRIMARY KEY (lot, model)) "
+        "WITHOUT ROWID",
     ),
 }
 """What makes a file of one version one of the next."""

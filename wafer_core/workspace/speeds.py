@@ -1,4 +1,4 @@
-"""The speed shelf: how long a wafer takes each model, as it was last timed."""
+"""The speed shelf: how long a wafer of a lot takes each model, as it was last timed."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ class Speed:
 
 
 class SpeedShelf(Shelf):
-    """Speeds by the sha256 of weights, the last measured of each."""
+    """Speeds by lot and the sha256 of weights, the last measured of each: what a wafer takes follows from its grid."""
 
-    def put_speed(self, model: str, speed: Speed) -> None:
-        """Keep what a model's weights took, in the place of what they took before."""
+    def put_speed(self, lot: str, model: str, speed: Speed) -> None:
+        """Keep what a lot's wafers took a model's weights, in the place of what they took before."""
         self.database.write(
-            "INSERT OR REPLACE INTO speeds (model, milliseconds, wafers, passes, cores, measured) "
-            "VALUES (:model, :milliseconds, :wafers, :passes, :cores, :measured)",
-            {"model": bytes.fromhex(model), **asdict(speed)},
+            "INSERT OR REPLACE INTO speeds (lot, model, milliseconds, wafers, passes, cores, measured) "
+            "VALUES (:lot, :model, :milliseconds, :wafers, :passes, :cores, :measured)",
+            {"lot": lot, "model": bytes.fromhex(model), **asdict(speed)},
         )
 
-    def speed(self, model: str) -> Speed | None:
-        """Return what a model's weights took when they were last timed, or None where nobody has asked yet."""
+    def speed(self, lot: str, model: str) -> Speed | None:
+        """Return what a lot's wafers took a model's weights when last timed, or None where nobody has asked yet."""
         row = self.database.row(
-            "SELECT milliseconds, wafers, passes, cores, measured FROM speeds WHERE model = ?", (bytes.fromhex(model),)
+            "SELECT milliseconds, wafers, passes, cores, measured FROM speeds WHERE lot = ? AND model = ?",
+            (lot, bytes.fromhex(model)),
         )
         return None if row is None else Speed(**dict(row))

@@ -74,7 +74,7 @@ class Standing:
             the model has not answered here yet.
         alike: against the teacher; None for the teacher itself or before both have answered.
         against: the loss to the teacher, wafer by wafer; None where either of the above is.
-        speed: None until somebody asked for it.
+        speed: on wafers of this ground; None until somebody asked for it.
     """
 
     said: Opinion
@@ -233,7 +233,7 @@ def _complete() -> dict[tuple[str, str], Opinion]:
 
 def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     """Judge a model once it has answered; half a set would be another set."""
-    speed = state.workspace().speed(said.model.sha256)
+    speed = state.workspace().speed(ground.lot_id, said.model.sha256)
     is_teacher = said.model.sha256 == teacher.model.sha256
     if not said.complete:
         on_card = _on_card(ground, said.model)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import median
 
 from wafer_core.errors import UnusableLot, WaferDistillError
 from wafer_core.ui.shared.words import moment
@@ -42,14 +41,14 @@ def measure(workspace: Workspace, lot_id: str, sha256: str) -> Speed:
     if done.returncode:
         raise UnusableLot(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "Timing failed.")
     speed = Speed(**json.loads(done.stdout), passes=REPEATS, cores=os.cpu_count() or 1, measured=time.time())
-    workspace.put_speed(sha256, speed)
+    workspace.put_speed(lot_id, sha256, speed)
     return speed
 
 
 def how(speed: Speed) -> str:
     """Return how and when a speed was measured, as a sentence without its beginning and end."""
     return (
-        f"the middle of {speed.wafers} wafers one at a time, from die states to logits, each the median of "
+        f"the middle of {speed.wafers} of these wafers, one at a time, from die states to logits, each the median of "
         f"{speed.passes} passes, on one of {speed.cores} cores, {moment(speed.measured, year=True)}"
     )
 
@@ -71,8 +70,7 @@ def main() -> int:
             raise UnusableLot("No wafer of this lot has a tested die, so there is nothing to time.")
         # One thread: on a busy machine two of them mostly wait for each other.
         recognizer = load_recognizer(workspace.model_of(arguments.sha256), threads=1)
-        # The middle wafer, as a rehearsal takes it: what interrupts a busy machine does not count in.
-        taken = median(measure_latency(recognizer, [wafer], REPEATS) for wafer in wafers)
+        taken = measure_latency(recognizer, wafers, REPEATS)
     except WaferDistillError as problem:
         print(problem, file=sys.stderr)
         return 2
