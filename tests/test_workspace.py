@@ -4,6 +4,7 @@ import io
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,19 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     opened.request_pause(job_id)
     assert opened.job(job_id).state == "paused"
     opened.close()
+
+
+@pytest.mark.parametrize("damage", ["noise", "closed"])
+def test_a_database_that_cannot_be_used_is_one_sentence(home, damage):
+    Workspace().close()
+    file = home / "workspace.sqlite"
+    if damage == "noise":
+        file.write_bytes(np.random.default_rng(0).bytes(5000))
+    else:
+        file.unlink()
+        file.mkdir()
+    with pytest.raises(UsageError, match=r"workspace\.sqlite cannot be used .*put a copy of it back, or name another"):
+        Workspace()
 
 
 def test_a_full_disk_is_said_to_be_one(workspace):
@@ -256,7 +270,7 @@ def labels_of(workspace: Workspace, lot_id: str) -> list[int]:
     return [int(wafer.labels.argmax()) for wafer in workspace.lot(lot_id)]
 
 
-def test_the_labels_of_the_newest_upload_count_and_the_note_says_how_many_changed(workspace, small_lot):
+def test_the_labels_of_the_newest_upload_count_and_the_note_says_how_many_changed(workspace, small_lot, monkeypatch):
     first, second = [0, 1, 2, 3, 4, 5], [0, 1, 2, 7, 7, 7]
 
     def opened(patterns: Sequence[int | None], name: str = "a.npz") -> str:
@@ -281,6 +295,11 @@ def test_the_labels_of_the_newest_upload_count_and_the_note_says_how_many_change
     # What was there first is opened anew, so it is the newest.
     opened(first)
     assert labels_of(workspace, lot_id) == first
+    # Somebody sets the clock back.
+    now = time.time()
+    monkeypatch.setattr("wafer_core.workspace.lots.time.time", lambda: now - 24 * 3600)
+    opened(second, "e.npz")
+    assert labels_of(workspace, lot_id) == second
 
 
 def test_what_is_told_of_a_lot_is_of_the_files_opened_last(workspace, disc_states):
@@ -537,6 +556,15 @@ def test_what_went_wrong_a_moment_ago_is_not_started_by_a_redraw(workspace, stat
     workspace.end_job(job_id, state, "It went wrong.")
     assert put_job(workspace) == job_id
     assert put_job(workspace, again=True) != job_id
+
+
+def test_what_went_wrong_by_a_clock_that_was_ahead_is_started(workspace, monkeypatch):
+    job_id = put_job(workspace)
+    now = time.time()
+    monkeypatch.setattr("wafer_core.workspace.job_rows.time.time", lambda: now + 30 * 24 * 3600)
+    workspace.end_job(job_id, "failed", "It went wrong.")
+    monkeypatch.undo()
+    assert put_job(workspace) != job_id
 
 
 def test_two_processes_that_ask_for_the_same_thing_start_it_once(home):

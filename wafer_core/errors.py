@@ -80,3 +80,9 @@ class OutdatedRun(WaferDistillError):
 
 class UsageError(WaferDistillError):
     """An option has a value that cannot be used."""
+
+
+def lacks_memory(fault: BaseException) -> bool:
+    """Return whether a fault says that the machine has too little memory; torch does so in its own words."""
+    own = isinstance(fault, RuntimeError) and "can't allocate memory" in str(fault)
+    return isinstance(fault, MemoryError) or own

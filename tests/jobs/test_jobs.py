@@ -242,8 +242,12 @@ def test_a_page_turned_during_a_step_keeps_its_urgency(workspace, worker, big_lo
     monkeypatch.setitem(tasks.WAFERS_A_STEP, "onnx", 2)
     lot_id = workspace.add_lot(big_lot)
     job_id = jobs.submit_score(workspace, lot_id, STUDENT, first=(7, 9))
-    # As the step ends it tells how urgent what it had read of the page was.
-    workspace.report(job_id, {}, Urgency.REST_TEACHER)
+    # As the step ends it tells how urgent what it had read of another page was.
+    workspace.report(job_id, {}, Urgency.REST_TEACHER, first=(1, 2))
+    assert workspace.job(job_id).urgency == Urgency.VIEW_TEACHER
+    # Or it has answered all of this one.
+    workspace.report(job_id, {}, Urgency.REST_TEACHER, first=(7, 9))
+    assert workspace.job(job_id).urgency == Urgency.REST_TEACHER
     assert jobs.submit_score(workspace, lot_id, STUDENT, first=(7, 9)) == job_id
     assert workspace.job(job_id).urgency == Urgency.VIEW_TEACHER
 

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from wafer_core.distill_lot.plan import Plan
 from wafer_core.errors import OutdatedRun, UnreadableFile, UnusableLot
 from wafer_core.jobs import folders, tasks
 from wafer_core.jobs.report import Report
-from wafer_core.jobs.worker import Worker
+from wafer_core.jobs.worker import Worker, serve
 from wafer_core.workspace import Workspace
 from wafer_core.workspace.job_rows import ATTEMPTS
 
@@ -227,6 +228,7 @@ LATE = [
     (FULL, os.strerror(errno.ENOSPC)),
     (sqlite3.OperationalError("database or disk is full"), "database or disk is full"),
     (MemoryError(), "too little memory"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "too little memory"),
     (RuntimeError("no graph"), "RuntimeError"),
     (UnreadableFile("lot7", "the stored copy is damaged; upload its files again."), "the stored copy is damaged"),
 ]
@@ -237,6 +239,38 @@ def raising(fault):
         raise fault
 
     return fail
+
+
+def test_jobs_go_on_once_the_workspace_can_be_written_again(workspace, worker, big_lot):
+    running = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
+    while not trained(workspace, running):
+        worker.turn()
+    workspace.database.rows("PRAGMA query_only = ON")
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError):
+            all_turns(worker)
+    workspace.database.rows("PRAGMA query_only = OFF")
+    worker.begin_anew()
+    all_turns(worker)
+    assert workspace.job(running).state == "done", workspace.job(running).message
+
+
+def test_a_worker_outlasts_a_workspace_that_cannot_be_written(workspace, small_lot, monkeypatch):
+    faults = [FULL, sqlite3.OperationalError("database or disk is full")]
+    turn = Worker.turn
+
+    def sometimes(worker):
+        if faults:
+            raise faults.pop()
+        return turn(worker)
+
+    monkeypatch.setattr(Worker, "turn", sometimes)
+    monkeypatch.setattr("wafer_core.jobs.worker.RETRY", 0.01)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    job_id = jobs.submit_score(workspace, workspace.add_lot(small_lot), workspace.model("student-tiny-int8"))
+    serve(workspace.root, idle=0.5)
+    assert not faults
+    assert workspace.job(job_id).state == "done"
 
 
 def test_a_run_that_can_never_go_on_is_over_and_keeps_nothing(workspace, worker, big_lot, monkeypatch):
@@ -267,7 +301,7 @@ def test_a_run_that_fails_in_the_middle_is_paused_and_can_be_taken_up_again(
     assert jobs.log_lines(workspace, job_id)[-1].endswith(f"paused: {job.message}")
     assert (tasks.run_folder(workspace, job_id) / CHECKPOINT).exists()
     assert not worker.turn()
-    Worker(workspace).recover()
+    Worker(workspace).begin_anew()
     jobs.resume(workspace, job_id)
     assert workspace.job(job_id).message == ""
     all_turns(worker)
@@ -282,6 +316,7 @@ def test_a_run_that_fails_in_the_middle_is_paused_and_can_be_taken_up_again(
         (FULL, "paused"),
         (sqlite3.OperationalError("database or disk is full"), "paused"),
         (MemoryError(), "paused"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "paused"),
         (RuntimeError("no graph"), "failed"),
         (UnusableLot("It is of no use."), "failed"),
     ],
@@ -454,7 +489,7 @@ def test_a_new_worker_clears_away_what_runs_that_are_over_left(workspace, worker
     waiting = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
     for job_id in (waiting, waiting + 1):
         tasks.run_folder(workspace, job_id).mkdir(parents=True)
-    worker.recover()
+    worker.begin_anew()
     assert [folder.name for folder in folders.runs_root(workspace).iterdir()] == [str(waiting)]
 
 

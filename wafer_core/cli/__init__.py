@@ -17,7 +17,7 @@ from typing import TextIO
 
 from wafer_core.cli import benchmark, distill, explain, fit_novelty, kit, models, score, train_student, train_teacher
 from wafer_core.cli.parser import Parser
-from wafer_core.errors import WaferDistillError
+from wafer_core.errors import WaferDistillError, lacks_memory
 
 TRAINERS: tuple[ModuleType, ...] = (train_teacher, train_student)
 """Commands whose arguments their trainer parses, because only asking it for them would import torch."""
@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None, started: float | None = None) -> int
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}.", MENDABLE)
-    except MemoryError:
-        return _say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
     except Exception as error:
+        if lacks_memory(error):
+            return _say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
         return _say(
             f"WaferDistill failed on its own account, please report it: {type(error).__name__}: {error}.", FAULT
         )

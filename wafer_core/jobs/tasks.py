@@ -51,7 +51,7 @@ def score(bench: Bench, job: JobRow) -> Task:
         waiting = tuple(sorted(ordered[len(step) :]))
         in_view = not wanted.issubset(step)
         told = {"done": len(lot) - len(waiting), "total": len(lot)}
-        workspace.report(job.id, told, score_urgency(model, in_view), kept=True)
+        workspace.report(job.id, told, score_urgency(model, in_view), asked.first, kept=True)
         yield
     return f"{model.name} has answered on {_count(len(lot), 'wafer')} of {lot.title}."
 

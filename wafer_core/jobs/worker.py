@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from wafer_core.errors import OutdatedRun, WaferDistillError
+from wafer_core.errors import OutdatedRun, WaferDistillError, lacks_memory
 from wafer_core.jobs.bench import Bench
 from wafer_core.jobs.folders import clear_runs, drop_run_folder, run_folder, scratch
 from wafer_core.jobs.logbook import note
@@ -19,8 +19,11 @@ from wafer_core.workspace import JobRow, State, Workspace
 PAUSE = 0.05
 """Seconds between two looks at an empty queue."""
 
-MACHINE = (OSError, MemoryError, sqlite3.OperationalError)
+MACHINE = (OSError, sqlite3.OperationalError)
 """Faults of the machine, such as a full disk, that are no fault of what was asked for and pass."""
+
+RETRY = 5.0
+"""Seconds between two attempts to use a workspace that cannot be written."""
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,11 @@ class Worker:
         self.bench = Bench(workspace)
         self.tasks: dict[int, Task] = {}
 
-    def recover(self) -> None:
-        """Put back what a worker that is gone left running, and clear away what runs that are over left."""
+    def begin_anew(self) -> None:
+        """Put back what this worker, or one that is gone, left running, and clear away what runs that are over left."""
+        for job_id in list(self.tasks):
+            with suppress(*MACHINE):
+                self._leave(job_id)
         for job_id in self.workspace.requeue_orphans():
             log.warning("job %d lost its worker and is queued again", job_id)
         clear_runs(self.workspace)
@@ -73,7 +79,7 @@ class Worker:
     def _fail(self, job: JobRow, fault: Exception, sentence: str) -> None:
         """End a job that cannot go on; a run stands still instead where another try can do better, or has done much."""
         over = isinstance(fault, OutdatedRun)
-        if job.kind == "distil" and not over and (isinstance(fault, MACHINE) or self._has_kept(job.id)):
+        if job.kind == "distil" and not over and (_passes(fault) or self._has_kept(job.id)):
             self._hold(job.id, f"{sentence} The run keeps what it has done; resume it once that is mended.")
         else:
             self._drop(job.id, "failed", sentence)
@@ -115,22 +121,32 @@ class Worker:
 def serve(root: Path, idle: float) -> None:
     """Work until nothing has been asked for during `idle` seconds, or the workspace's folder is gone.
 
+    While the workspace cannot be written, as on a full disk, nothing can be told of a job either: it is tried again
+    until it can.
+
     The caller holds the workspace's worker lock.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     workspace = Workspace(root)
     worker = Worker(workspace)
-    worker.recover()
     # Whatever is made for a moment stands in the workspace, where the next worker finds what a kill left of it.
     tempfile.tempdir = str(scratch(workspace))
-    rested, warm = time.monotonic(), False
+    rested, warm, begins = time.monotonic(), False, True
     while time.monotonic() - rested < idle and root.exists():
-        if worker.turn():
-            rested = time.monotonic()
-        elif not warm:
-            warm = _warm_up()
-        else:
-            time.sleep(PAUSE)
+        try:
+            if begins:
+                worker.begin_anew()
+                begins = False
+            if worker.turn():
+                rested = time.monotonic()
+            elif not warm:
+                warm = _warm_up()
+            else:
+                time.sleep(PAUSE)
+        except MACHINE:
+            log.exception("the workspace cannot be used")
+            begins = True
+            time.sleep(RETRY)
     workspace.close()
 
 
@@ -152,10 +168,15 @@ def _warm_up() -> bool:
     return True
 
 
+def _passes(fault: Exception) -> bool:
+    """Return whether another try can do better: the machine was short of something."""
+    return isinstance(fault, MACHINE) or lacks_memory(fault)
+
+
 def _sentence(fault: Exception, workspace: Workspace) -> str:
     """Return what the engineer is told of a fault that is nobody's answer to give; the log has the rest."""
     where = f"the details are in {workspace.logs / 'worker.log'}"
-    if isinstance(fault, MemoryError):
+    if lacks_memory(fault):
         return f"The machine has too little memory for this; {where}."
     if isinstance(fault, OSError) and fault.strerror:
         return f"The system refused a file ({fault.strerror}); {where}."

@@ -105,27 +105,38 @@ class Database:
         path: the file; made where it does not exist.
 
     Raises:
-        UsageError: the file was written by a newer version of WaferDistill.
+        UsageError: the file is damaged, cannot be written, or was written by a newer version of WaferDistill.
     """
 
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
-        self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        _write_ahead(self._connection)
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        with self.transaction() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version < VERSION:
-                for statement in _statements(version):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+        try:
+            self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            version = self._upgraded()
+        except sqlite3.DatabaseError as problem:
+            raise UsageError(
+                f"{path} cannot be used ({problem}): see that it can be written and that the disk has room, "
+                "put a copy of it back, or name another folder with WAFERDISTILL_HOME."
+            ) from problem
         if version > VERSION:
             self.close()
             raise UsageError(
                 f"The workspace {path.parent} was written by a newer version of WaferDistill; "
                 "update WaferDistill, or name another folder with WAFERDISTILL_HOME."
             )
+
+    def _upgraded(self) -> int:
+        """Make the file one of this version unless it is of a newer one, and return of which it was."""
+        _write_ahead(self._connection)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction() as connection:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version < VERSION:
+                for statement in _statements(version):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+        return version
 
     def close(self) -> None:
         """Let go of the file; the database cannot be used afterwards."""
@@ -177,7 +188,9 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

@@ -142,7 +142,7 @@ class JobShelf(Shelf):
                         (json.dumps(list(first)), urgency, found["id"]),
                     )
                 return int(found["id"])
-            if found and found["state"] != "done" and found["ended"] > now - SPARED and not again:
+            if found and found["state"] != "done" and now - SPARED < found["ended"] <= now and not again:
                 return int(found["id"])
             numbered = name and self._numbered(connection, name)
             inserted = connection.execute(
@@ -213,6 +213,7 @@ class JobShelf(Shelf):
         job_id: int,
         progress: Mapping[str, object],
         urgency: int | None = None,
+        first: Sequence[int] = (),
         point: ProgressPoint | None = None,
         kept: bool = False,
     ) -> None:
@@ -222,14 +223,16 @@ class JobShelf(Shelf):
             job_id: which job.
             progress: its latest numbers.
             urgency: how urgent what is left of it is, where that changes.
+            first: the wafers wanted before others as that was found; where others are by now, it does not count.
             point: one more point of its curves.
             kept: whether something of what it did since it began would outlast its worker.
         """
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET progress = ?, heartbeat = ?, urgency = coalesce(?, urgency), "
+                "UPDATE jobs SET progress = ?, heartbeat = ?, "
+                "urgency = CASE WHEN first = ? THEN coalesce(?, urgency) ELSE urgency END, "
                 "attempts = CASE WHEN ? THEN 1 ELSE attempts END WHERE id = ?",
-                (json.dumps(progress), time.time(), urgency, kept, job_id),
+                (json.dumps(progress), time.time(), json.dumps(list(first)), urgency, kept, job_id),
             )
             if point is not None:
                 connection.execute(

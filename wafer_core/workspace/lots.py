@@ -23,6 +23,8 @@ from wafer_core.workspace.shelf import Shelf
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "lots"
 """Lots that come with the product; they are listed where they stand and never copied."""
 ID_LENGTH = 16
+MOMENT = 1e-6
+"""Seconds between two uploads at the least."""
 
 Source = Literal["sample", "simulated", "upload"]
 
@@ -71,9 +73,11 @@ class LotShelf(Shelf):
         kept = [(file.name, self.files.put(file.data)) for file in files]
         upload = hashlib.sha256(repr(kept).encode()).hexdigest()[:ID_LENGTH]
         with self.database.transaction() as connection:
+            # The newest stays the newest though the clock be set back: its labels count.
+            newest = connection.execute("SELECT coalesce(max(created), 0) FROM uploads").fetchone()[0]
             connection.execute(
                 "INSERT INTO uploads VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET created = excluded.created",
-                (upload, time.time()),
+                (upload, max(time.time(), newest + MOMENT)),
             )
             connection.executemany(
                 "INSERT OR IGNORE INTO upload_files VALUES (?, ?, ?, ?)",

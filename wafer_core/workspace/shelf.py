@@ -27,7 +27,7 @@ class Shelf:
         root: the folder, made where it does not exist; None takes `default_root()`.
 
     Raises:
-        UsageError: the folder cannot be made or written, or a newer version made it.
+        UsageError: the folder cannot be made or written, its database is damaged, or a newer version made it.
     """
 
     def __init__(self, root: Path | None = None) -> None:
