@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,6 +87,17 @@ def test_a_partly_tested_wafer_keeps_its_place(disc_states):
     full, partial = canonical([wafer_of(whole), wafer_of(part)], 15)
     assert np.array_equal(partial[:, :9], full[:, :9])
     assert not partial[:, 9:].any()
+
+
+def test_many_wafers_of_a_large_grid_take_no_more_memory_than_a_few():
+    wafers = [wafer_of(states_of(200, 200, seed % 3)) for seed in range(400)]
+    tracemalloc.start()
+    try:
+        maps = canonical(wafers, 16)
+        assert tracemalloc.get_traced_memory()[1] < 5 * 400 * 200 * 200
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(maps[-1], canonical(wafers[-1:], 16)[0])
 
 
 def test_no_wafers_make_no_maps():

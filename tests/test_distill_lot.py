@@ -751,7 +751,7 @@ def test_what_a_budget_affords_is_measured_and_fixed_before_the_first_step(small
     told = list(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=None, budget=26.0)))
     names = [each.name for each in told if isinstance(each, Stage)]
     assert list(dict.fromkeys(names)) == [
-        *("read shipped wafers", "ask the teacher", "draw wafers to replay", "measure a step"),
+        *("look at the wafers", "read shipped wafers", "ask the teacher", "draw wafers to replay", "measure a step"),
         *("rehearse the export", "train", "thresholds", "export", "int8", "int8 thresholds", "novelty"),
     ]
     assert len({each.steps for each in steps_of(told)}) == 1

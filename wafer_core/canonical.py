@@ -13,6 +13,9 @@ from wafer_core.lot import FAIL, PASS, Wafer
 CHANNELS = 2
 """Channel 0 is the fraction of passing dies in a cell, channel 1 the fraction of failing dies."""
 
+_CELLS_AT_ONCE = 4_000_000
+"""Dies, of wafers of one grid, that are averaged together: each takes 12 bytes and more for the moment."""
+
 
 @lru_cache(maxsize=1024)
 def area_weights(cells: int, size: int) -> NDArray[np.float32]:
@@ -53,6 +56,9 @@ def canonical(wafers: Sequence[Wafer], size: int) -> NDArray[np.float32]:
     by_shape: dict[tuple[int, int], list[int]] = {}
     for position, wafer in enumerate(wafers):
         by_shape.setdefault(wafer.frame.shape, []).append(position)
-    for positions in by_shape.values():
-        maps[positions] = canonical_states(np.stack([wafers[i].states for i in positions]), size)
+    for (rows, columns), positions in by_shape.items():
+        at_once = max(1, _CELLS_AT_ONCE // (rows * columns))
+        for start in range(0, len(positions), at_once):
+            some = positions[start : start + at_once]
+            maps[some] = canonical_states(np.stack([wafers[i].states for i in some]), size)
     return maps

@@ -5,6 +5,7 @@ import pytest
 
 from wafer_core.decode import decode_with
 from wafer_core.errors import BrokenModel
+from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, resolve
 from wafer_core.models.reference import embeddings, fit_novelty
 
@@ -48,6 +49,25 @@ def test_fitting_again_replaces_what_was_there_and_too_few_maps_take_it_away(fit
     assert fit_novelty(fitted, MAPS[:50], MAPS[50:]) is None
     assert files_of(fitted)[0].card.novelty is None
     assert files_of(fitted)[0].known() is None
+    assert list(fitted.glob("*novelty*")) == []
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_kill_while_a_reference_is_replaced_leaves_the_one_before(fitted, monkeypatch, repeats):
+    for _ in range(repeats):
+        before = files_of(fitted)[0].card.novelty
+
+        def killed(card, folder):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Card, "write", killed)
+            with pytest.raises(KeyboardInterrupt):
+                fit_novelty(fitted, MAPS[100:300], MAPS[300:])
+        assert files_of(fitted)[0].card.novelty == before
+        assert files_of(fitted)[0].known() is not None
+        assert fit_novelty(fitted, MAPS[50:250], MAPS[250:]) is not None
+        assert files_of(fitted)[0].known() is not None
 
 
 @pytest.mark.parametrize("damage", ["gone", "other bytes", "other size"])

@@ -318,6 +318,18 @@ def test_too_many_cells_with_bins_are_refused_before_they_are_taken_apart(monkey
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("kind", ["lot files", "arrays"])
+def test_files_that_are_too_much_together_are_refused_one_by_one(monkeypatch, kind, lot_of):
+    maps = np.ones((10, 20, 20), dtype=np.uint8)
+    data = write_lot(lot_of(maps)) if kind == "lot files" else saved(np.savez_compressed, maps)
+    monkeypatch.setattr(limits, "MAX_CELLS", 9_000)
+    lot = read([NamedBytes(f"{name}.npz", data) for name in "abcd"])
+    assert [file.name for file in lot.files] == ["a.npz", "b.npz"]
+    refused = [note for note in lot.notes if note.kind == "refused"]
+    assert [note.file for note in refused] == ["c.npz", "d.npz"]
+    assert "12,000 cells are more than the 9,000 one upload may hold" in refused[0].text
+
+
 def test_a_thousand_equal_maps_are_no_bomb():
     maps = np.ones((1000, 52, 52), dtype=np.int64)
     assert len(read([NamedBytes("f.npz", saved(np.savez_compressed, maps))])) == 1000

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.canonical import canonical
+from wafer_core.canonical import CHANNELS, canonical
 from wafer_core.distill import Settings
 from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
@@ -116,7 +116,7 @@ def gather(
     withheld += _count(others, judged)
     if withheld:
         yield f"leave out {so_many(withheld)}"
-    maps = canonical(own, size)
+    maps = yield from _looked_at(own, size)
     pool = yield from pooled(settings, size, beside, own, maps, called, judged)
     used, seen = [own[i] for i in np.flatnonzero(taken)], maps[taken]
     kept = held_out(used)
@@ -137,6 +137,16 @@ def gather(
         watched_logits=watched_logits,
         calibration_logits=calibration_logits,
     )
+
+
+def _looked_at(wafers: Sequence[Wafer], size: int) -> Generator[str, None, NDArray[np.float32]]:
+    """Return the canonical maps of wafers, a few at a time: of large grids they take their time."""
+    maps = np.empty((len(wafers), CHANNELS, size, size), np.float32)
+    for start in range(0, len(wafers), AT_ONCE):
+        yield "look at the wafers"
+        some = slice(start, start + AT_ONCE)
+        maps[some] = canonical(wafers[some], size)
+    return maps
 
 
 def _count(wafers: Sequence[Wafer], judged: set[str]) -> int:

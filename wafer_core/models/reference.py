@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.models.asking import batches
-from wafer_core.models.card import Novelty
+from wafer_core.models.card import Card, Novelty
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.session import GraphSession
 from wafer_core.novelty import limit_of, reference_bytes, reference_of
@@ -42,14 +42,29 @@ def fit_novelty(folder: Path, known: NDArray[np.float32], ordinary: NDArray[np.f
         reference = reference_of(embeddings(quick, known))
         limits = {file.file: limit_of(reference.distances(embeddings(file, ordinary))) for file in files}
     except ValueError:
-        replace(quick.card, novelty=None).write(folder)
+        _put(folder, quick.card, None)
         return None
     data = reference_bytes(reference)
-    name = files[0].file.removesuffix(".safetensors") + ENDING
-    novelty = Novelty(name, len(data), hashlib.sha256(data).hexdigest(), limits, len(known), len(ordinary))
+    sha256, stem = hashlib.sha256(data).hexdigest(), files[0].file.removesuffix(".safetensors")
+    # The card is true at every instant: it names the reference before until the new one is there.
+    name = next(name for name in (f"{stem}{ENDING}", f"{stem}.{sha256[:8]}{ENDING}") if name != _name(quick.card))
     write_whole(folder / name, data)
-    replace(quick.card, novelty=novelty).write(folder)
+    novelty = Novelty(name, len(data), sha256, limits, len(known), len(ordinary))
+    _put(folder, quick.card, novelty)
     return novelty
+
+
+def _put(folder: Path, card: Card, novelty: Novelty | None) -> None:
+    """Write a folder's card with another reference, and take the one before away."""
+    changed = replace(card, novelty=novelty)
+    changed.write(folder)
+    before = _name(card)
+    if before is not None and before != _name(changed):
+        (folder / before).unlink(missing_ok=True)
+
+
+def _name(card: Card) -> str | None:
+    return card.novelty.file if card.novelty else None
 
 
 def embeddings(file: ModelFile, maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from wafer_core.errors import ReadingQuestion, UnreadableFile, UsageError
 from wafer_core.lot import Lot, Note, ReadingOptions
@@ -43,10 +44,12 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
     options.check()
     readings: list[FileReading] = []
     refusals: list[UnreadableFile] = []
+    held = _Held()
     sources = [Source(file) for file in files]
     for source, stated in zip(sources, _stated(sources, options), strict=True):
         try:
             reading = _read(source, stated)
+            held = held.and_of(source.name, reading)
         except UnreadableFile as refusal:
             refusals.append(refusal)
         else:
@@ -60,6 +63,28 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
         raise UnreadableFile(refusals[0].name, reason)
     refused = [Note("refused", refusal.name, refusal.reason) for refusal in refusals]
     return assemble(readings, options, title, refused)
+
+
+class _Held(NamedTuple):
+    """What the files of an upload that were read so far hold."""
+
+    wafers: int = 0
+    cells: int = 0
+    binned: bool = False
+
+    def and_of(self, name: str, reading: Reading) -> _Held:
+        """Return what they hold with another one.
+
+        Raises:
+            UnreadableFile: it is more than one upload may hold.
+        """
+        both = _Held(
+            self.wafers + len(reading.drafts),
+            self.cells + sum(draft.states.size for draft in reading.drafts),
+            self.binned or any(draft.bins is not None for draft in reading.drafts),
+        )
+        limits.check_lot(name, *both)
+        return both
 
 
 def _read(source: Source, options: ReadingOptions) -> Reading:

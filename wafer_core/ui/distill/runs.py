@@ -26,6 +26,7 @@ BADGES = {
 }
 
 STAGES = {
+    "look at the wafers": "looking at the wafers",
     "read shipped wafers": "reading shipped wafers",
     "draw wafers to replay": "drawing wafers to replay",
     "read other wafers": "reading other wafers",
