@@ -229,6 +229,10 @@ def test_dies_are_flipped_by_their_coordinates_and_both_models_answer(
     assert texts(app).count("before the flips: Center") == 2
     elements = drawn(app)
     assert elements["die-map"]["trial"]["steps"] == [[die]]
+    session = elements["die-map"]["trial"]["session"]
+    assert drawn(app.run())["die-map"]["trial"]["session"] == session
+    other = visit("wafer", lot=lot_id, wafer="L1/01", flips=address(app, "flips"))
+    assert drawn(other)["die-map"]["trial"]["session"] != session
     counts = [name for name, _ in elements["die-map"]["trial"]["key"]]
     assert counts == [f"pass {wafer.passing + 1:,}", f"fail {wafer.failing - 1:,}"]
     assert app.text_input(key="flip-typed").value == ""

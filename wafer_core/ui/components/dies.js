@@ -100,7 +100,7 @@ class Sheet {
     this.colours = data.colours[theme];
     this.theme = theme;
     this.stage = data.stage;
-    if (this.link !== data.link) this.view = WHOLE;
+    if (this.link !== data.link) [this.view, this.die] = [WHOLE, undefined];
     this.link = data.link;
     this.figures = [];
     const groups = make("div", data.framed ? "groups framed" : "groups");

@@ -59,9 +59,10 @@ class Save(TypedDict):
 class Trial(TypedDict):
     """Dies that may be flipped: what was flipped so far, step by step, and the colours of passing and failing ones.
 
-    `turn` is that of the last `flipped` the page has heard of; `key` stands in the place of the map's own.
+    `turn` is that of the last `flipped` that the `session` has heard of; `key` stands in the place of the map's own.
     """
 
+    session: str
     turn: int
     steps: list[list[int]]
     colours: list[Shades]

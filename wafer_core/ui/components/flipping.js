@@ -6,6 +6,7 @@ const [PASSES, FAILS] = [1, 2];
 class Trial {
   constructor() {
     this.on = false;
+    this.session = null;
     this.turn = 0;
     this.steps = [];
   }
@@ -13,7 +14,8 @@ class Trial {
   show(told, stage) {
     this.on = Boolean(told);
     this.states = numbers(stage.states, Uint8Array);
-    if (!told || told.turn < this.turn) return;
+    // A session that begins anew, as after a restart of the server, has heard of none of these turns.
+    if (!told || (told.session === this.session && told.turn < this.turn)) return;
     Object.assign(this, told);
   }
 

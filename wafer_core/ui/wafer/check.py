@@ -7,6 +7,7 @@ live in the session alone. Stepping to another wafer leaves them behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_hex
 
 import streamlit as st
 
@@ -61,6 +62,7 @@ def keep(made: Attempt | None) -> None:
 def trial(made: Attempt, colouring: str) -> Trial:
     """Return the flips as the map takes them, which is coloured by `state` or `bin`."""
     return Trial(
+        session=st.session_state.setdefault("flip-session", token_hex(8)),
         turn=st.session_state.get("flip-turn", 0),
         steps=[list(s) for s in made.steps],
         colours=flip_colours(),
