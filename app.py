@@ -15,6 +15,7 @@ st.set_page_config(
 )
 st.logo(ASSETS / "logo.png", icon_image=ASSETS / "icon.png", size="large")
 
+state.check_workspace()
 with st.sidebar:
     sidebar.draw()
 page.run()

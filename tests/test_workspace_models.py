@@ -202,6 +202,13 @@ def test_approved_means_its_folder_whatever_else_is_called_like_it(workspace, mi
     assert workspace.model("approved-int8").folder.name == mine
 
 
+def test_a_shipped_student_is_approved_by_name_too(workspace):
+    workspace.approve("student-tiny")
+    assert workspace.model("approved").name == "student-tiny"
+    assert workspace.model("approved-int8").name == "student-tiny-int8"
+    assert workspace.broken_models() == []
+
+
 def test_an_approved_student_that_is_gone_is_told_and_never_named_as_one_to_choose(workspace, mine):
     workspace.approve(mine)
     kept = (workspace.student_root / mine).rename(workspace.root / "elsewhere")

@@ -251,6 +251,11 @@ def bound_names(path: Path) -> list[str]:
     return [each.value for each in found if isinstance(each, ast.Constant)]
 
 
+def test_what_is_chosen_anywhere_goes_along() -> None:
+    bound = {name for path in Path(state.__file__).parents[1].glob("*/*.py") for name in bound_names(path)}
+    assert bound <= set(state.CARRIED)
+
+
 def test_no_name_of_the_address_means_two_things() -> None:
     names = [*state.IN_HAND, *(name for chosen in state.CHOSEN.values() for name in chosen)]
     assert len(names) == len(set(names))

@@ -191,6 +191,22 @@ def test_the_int8_file_has_a_card_of_its_own(visit: Visit, run: int, compared, r
     assert "its int8 file names 10.00 points fewer" in texts(page)
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_another_teacher_never_stands_unnamed_in_the_place_of_the_students(
+    visit: Visit, store: Workspace, run: int, compared, read, gone: bool
+):
+    read("small-tiny-1")
+    path = store.student_root / "small-tiny-1" / "card.json"
+    document = json.loads(path.read_text())
+    document["made_from"]["teacher_sha256"] = "ab" * 32 if gone else store.model("teacher").sha256
+    path.write_text(json.dumps(document))
+    page = visit("distill", run=str(run))
+    assert not page.exception
+    said = [warning.value for warning in page.warning if "is no longer here" in warning.value]
+    assert len(said) == gone
+    assert not gone or "told of teacher, which may answer otherwise" in said[0]
+
+
 def test_a_student_that_has_read_everything_waits_for_its_teacher(visit: Visit, run: int, read):
     read("student")
     read("small-tiny-1")

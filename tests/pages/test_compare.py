@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -258,6 +259,49 @@ def test_a_cards_command_is_read_as_a_command(visit: Visit, store: Workspace, sh
     assert "its accuracy is its card's: ``run `![x](//e.invalid/x)``" in texts(page)
     told = model_cards._figure(store.model("made-1").card.figures[0])
     assert (told["value"], told["95 % interval"]) == ("50.0 %", "20.0 to 80.0")
+
+
+def test_what_only_a_card_says_is_told_as_the_cards(visit: Visit, store: Workspace, shipped, tiny_folder: Path):
+    made = shutil.copytree(tiny_folder, store.student_root / "made-1")
+    document = json.loads((made / "card.json").read_text())
+    (file,) = [name for name in document["files"] if name.endswith(".safetensors")]
+    figure = Figure(file, "six", shipped[0].sha256, "test", "exact match", 0.5, 0.2, 0.8, 6, "a command")
+    (made / "card.json").write_text(json.dumps({**document, "role": "student", "figures": [asdict(figure)]}))
+    said = texts(visit("compare", students="made-1"))
+    assert "95 %, two-sided, as the cards have them." in said
+    assert "for the models that came with WaferDistill: `python -m wafer_core benchmark" in said
+
+
+def test_of_a_model_that_has_not_read_its_wafers_none_is_listed_in_anothers_place(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student,student-int8", who="student-int8")
+    assert "student-int8 has not read these wafers yet, so which are behind its bars is not known." in texts(page)
+    assert "has not read these wafers yet" not in texts(
+        visit("compare", set=answered, students="student,student-int8", who="student")
+    )
+
+
+def test_the_wafer_behind_a_bar_that_opens_is_the_one_that_was_pressed(
+    visit: Visit, store: Workspace, answered: str, small_lot: Lot, answer
+):
+    """Another model answers meanwhile, and its wafers stand where the teacher's stood."""
+    page = visit("compare", set=answered, students="student", bar="Loc", who="teacher")
+    listed = next(frame.value for frame in page.dataframe if "what" in frame.value)
+    assert listed["wafer"].tolist() == [small_lot.wafers[5].wafer]
+    page.query_params["bar"], page.query_params["who"] = "Scratch", "student"
+    page.session_state["open-wafer"] = SimpleNamespace(row=0)
+    page.run()
+    assert address(page, "wafer") == small_lot.wafers[5].name
+
+
+def test_a_card_contradicts_itself_nowhere(store: Workspace):
+    told = [model_cards._figure(figure) for model in store.models() for figure in model.card.figures if figure.reach]
+    assert len(told) > 10
+    for row in told:
+        meant, _, judged = row["meant"].rpartition(": ")
+        assert judged in ("reached", "missed")
+        assert meant != row["value"] or judged == "reached"
+    nothing = [figure for model in store.models() for figure in model.card.figures if figure.reach == 0]
+    assert {model_cards._figure(figure)["meant"].partition(":")[0] for figure in nothing} == {"none that can be told"}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class ModelShelf(ApprovalShelf):
         Args:
             archived: whether to return those that were put away too.
         """
-        found = list(self._kept(SHIPPED, shipped_models))
+        found = list(self._shipped())
         rows = self._rows()
         for folder in self.student_folders():
             row = rows.get(folder.name)
@@ -111,7 +111,7 @@ class ModelShelf(ApprovalShelf):
             BrokenModel: the folder contradicts its card.
         """
         if is_shipped(model):
-            return tuple(file for file in self._kept(SHIPPED, shipped_models) if file.folder == model.folder)
+            return tuple(file for file in self._shipped() if file.folder == model.folder)
         return self._files(model.folder, self._rows().get(model.folder.name))
 
     def model_of(self, sha256: str) -> ModelFile:
@@ -175,7 +175,8 @@ class ModelShelf(ApprovalShelf):
             return self.model(APPROVED[name])
         if gone := self._gone():
             raise gone
-        files = self._files(self.student_root / standing.student, self._rows().get(standing.student))
+        shipped = tuple(file for file in self._shipped() if file.folder.name == standing.student)
+        files = shipped or self._files(self.student_root / standing.student, self._rows().get(standing.student))
         wanted = self.approved() + name.removeprefix(next(iter(APPROVED)))
         # A model's bare name means its first file.
         named = [file for file in files if wanted in (file.name, file.stem)]
@@ -186,7 +187,9 @@ class ModelShelf(ApprovalShelf):
     def _gone(self) -> UnknownModel | None:
         """Return what there is to say where the approved student's folder is not here any more."""
         standing = self.standing_approval()
-        if standing is None or (self.student_root / standing.student / CARD).exists():
+        if standing is None:
+            return None
+        if any((root / standing.student / CARD).exists() for root in (SHIPPED, self.student_root)):
             return None
         return UnknownModel(
             f"The approved student {self.approved()} is no longer in the workspace: put its folder "
@@ -295,12 +298,15 @@ class ModelShelf(ApprovalShelf):
         """Return every name that finds a model file, and those that runs have reserved."""
         rows = self._rows()
         runs = self.database.rows("SELECT name FROM jobs WHERE name IS NOT NULL")
-        bases = {next(iter(APPROVED)), *(model.folder.name for model in self._kept(SHIPPED, shipped_models))}
+        bases = {next(iter(APPROVED)), *(model.folder.name for model in self._shipped())}
         bases |= {row["name"] for row in runs} | {folder.name for folder in self.student_root.iterdir()}
         bases |= {row.name for row in rows.values()}
         if but is not None:
             bases -= {but.name, rows[but.name].name if but.name in rows else but.name}
         return {name for base in bases for name in names_of(base)}
+
+    def _shipped(self) -> tuple[ModelFile, ...]:
+        return self._kept(SHIPPED, shipped_models)
 
     def _files(self, folder: Path, row: ModelRow | None = None) -> tuple[ModelFile, ...]:
         files = self._kept(folder, lambda: _sound(folder))

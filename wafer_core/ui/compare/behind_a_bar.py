@@ -29,6 +29,9 @@ def draw(comparison: Comparison) -> None:
         pattern = st.selectbox("Pattern", PATTERNS, key=key, on_change=changed, width=180)
         key, changed = state.bound("who", standing, first)
         who = st.selectbox("Model", list(standing), key=key, on_change=changed, width=240)
+    unread = {one.name for one in comparison.all if not one.said.complete}
+    if (asked := state.address("who")) in unread:
+        st.caption(f"{plain(asked)} has not read these wafers yet, so which are behind its bars is not known.")
     one = standing[who]
     column = PATTERNS.index(pattern)
     if comparison.ground.labelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Literal
 
 import pandas as pd
@@ -109,7 +110,7 @@ def _figure(figure: Figure) -> dict[str, str]:
     return {
         "file": figure.file,
         "metric": figure.metric,
-        "value": percent(figure.value),
+        "value": percent(figure.value, _digits(figure)),
         "95 % interval": interval(*ends) if ends else "",
         "meant": _meant(figure),
         "wafers": f"{figure.n:,}",
@@ -121,4 +122,14 @@ def _figure(figure: Figure) -> dict[str, str]:
 def _meant(figure: Figure) -> str:
     if figure.reach is None:
         return ""
-    return f"{percent(figure.reach)}: {'reached' if figure.reached else 'missed'}"
+    # A loss of nothing is reached where the interval holds zero.
+    meant = percent(figure.reach, _digits(figure)) if figure.reach else "none that can be told"
+    return f"{meant}: {'reached' if figure.reached else 'missed'}"
+
+
+def _digits(figure: Figure) -> int:
+    """Return with how many decimals a figure differs from what was meant, one at the least."""
+    if figure.reach is None:
+        return 1
+    alike = (percent(figure.value, digits) == percent(figure.reach, digits) for digits in (1, 2))
+    return 1 + sum(takewhile(bool, alike))

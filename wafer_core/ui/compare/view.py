@@ -306,8 +306,7 @@ def _named(name: str) -> str:
 
 
 def _how(comparison: Comparison) -> None:
-    ground, first = comparison.ground, comparison.teacher.reached
-    drawn = f"drawing its {first.lots:,} lots again" if first and first.lots else "counting wafers one by one"
+    ground = comparison.ground
     with st.popover("How measured"):
         if ground.labelled:
             st.markdown(
@@ -324,11 +323,22 @@ def _how(comparison: Comparison) -> None:
             if one.from_card:
                 how = f"has not read them here yet; its accuracy is its card's: {command(one.from_card)}"
                 st.markdown(f"**{plain(one.name)}** {how}")
-        st.markdown(f"**Intervals**: 95 %, two-sided, {drawn}. **Scored** on this machine by its own worker.")
+        st.markdown(
+            f"**Intervals**: 95 %, two-sided, {_drawn(comparison)}. **Scored** on this machine by its own worker."
+        )
         st.markdown("**Size**: trained parameters and bytes on disk, from the model's card, checked against its file.")
         st.markdown(f"**ms a wafer**: {_timed(comparison)}.")
         if ground.benchmark:
-            st.markdown("The command that repeats this: `python -m wafer_core benchmark --out FILE.json`")
+            again = "`python -m wafer_core benchmark --out FILE.json`"
+            st.markdown(f"The command that repeats this for the models that came with WaferDistill: {again}")
+
+
+def _drawn(comparison: Comparison) -> str:
+    """Return where the intervals of what was counted here come from; those of a card are the card's."""
+    counted = next((one.reached for one in comparison.all if one.reached and not one.from_card), None)
+    if counted is None and any(one.from_card for one in comparison.all):
+        return "as the cards have them"
+    return f"drawing its {counted.lots:,} lots again" if counted and counted.lots else "counting wafers one by one"
 
 
 def _timed(comparison: Comparison) -> str:

@@ -39,6 +39,7 @@ def draw(
     if not places:
         return
     lot, shown = ground.lot, places[:LISTED]
+    opened = layout.opened_row(key, [(ground.lot_id, lot.wafers[place].name) for place in shown])
     frame = pd.DataFrame(
         {
             "open": [":material/open_in_new: Open"] * len(shown),
@@ -55,7 +56,6 @@ def draw(
     )
     if len(places) > LISTED:
         st.caption(f"The first {LISTED} of {len(places):,} are listed.")
-    pressed = st.session_state.get(key)
-    if pressed is not None:
+    if opened is not None:
         whose = {} if student is None else {"student": student}
-        state.go("wafer", lot=ground.lot_id, wafer=lot.wafers[shown[pressed.row]].name, **whose)
+        state.go("wafer", lot=opened[0], wafer=opened[1], **whose)

@@ -48,6 +48,7 @@ def measured(lot_id: str, teacher_sha256: str, student: ModelFile) -> list[Side]
 def draw(found: Sequence[Side], student: ModelFile) -> None:
     """Draw the card; what has not been read yet is asked for, and the page redrawn as it comes."""
     st.markdown("**Before and after**")
+    _stand_in(found, student)
     _sentence(student)
     reading = _progress(found, student)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -81,6 +82,16 @@ def _grounds(lot_id: str) -> dict[str, Ground]:
     if row is None or row.id in {ground.lot_id for ground in known.values()}:
         return known
     return {"lot": Ground(row.id, row.title, row.wafers, row.labelled, benchmark=False), **known}
+
+
+def _stand_in(found: Sequence[Side], student: ModelFile) -> None:
+    """Say where another teacher stands in the place of the one that taught the student."""
+    taught_by, beside = student.card.made_from.get("teacher_sha256"), found[0].compared.teacher.model
+    if taught_by is not None and taught_by != beside.sha256:
+        st.warning(
+            f"The teacher of {plain(student.stem)}, weights {taught_by[:12]}, is no longer here. What is told of the "
+            f"teacher below is told of {plain(beside.name)}, which may answer otherwise."
+        )
 
 
 # What it comes to --------------------------------------------------------------------------------

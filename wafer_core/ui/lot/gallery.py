@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -17,7 +18,7 @@ from wafer_core.charts.maps import map_pngs
 from wafer_core.lot import Wafer
 from wafer_core.patterns import NORMAL, PATTERNS
 from wafer_core.ui.components.gallery import Card, cards
-from wafer_core.ui.shared import state
+from wafer_core.ui.shared import layout, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinions
 from wafer_core.ui.shared.words import UNLIKE, percent, wafer_name
@@ -47,7 +48,7 @@ ROW_HEIGHT = 42
 HEAD_HEIGHT = 38
 MOST_ROWS = 25
 """Rows of the table before it scrolls: a full cassette."""
-OPENED, ROWS = "table-opened", "table-rows"
+OPENED = "table-opened"
 """Where the button of a row in the table leaves which row it is."""
 MARKS = {"differ": "≠ the models differ", "unsure": "? a model is unsure"}
 ROW_PIXELS = 72
@@ -220,11 +221,8 @@ def _verdict(said: Opinions, i: int, role: str) -> str | None:
 
 
 def _table(said: Opinions, order: NDArray[np.intp]) -> None:
-    # Answers that arrived meanwhile may have put the rows in another order than the one that was clicked on.
-    pressed, drawn = st.session_state.get(OPENED), st.session_state.get(ROWS, [])
-    st.session_state[ROWS] = [said.lot.wafers[i].name for i in order]
+    opened = layout.opened_row(OPENED, [said.lot.wafers[i].name for i in order])
     frame = table(said, order, state.theme())
-    answers = wide(frame[["teacher", "student"]])
     st.dataframe(
         frame,
         hide_index=True,
@@ -232,38 +230,43 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
         height=HEAD_HEIGHT + ROW_HEIGHT * min(MOST_ROWS, len(frame)),
         row_height=ROW_HEIGHT,
         alt="Wafers of the lot with yield and the patterns both models name",
-        column_config={
-            # A selected cell would not do to open a wafer: sorting by a column selects one as well.
-            "open": st.column_config.ButtonColumn("", key=OPENED, type="tertiary", pinned=True, width=70),
-            # Narrow enough for a small screen; on a larger one each grows as much.
-            "lot": st.column_config.TextColumn("Lot", pinned=True, width=78),
-            "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=52),
-            "map": st.column_config.ImageColumn("Map", width=46),
-            "yield": st.column_config.NumberColumn("Yield", format="%.1f %%", width=66),
-            "flag": st.column_config.TextColumn(
-                "Flag", width=58, help=f"{UNLIKE}: look at the map before you trust the patterns."
-            ),
-            "teacher": st.column_config.TextColumn("Teacher", width=answers),
-            "student": st.column_config.TextColumn("Student", width=answers),
-            "agreement": st.column_config.TextColumn("Models", width=104),
-            "margin": st.column_config.NumberColumn(
-                "Margin",
-                format="%.2f",
-                width=60,
-                help="The smaller of both models' margins, in logits: how far the answer is from the next best.",
-            ),
-            "novelty": st.column_config.NumberColumn(
-                "Novelty",
-                format="%.2f",
-                width=64,
-                help="The larger of both models': how far the wafer is from all they were taught on. "
-                "One ordinary wafer in a hundred is above 1, where the flag begins.",
-            ),
-            "dies": st.column_config.NumberColumn("Dies", format="localized", width=64),
-        },
+        column_config=_columns(wide(frame[["teacher", "student"]])),
     )
-    if pressed is not None and pressed.row < len(drawn):
-        state.go("wafer", wafer=drawn[pressed.row])
+    if opened is not None:
+        state.go("wafer", wafer=opened)
+
+
+def _columns(answers: int) -> dict[str, Any]:
+    """Return how the columns are drawn, those of both models `answers` pixels wide."""
+    return {
+        # A selected cell would not do to open a wafer: sorting by a column selects one as well.
+        "open": st.column_config.ButtonColumn("", key=OPENED, type="tertiary", pinned=True, width=70),
+        # Narrow enough for a small screen; on a larger one each grows as much.
+        "lot": st.column_config.TextColumn("Lot", pinned=True, width=78),
+        "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=52),
+        "map": st.column_config.ImageColumn("Map", width=46),
+        "yield": st.column_config.NumberColumn("Yield", format="%.1f %%", width=66),
+        "flag": st.column_config.TextColumn(
+            "Flag", width=58, help=f"{UNLIKE}: look at the map before you trust the patterns."
+        ),
+        "teacher": st.column_config.TextColumn("Teacher", width=answers),
+        "student": st.column_config.TextColumn("Student", width=answers),
+        "agreement": st.column_config.TextColumn("Models", width=104),
+        "margin": st.column_config.NumberColumn(
+            "Margin",
+            format="%.2f",
+            width=60,
+            help="The smaller of both models' margins, in logits: how far the answer is from the next best.",
+        ),
+        "novelty": st.column_config.NumberColumn(
+            "Novelty",
+            format="%.2f",
+            width=64,
+            help="The larger of both models': how far the wafer is from all they were taught on. "
+            "One ordinary wafer in a hundred is above 1, where the flag begins.",
+        ),
+        "dies": st.column_config.NumberColumn("Dies", format="localized", width=64),
+    }
 
 
 def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:

@@ -29,6 +29,20 @@ def table_height(frame: pd.DataFrame) -> int:
     return HEAD_HEIGHT + ROW_HEIGHT * len(frame) if len(frame) <= MOST_ROWS else _SCROLLING
 
 
+def opened_row(key: str, rows: Sequence[Line]) -> Line | None:
+    """Return the row of a table whose button was pressed, or None, and remember the rows that are drawn now.
+
+    What arrives meanwhile may put others in their places, and the button counts by what stood there when it was drawn.
+
+    Args:
+        key: of the buttons' column.
+        rows: what each row is known by, in the order they are drawn in now.
+    """
+    pressed, drawn = st.session_state.get(key), st.session_state.get(f"{key}-rows", ())
+    st.session_state[f"{key}-rows"] = tuple(rows)
+    return drawn[pressed.row] if pressed is not None and pressed.row < len(drawn) else None
+
+
 def paged(lines: Sequence[Line], parameter: str) -> tuple[Sequence[Line], Callable[[], None]]:
     """Return the lines of the page that the address asks for, and what draws the page numbers.
 

@@ -41,7 +41,22 @@ CHOSEN: dict[Page, tuple[str, ...]] = {
     "lot": ("show", "pattern", "sort", "view", "page", "grid", "stack", "stackgrid"),
     "wafer": ("method", "strength", "colour"),
     "compare": ("set", "students", "score", "bar", "who", "archived"),
-    "distill": ("size", "time", "start", "views", "pool", "beside", "seed", "below", "without", "run", "beside-runs"),
+    "distill": (
+        "size",
+        "time",
+        "start",
+        "views",
+        "pool",
+        "beside",
+        "seed",
+        "below",
+        "without",
+        "run",
+        "beside-runs",
+        "file",
+        "changed",
+        "than",
+    ),
 }
 """What is chosen on each page and stands in the address on all, so that coming back finds it; no name means two things.
 
@@ -265,6 +280,15 @@ def workspace() -> Workspace:
     opened = Workspace()
     _spare()
     return opened
+
+
+def check_workspace() -> None:
+    """Stop the page with a sentence where the workspace cannot be opened."""
+    try:
+        workspace()
+    except WaferDistillError as problem:
+        st.error(plain(problem), title="The workspace cannot be opened")
+        st.stop()
 
 
 def _spare() -> None:
