@@ -459,9 +459,18 @@ def test_every_setting_of_a_run_is_compared(store: Workspace, lot_id: str):
     run = store.job(submit(store, lot_id))
     usual = runs_together.settings_text(run, {lot_id: "small"})
     other = {"pool": "both", "pool_lots": ["x"], "without": ["L1/01"], "augmentation": 0.5, "steps": 1000, "seed": 4}
-    changed = replace(run, payload={**run.payload, "settings": {**run.payload["settings"], **other}})
-    found = runs_together.differences([usual, runs_together.settings_text(changed, {lot_id: "small", "x": "other"})])
+    other |= {"size": "base", "budget": 300.0, "start": "students/etch-1"}
+    taught = {"teacher": "mine", "sha256": "ab" * 32, "settings": {**run.payload["settings"], **other}}
+    changed = replace(run, lot="y", payload={**run.payload, **taught})
+    titles = {lot_id: "small", "x": "other", "y": "large"}
+    found = runs_together.differences([usual, runs_together.settings_text(changed, titles)])
+    assert found.keys() == usual.keys()
     assert {name: values[1] for name, values in found.items()} == {
+        "Lot": "large",
+        "Size": "base",
+        "Time": "300 s",
+        "Starts from": "etch-1",
+        "Teacher": "mine · abababab",
         "Steps": "1,000",
         "Variation of the wafers": "weak",
         "Learned beside the lot": "other lots and shipped wafers",
