@@ -102,6 +102,16 @@ def test_a_wafer_shows_its_map_both_verdicts_and_an_overlay_a_model(
     }
 
 
+def test_maps_too_large_for_the_browser_are_a_sentence(
+    visit: Visit, drawn: Drawn, lot_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wafer_core.ui.components.dies.MOST_BYTES", 1_000)
+    app = visit("wafer", lot=lot_id, wafer="L1/01")
+    assert not app.exception
+    assert {"bars-teacher", "bars-student"} == set(drawn(app))
+    assert texts(app).count("dies are too large to be drawn here") == 2
+
+
 def test_of_a_model_without_an_answer_none_is_told(
     visit: Visit, drawn: Drawn, store: Workspace, small_lot: Lot, nobody_works: None
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
+import streamlit as st
+
 from wafer_core.charts.dies import DieMap, Scale, Shades, Stage
 from wafer_core.ui.components import element, stamped
 
@@ -80,6 +82,9 @@ class _Data(TypedDict):
     trial: NotRequired[Trial]
 
 
+MOST_BYTES = 150_000_000
+"""Of one element's maps on their way to the browser; of more than 200 MB Streamlit draws an error in its place."""
+
 _dies = element("dies", '<div class="dies"></div>', "painting", "picture", "flipping")
 
 
@@ -116,7 +121,26 @@ def dies(
         data["save"] = save
     if trial is not None:
         data["trial"] = trial
+    if _bytes(data) > MOST_BYTES:
+        st.info(
+            f"Maps of {stage['columns']:,} x {stage['rows']:,} dies are too large to be drawn here. The figures, the "
+            "models' answers and the CSV are of all of them."
+        )
+        return
     _dies(data=stamped(key, data), key=key, on_flipped_change=on_flipped)
+
+
+def _bytes(data: object) -> int:
+    """Return about how many bytes nested data takes as text."""
+    match data:
+        case str():
+            return len(data)
+        case dict():
+            return sum(map(_bytes, data.values()))
+        case list() | tuple():
+            return sum(map(_bytes, data))
+        case _:
+            return 8
 
 
 def alone(map_: DieMap, alt: str, facts: Sequence[Fact] = ()) -> list[Group]:
