@@ -79,7 +79,7 @@ class Worker:
     def _fail(self, job: JobRow, fault: Exception, sentence: str) -> None:
         """End a job that cannot go on; a run stands still instead where another try can do better, or has done much."""
         over = isinstance(fault, OutdatedRun)
-        if job.kind == "distil" and not over and (_passes(fault) or self._has_kept(job.id)):
+        if job.kind == "distil" and not over and (_of_the_machine(fault) or self._has_kept(job.id)):
             self._hold(job.id, f"{sentence} The run keeps what it has done; resume it once that is mended.")
         else:
             self._drop(job.id, "failed", sentence)
@@ -168,7 +168,7 @@ def _warm_up() -> bool:
     return True
 
 
-def _passes(fault: Exception) -> bool:
+def _of_the_machine(fault: Exception) -> bool:
     """Return whether another try can do better: the machine was short of something."""
     return isinstance(fault, MACHINE) or lacks_memory(fault)
 

@@ -26,8 +26,9 @@ Engine = Literal["torch", "onnx"]
 Precision = Literal["fp32", "int8"]
 
 MOST_EARLIER = 100
-MOST_SEED, MOST_STEPS = (1 << 63) - 1, 1 << 31
 """Runs that a card names before its own; a longer chain loses its oldest."""
+MOST_SEED, MOST_STEPS = (1 << 63) - 1, 1 << 31
+"""Of a run that a card can name."""
 
 _RUN = ("sha256", "command", "seed", "steps", "teacher_sha256", "start_sha256")
 

@@ -151,7 +151,7 @@ def files_of(folder: Path) -> tuple[ModelFile, ...]:
 
 
 def names_of(model: str) -> set[str]:
-    """Return what the files of a model are called by the model's name, whichever of them it has."""
+    """Return what the files of a model of this name are called, whichever of them it has."""
     return {model + ending for ending in _KINDS.values()}
 
 
