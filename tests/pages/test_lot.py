@@ -160,6 +160,16 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     assert shown[-2:] == ["novelty", "dies"]
 
 
+def test_wafers_are_sorted_as_they_are_counted(visit: Visit, store: Workspace, disc_states, lot_of) -> None:
+    ids = ["L1/10", "L1/2", "L10/1", "L2/1", "L1/1", "L1/W2b"]
+    lot = lot_of([disc_states(9, 9, seed=seed) for seed in range(len(ids))])
+    named = (name.split("/") for name in ids)
+    wafers = tuple(replace(wafer, lot=a, wafer=b) for wafer, (a, b) in zip(lot, named, strict=True))
+    app = visit(lot=store.add_lot(Lot("mixed", wafers)), view="table", sort="id")
+    table = next(one.value for one in app.dataframe if "teacher" in one.value)
+    assert (table["lot"] + "/" + table["wafer"]).tolist() == ["L1/1", "L1/2", "L1/10", "L1/W2b", "L2/1", "L10/1"]
+
+
 def test_a_row_of_the_table_is_opened_by_its_button_and_by_nothing_that_sorting_does(visit: Visit, lot_id: str) -> None:
     table = next(one for one in visit(lot=lot_id, view="table").dataframe if "teacher" in one.value)
     assert not table.proto.selection_mode

@@ -187,6 +187,8 @@ def test_rejected_rows_of_parquet_are_told_with_their_numbers():
     [
         ("A1234_05.csv", "x,y,bin", {}, ["A1234/05"]),
         ("A1234-W07.csv", "x,y,bin", {}, ["A1234/07"]),
+        ("A1234_W7_20240312.csv", "x,y,bin", {}, ["A1234/7"]),
+        ("A1234_wafer_07_retest.csv", "x,y,bin", {}, ["A1234/07"]),
         ("A1234.csv", "x,y,bin", {}, ["A1234/01"]),
         ("first.csv", "x,y,bin", {"lot": "A9"}, ["A9/first"]),
         ("dies.csv", "wafer,x,y,bin", {}, ["dies/1"]),

@@ -281,3 +281,91 @@ def test_bins_along_the_edges_of_a_small_grid_are_no_coordinates():
     wafer = read([NamedBytes("g.csv", b",1,5\n1,1,1\n7,1,1")]).wafers[0]
     assert wafer.frame.shape == (3, 3)
     assert (wafer.passing, wafer.failing) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "of_lots"),
+    [
+        ("{},Wafer,X,Y,HBin", name)
+        for name in ("Source_Lot", "LotCode", "ROOT_LOT_ID", "Los", "Losnummer", "Charge", "批号", "ロット番号")
+    ],
+)
+def test_a_lot_by_any_name_keeps_its_wafers_apart(head, of_lots):
+    rows = [*dies("A", "1", failing=5), *dies("B", "1", failing=3)]
+    lot = read([NamedBytes("two.csv", list_of(head.format(of_lots), rows))])
+    assert told(lot) == {"A/1": (GOOD, BAD), "B/1": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("wafer", ["Scheibe", "晶圆号", "ウェハ番号"])
+def test_a_wafer_by_any_name_is_one(wafer):
+    lot = read([NamedBytes("w.csv", list_of(f"Los,{wafer},X,Y,Bin", [*dies("A", "1"), *dies("A", "2")]))])
+    assert told(lot) == {"A/1": (GOOD, BAD), "A/2": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("head", ["who,wafer,x,y,bin", "lot,who,x,y,bin"])
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_another_wafers_dies_are_no_tests_again(head, share):
+    """The second one may have been aborted."""
+    first, second = dies("A", "1"), dies("B", "1") if head.startswith("who") else dies("A", "2")
+    rows = [*first, *second[: round(share * len(second))]]
+    with pytest.raises(UnreadableFile, match=r"no column names the (lots: call .* 'lot'|wafers: call .* 'wafer'), or"):
+        read([NamedBytes("w.csv", list_of(head, rows))])
+
+
+def test_what_failed_and_is_tested_again_is_no_other_wafer():
+    again = [(*row[:4], 1) for row in dies() if row[4] == 5]
+    assert len(again) >= 20
+    rows = [row[1:] for row in [*dies(), *again]]
+    lot = read([NamedBytes("A1.csv", list_of("wafer,x,y,bin", rows))])
+    assert told(lot) == {"A1/01": (GOOD + BAD, 0)}
+    assert any(f"{BAD} dies were tested again" in note.text for note in lot.notes)
+
+
+@pytest.mark.parametrize("kind", ["die list", "grid", "array"])
+def test_where_bin_0_leads_it_is_asked_which_pass(kind):
+    if kind == "die list":
+        rows = [(*row[:4], (0, 1, 3, 7)[i % 4] if i < 60 else 0) for i, row in enumerate(dies())]
+        file = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))
+    else:
+        bins = np.where(LEFT, 7, np.where(np.arange(SIDE) > 12, 1, 0))
+        cells = np.where(DISC, bins, -1)
+        text = "\n".join(",".join("" if cell < 0 else str(cell) for cell in row) for row in cells)
+        file = NamedBytes("g.csv", text.encode()) if kind == "grid" else NamedBytes("g.npy", npy(cells))
+    with pytest.raises(ReadingQuestion, match="more dies in bin 0 than in bin 1") as question:
+        read([file])
+    assert question.value.option == "pass_bins"
+    [wafer] = read([file], ReadingOptions(pass_bins=(0,)))
+    assert wafer.passing > wafer.failing
+
+
+def test_a_few_dies_in_bin_0_change_nothing():
+    rows = [(*row[:4], 0 if i < 5 else row[4]) for i, row in enumerate(dies())]
+    lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))])
+    assert any("Bin 1 passes and every other bin fails" in note.text for note in lot.notes)
+
+
+@pytest.mark.parametrize("thousand", ['"1,000"', "1.000"])
+def test_a_thousand_beside_a_one_is_no_other_one(thousand):
+    lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,sbin", [*dies(failing=3), ("A1", "01", 20, 7, thousand)]))])
+    assert told(lot) == {"A1/01": (GOOD, BAD)}
+    assert any("the bin is not a number" in note.text for note in lot.notes if note.kind == "rejected")
+
+
+def test_decimals_that_all_are_nought_are_whole_numbers():
+    rows = [(lot, wafer, f"{x}.000", f"{y}.000", f"{bin_}.000") for lot, wafer, x, y, bin_ in dies()]
+    assert told(read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))])) == {"A1/01": (GOOD, BAD)}
+
+
+def test_it_is_said_which_columns_were_read_and_which_not():
+    rows = [(*row, 1, "Loc") for row in dies()]
+    lot = read([NamedBytes("d.csv", list_of("LOT_ID,WAFER,DieX,DieY,HardBin,SoftBin,Label", rows))])
+    said = next(note.text for note in lot.notes if note.text.startswith("Read:"))
+    read_as = "Read: x from DieX, y from DieY, bin from HardBin, lot from LOT_ID, wafer from WAFER."
+    assert said == f"{read_as} Not read: SoftBin, Label."
+
+
+@pytest.mark.parametrize(("encoding", "told_of"), [("cp932", True), ("utf-8", False)])
+def test_ids_that_may_not_be_as_they_were_written_are_told(encoding, told_of):
+    text = list_of("lot,wafer,x,y,bin", dies("量産ロット")).decode()
+    lot = read([NamedBytes("d.csv", text.encode(encoding))])
+    assert any("It is not UTF-8" in note.text for note in lot.notes) is told_of

@@ -20,6 +20,7 @@ __all__ = ["FORMATS", "NamedBytes", "read", "read_paths"]
 
 _AS_READ = ReadingOptions()
 
+OTHER_LETTERS = "It is not UTF-8, so ids beyond ASCII may not be as they were written; save it as UTF-8 to be sure."
 OWN_MEANING = "It says by itself what its cells mean; what was stated answers another file."
 
 
@@ -55,6 +56,8 @@ def read(files: Sequence[NamedBytes], options: ReadingOptions = _AS_READ, title:
         else:
             if stated != options:
                 reading.notes.append(Note("assumed", source.name, OWN_MEANING))
+            if source.encoding == "latin-1" and not reading.ascii:
+                reading.notes.append(Note("assumed", source.name, OTHER_LETTERS))
             readings.append(FileReading(source.name, source.stem, hashlib.sha256(source.data).hexdigest(), reading))
     if not readings:
         if len(refusals) == 1:

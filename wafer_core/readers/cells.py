@@ -40,11 +40,12 @@ def parted(cells: Cells, shapes: Sequence[tuple[int, int]]) -> Iterator[Cells]:
 
 
 def passing_bins(
-    name: str, found: Sequence[int], options: ReadingOptions, holder: str = "The file"
+    name: str, found: Sequence[int], options: ReadingOptions, holder: str = "The file", zero_leads: bool = False
 ) -> tuple[tuple[int, ...], Note | None]:
     """Decide which of the bins found pass, with the assumption to report where one was made.
 
-    `holder` begins a question: what holds these bins.
+    `holder` begins a question: what holds these bins. In some fabs bin 0 passes; where it `zero_leads`, more dies
+    are in it than in bin 1, that is asked.
 
     Raises:
         ReadingQuestion: the bins do not say it themselves and the engineer has not.
@@ -58,6 +59,9 @@ def passing_bins(
         raise ReadingQuestion(name, "pass_bins", question, found)
     if 1 not in found:
         raise none_passes(name, (1,), found)
+    if zero_leads:
+        question = f"{holder} has more dies in bin 0 than in bin 1 ({_listed(found)}): which bins pass?"
+        raise ReadingQuestion(name, "pass_bins", question, found)
     return (1,), Note("assumed", name, f"Bin 1 passes and every other bin fails ({len(found)} bins found).")
 
 
@@ -163,7 +167,8 @@ def _from_bins(
         empty = bins == 0
         bins[empty] = NO_BIN
         holder = "No cell is blank, so cells of value 0 count as no dies; apart from them the file"
-    passing, note = passing_bins(name, bins_in(bins), options, holder)
+    zeros, ones = (sum(int(np.count_nonzero(piece == each)) for _, piece in _pieces(bins)) for each in (0, 1))
+    passing, note = passing_bins(name, bins_in(bins), options, holder, zero_leads=zeros > ones)
     if note:
         notes.append(note)
     states = states_of(bins, passing)

@@ -36,14 +36,18 @@ _NAMES: dict[str, tuple[str, ...]] = {
         r"(is)?pass(ed|ing)?",
     ),
     "lot": (
-        r"(fab|mfg|wafer)?lot(id|no|nr|num|number|name|key)?",
-        r"(parent|sub)lot(id|no|nr|num|number|name|key)?",
+        r"(fab|mfg|wafer|prod|production)?lot(id|no|nr|num|number|name|key|code)?",
+        r"(source|root|start|parent|sub)lot(id|no|nr|num|number|name|key|code)?",
         r"batch(id|no|nr|num|number|name)?",
+        r"(los|charge|chargen)(id|nr|nummer)?",
+        r"(批号|批次|批次号|批次编号|ロット|ロット番号|ロットid|ロットno|로트|로트번호)",
     ),
     "wafer": (
         r"(wafer|wfr|wf|substrate)(id|no|nr|num|number|name|index|idx|key|seq|sequence)?",
         r"(wafer|wfr|wf)?(slot|scribe)(id|no|nr|num|number)?",
         r"waferlotid",
+        r"(scheibe|scheiben)(id|nr|nummer)?",
+        r"(晶圆|晶圆号|晶圆编号|晶圓|晶圓號|片号|ウェハ|ウェーハ|ウエハ|ウエハー|ウェハ番号|ウェーハ番号|웨이퍼|웨이퍼번호)",
     ),
 }
 _KINDS = {role: [re.compile(name) for name in names] for role, names in _NAMES.items()}
@@ -58,11 +62,12 @@ def roles(header: Sequence[str]) -> dict[str, int]:
         >>> roles(["LOT_ID", "Wafer #", "DieX", "DieY", "SoftBin", "HardBin"])
         {'x': 2, 'y': 3, 'bin': 5, 'lot': 0, 'wafer': 1}
     """
-    plain = [re.sub(r"[^a-z]", "", cell.lower()) for cell in header]
+    # Of a name in two scripts, such as `X座標`, the Latin letters may be enough.
+    plain = [(re.sub(r"[\W\d_]", "", cell.lower()), re.sub(r"[^a-z]", "", cell.lower())) for cell in header]
     found: dict[str, int] = {}
     for role, kinds in _KINDS.items():
         for kind in kinds:
-            column = next((i for i, name in enumerate(plain) if kind.fullmatch(name)), None)
+            column = next((i for i, names in enumerate(plain) if any(map(kind.fullmatch, names))), None)
             if column is not None:
                 found[role] = column
                 break

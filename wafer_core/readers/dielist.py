@@ -20,8 +20,11 @@ _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _PREAMBLE = 40
 """Lines that may stand before the header."""
 _LINE_LIMIT = 1 << 18
+_MOST_NAMED, _MOST_LETTERS = 8, 40
+"""Columns that were not read of which a note tells, and letters of a column's name."""
 _SPLIT = 1024
 """Lines split at a time; more gain no speed, and wide lists would fill the memory with cells nobody asked for."""
+_MARKED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)[_\- ]?(\d{1,3})(?:[_\- .].*)?", re.IGNORECASE)
 _NAMED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)?[_\- ]?(\d{1,3})", re.IGNORECASE)
 
 
@@ -29,8 +32,8 @@ _NAMED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)?[_\- ]?(\d{1,3})", re.IGN
 class _Header:
     line: int
     delimiter: str
+    names: Sequence[str]
     columns: dict[str, int]
-    width: int
 
 
 def _recognises(source: Source) -> bool:
@@ -44,19 +47,22 @@ def _read(source: Source, options: ReadingOptions) -> Reading:
     rows = DieRows(source.name)
     _take(source, header, rows)
     layout = f"die list, {_DELIMITERS[header.delimiter]} separated"
-    return die_list_reading(source, layout, rows, header.columns, options)
+    return die_list_reading(source, layout, rows, header.names, header.columns, options)
 
 
 NO_BIN_COLUMN = "it has x and y but no bin column; call the column with the test result 'bin'."
 
 
 def die_list_reading(
-    source: Source, layout: str, rows: DieRows, columns: dict[str, int], options: ReadingOptions
+    source: Source, layout: str, rows: DieRows, header: Sequence[str], columns: dict[str, int], options: ReadingOptions
 ) -> Reading:
-    """Make wafers of gathered rows and say what was assumed about axes and ids."""
-    drafts, notes = rows.drafts(options, named="wafer" in columns)
+    """Make wafers of gathered rows and say what was assumed about columns, axes and ids."""
+    drafts, notes = rows.drafts(options, named=columns)
     turned = "" if options.orientation == "as-read" else ", before the wafers were turned"
-    notes.insert(0, Note("assumed", source.name, f"x runs to the right and y upwards{turned}."))
+    notes[:0] = [
+        Note("assumed", source.name, _columns_in_words(header, columns)),
+        Note("assumed", source.name, f"x runs to the right and y upwards{turned}."),
+    ]
     if "wafer" not in columns:
         drafts = [_named_after_file(draft, source.stem, options) for draft in drafts]
         if drafts[0].wafer is not None:
@@ -64,9 +70,22 @@ def die_list_reading(
     return Reading(layout, drafts, notes)
 
 
+def _columns_in_words(header: Sequence[str], columns: dict[str, int]) -> str:
+    """Return which column was taken for what, and which for nothing."""
+    read = ", ".join(f"{role} from {_shortened(header[place])}" for role, place in columns.items())
+    others = [_shortened(name) for place, name in enumerate(header) if place not in columns.values() and name]
+    more = f" and {len(others) - _MOST_NAMED:,} more" if len(others) > _MOST_NAMED else ""
+    return f"Read: {read}." + (f" Not read: {', '.join(others[:_MOST_NAMED])}{more}." if others else "")
+
+
+def _shortened(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= _MOST_LETTERS else f"{name[:_MOST_LETTERS]}…"
+
+
 def _named_after_file(draft: Draft, stem: str, options: ReadingOptions) -> Draft:
-    """Name the one wafer of a file without a wafer column: `A1234_05` is wafer 05 of lot A1234."""
-    match = _NAMED_WAFER.fullmatch(stem)
+    """Name the one wafer of a file without a wafer column: `A1234_05` is wafer 05 of lot A1234, as is `A1234_W05_2`."""
+    match = _MARKED_WAFER.fullmatch(stem) or _NAMED_WAFER.fullmatch(stem)
     lot = draft.lot or options.lot
     wafer = match[2] if match else stem if lot else None
     lot = lot or (match[1] if match else None)
@@ -84,7 +103,7 @@ def _find_header(text: str) -> _Header | None:
             cells = _header_cells(line, delimiter)
             columns = roles(cells)
             if "x" in columns and "y" in columns:
-                header = _Header(number, delimiter, columns, len(cells))
+                header = _Header(number, delimiter, cells, columns)
                 if "bin" in columns:
                     return header
                 nearly = nearly or header
@@ -115,14 +134,14 @@ def _take(source: Source, header: _Header, rows: DieRows) -> None:
             lines.clear()
             taken.clear()
 
-    positions = list(header.columns.values())
+    positions, width = list(header.columns.values()), len(header.names)
     number = header.line
     try:
         for number, cells in enumerate(_cells(text, header.delimiter), start=header.line + 1):
-            if len(cells) < needed or len(cells) > header.width:
+            if len(cells) < needed or len(cells) > width:
                 if not any(cells):
                     continue
-                if len(cells) < needed or any(cells[header.width :]):
+                if len(cells) < needed or any(cells[width:]):
                     rows.reject(number, "it has not as many cells as the header")
                     continue
             elif not any(cells):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,8 @@ _MOST_WORDS = 0.01
 """The share of rows that may be left out for their bin where all others say the same."""
 _FEW_LINES = 3
 """Rows or columns with dies of which nobody can say whether most between them are empty."""
+_FEW_RETESTS = 20
+"""Tests of a die again of which nobody can say whether most dies had passed."""
 _FEW_PLACES = 1_000
 """Times as many cells as dies that no wafer's grid has, ..."""
 _SMALL_GRID = 10_000
@@ -90,17 +92,20 @@ class DieRows:
         self._rows += 1
         limits.check_rows(self.name, self._rows)
 
-    def drafts(self, options: ReadingOptions, named: bool = True) -> tuple[list[Draft], list[Note]]:
+    def drafts(
+        self, options: ReadingOptions, named: Collection[str] = ("lot", "wafer")
+    ) -> tuple[list[Draft], list[Note]]:
         """Return a draft a wafer, in order of first appearance, and what there is to remark.
 
         Args:
             options: what the engineer stated.
-            named: whether a column names the wafers; without one, places that repeat may be those of several.
+            named: whether columns name the `lot` and the `wafer`; without one of them, places that repeat may be those
+                of several wafers.
 
         Raises:
             UnreadableFile: no row gives a die, a coordinate is far off all others, most are no whole numbers, bins are
                 stated to be die states and are not, words that say neither pass nor fail leave only one of both, or
-                several wafers stand in it unnamed.
+                wafers that no column tells apart stand in it.
             ReadingQuestion: the bins do not say which of them pass.
         """
         columns = (np.concatenate(parts) for parts in zip(*self._blocks, strict=True))
@@ -125,12 +130,13 @@ class DieRows:
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
         self._check_left(state)
         drafts, retested = self._wafers(code, x, y, state, bins)
-        if not named and 2 * retested >= len(code):
-            raise UnreadableFile(
-                self.name,
-                f"{retested:,} of its {len(code):,} rows are of places that it names before, and no column names the "
-                "wafers: call the one that does 'wafer', or leave out all but the last test of a die.",
-            )
+        for role, several in (("wafer", "wafers"), ("lot", "lots")):
+            if role not in named and _are_others(code, x, y, state, retested):
+                raise UnreadableFile(
+                    self.name,
+                    f"{retested:,} of its {len(code):,} rows are of places that it names before, and no column names "
+                    f"the {several}: call the one that does '{role}', or leave out all but the last test of a die.",
+                )
         notes += _sparse(self.name, code, x, y)
         if retested:
             text = f"{retested:,} {'die was' if retested == 1 else 'dies were'} tested again; the last test counts."
@@ -183,7 +189,8 @@ class DieRows:
             state = np.where(whole, value, UNTESTED).astype(np.uint8)
             has_bins = False
         else:
-            passing, note = passing_bins(self.name, found, options)
+            zeros, ones = (int(np.count_nonzero(value[whole] == each)) for each in (0, 1))
+            passing, note = passing_bins(self.name, found, options, zero_leads=zeros > ones)
             notes += [note] if note else []
             state = np.where(whole, states_of(value, passing), np.uint8(UNTESTED))
             has_bins = bool(found)
@@ -249,6 +256,21 @@ class DieRows:
     def _why(self) -> str:
         reasons = [f"{self._listing(found)}: {reason}" for reason, found in self.rejected.items() if found]
         return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _are_others(code: _Integers, x: _Integers, y: _Integers, state: NDArray[np.uint8], retested: int) -> bool:
+    """Return whether rows of places that were named before are those of another wafer, and no tests again.
+
+    What fails is tested again; of another wafer's dies most passed the first time. Where half of all rows repeat a
+    place, every die of a wafer does, which is no retest either.
+    """
+    if 2 * retested >= len(code):
+        return retested > 0
+    if retested < _FEW_RETESTS:
+        return False
+    order = np.lexsort((np.arange(len(code)), x, y, code))
+    same = (np.diff(code[order]) == 0) & (np.diff(x[order]) == 0) & (np.diff(y[order]) == 0)
+    return bool((state[order][:-1][same] == PASS).mean() > 0.5)
 
 
 def _id(text: str) -> str:

@@ -57,6 +57,11 @@ class Reading:
     notes: list[Note] = field(default_factory=list)
     title: str | None = None
 
+    @property
+    def ascii(self) -> bool:
+        """Whether the ids in it hold nothing but ASCII."""
+        return all(text is None or text.isascii() for draft in self.drafts for text in (draft.lot, draft.wafer))
+
 
 @dataclass(frozen=True)
 class Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,13 +14,14 @@ WHOLE, BLANK, FRACTION, OTHER, PASSES, FAILS = range(6)
 BLANKS = frozenset({"", ".", "-", "_", "__", "--", "*", "nan", "na", "n/a", "null", "none", "#n/a"})
 _PASS_WORDS = frozenset({"pass", "passed", "p", "good", "g", "ok", "true", "t", "yes", "y"})
 _FAIL_WORDS = frozenset({"fail", "failed", "f", "bad", "b", "ng", "reject", "false", "no", "n"})
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
 _MOST = 2**31 - 2
 
 
 def parse(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of a column, int64 (n,), and what each text was, uint8 (n,).
 
-    A number is 0 wherever its text was not whole.
+    A number is 0 wherever its text was not whole. Thousands with a separator, beside numbers without one, are `OTHER`.
     """
     kinds = np.full(len(texts), WHOLE, dtype=np.uint8)
     try:
@@ -32,6 +34,9 @@ def parse(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         pairs = [known.get(text) or known.setdefault(text, _parse(text)) for text in texts]
         numbers = np.array([number for number, _ in pairs], dtype=np.int64)
         kinds = np.array([kind for _, kind in pairs], dtype=np.uint8)
+        if any(text.strip().isdecimal() for text in known) and any(map(_GROUPED.fullmatch, map(str.strip, known))):
+            # `1,000` beside `1` is a thousand, and alone a one with decimals.
+            kinds[[_GROUPED.fullmatch(text.strip()) is not None for text in texts]] = OTHER
     far = (numbers > _MOST) | (numbers < -_MOST)
     kinds[far] = OTHER
     numbers[far] = 0

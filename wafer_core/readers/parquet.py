@@ -44,7 +44,7 @@ def _read(source: Source, options: ReadingOptions) -> Reading:
     with damaged(source.name, "the Parquet file"):
         _check(source, metadata, names.values())
         _take(source, names, rows)
-    return die_list_reading(source, "die list, Parquet", rows, columns, options)
+    return die_list_reading(source, "die list, Parquet", rows, header, columns, options)
 
 
 def _check(source: Source, metadata: pq.FileMetaData, names: Collection[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ A_PAGE = 24
 SHOWS = {"all": "All", "unlike": UNLIKE, "differ": "Disagree", "unsure": "Unsure"}
 SORTS = {
     "wafer": "As in the file",
+    "id": "By lot and wafer",
     "yield": "Lowest yield first",
     "best": "Highest yield first",
     "margin": "Least certain first",
@@ -50,6 +52,8 @@ MOST_ROWS = 25
 """Rows of the table before it scrolls: a full cassette."""
 OPENED = "table-opened"
 """Where the button of a row in the table leaves which row it is."""
+_MOST_DIGITS = 19
+"""Of a number within an id; a longer one is a text."""
 MARKS = {"differ": "≠ the models differ", "unsure": "? a model is unsure"}
 ROW_PIXELS = 72
 
@@ -91,6 +95,8 @@ def select(said: Opinions, show: str, pattern: str, sort: str) -> NDArray[np.int
     if pattern != ANY:
         keep = keep & said.detects(pattern)
     positions = np.flatnonzero(keep)
+    if sort == "id":
+        return np.array(sorted(positions, key=lambda i: _as_counted(said.lot.wafers[i].name)), dtype=np.intp)
     if sort in ("yield", "best"):
         yields = np.array([said.lot.wafers[i].yield_fraction for i in positions], dtype=float)
         return positions[np.argsort(yields if sort == "yield" else -yields, kind="stable")]
@@ -98,6 +104,12 @@ def select(said: Opinions, show: str, pattern: str, sort: str) -> NDArray[np.int
         margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[positions]
         return positions[np.argsort(margins, kind="stable")]
     return positions
+
+
+def _as_counted(name: str) -> list[tuple[int, str]]:
+    """Return a key by which wafer 2 comes before wafer 10, whatever stands around their numbers."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() and len(part) < _MOST_DIGITS else (-1, part) for part in parts]
 
 
 def chosen_order(said: Opinions) -> NDArray[np.intp]:
