@@ -272,24 +272,17 @@ def _listing(wafers: Iterable[Wafer], most: int = 12) -> str:
 
 
 def _turn(grid: NDArray[T], orientation: Orientation) -> NDArray[T]:
-    match orientation:
-        case "as-read":
-            turned = grid
-        case "flip-left-right":
-            turned = grid[:, ::-1]
-        case "flip-up-down":
-            turned = grid[::-1]
-        case "rotate-90":
-            turned = np.rot90(grid, -1)
-        case "rotate-180":
-            turned = grid[::-1, ::-1]
-        case "rotate-270":
-            turned = np.rot90(grid, 1)
-        case "transpose":
-            turned = grid.T
-        case "anti-transpose":
-            turned = grid[::-1, ::-1].T
-    return np.ascontiguousarray(turned)
+    views: dict[Orientation, NDArray[T]] = {
+        "as-read": grid,
+        "flip-left-right": grid[:, ::-1],
+        "flip-up-down": grid[::-1],
+        "rotate-90": np.rot90(grid, -1),
+        "rotate-180": grid[::-1, ::-1],
+        "rotate-270": np.rot90(grid, 1),
+        "transpose": grid.T,
+        "anti-transpose": grid[::-1, ::-1].T,
+    }
+    return np.ascontiguousarray(views[orientation])
 
 
 def _turn_frame(frame: Frame, orientation: Orientation) -> Frame:

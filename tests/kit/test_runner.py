@@ -1,3 +1,4 @@
+import ast
 import hashlib
 import json
 import os
@@ -250,6 +251,28 @@ def test_what_the_caller_can_mend_is_one_sentence_and_exit_code_2(files, unpacke
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert len(lines) == 1
     assert said.lower() in lines[0].lower()
+
+
+@pytest.mark.parametrize("version", [(3, 8), (3, 9), (3, 10)])
+def test_an_older_python_reads_as_far_as_the_sentence_on_its_age(unpacked, version):
+    ast.parse((unpacked / "recognise.py").read_text(), feature_version=version)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("import sys; sys.version_info = (3, 9, 2)", "needs Python 3.11 or later; this is 3.9."),
+        ("import sys; sys.modules['numpy'] = None", "pip install numpy onnxruntime"),
+        ("import sys; sys.modules['onnxruntime'] = None", "pip install numpy onnxruntime"),
+    ],
+)
+def test_what_a_machine_lacks_is_one_sentence_and_exit_code_2(unpacked, before, said):
+    script = f"{before}; sys.argv[:] = ['recognise.py', '--help']; exec(open('recognise.py').read())"
+    command = [sys.executable, "-I", "-c", script]
+    ran = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert ran.stderr.count("\n") == 1
 
 
 def test_a_file_left_out_is_reported_after_the_others_are_answered(files, recognise, capsys):

@@ -16,7 +16,7 @@ from wafer_core.kit.modules import Key, Module, Package, Statement, local_names
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def flatten(entry: str, package: Path = PACKAGE) -> str:
+def flatten(entry: str, package: Path = PACKAGE, first: str = "") -> str:
     """Return the text of one file that does what running the module `entry` does.
 
     Every definition that `entry` can reach is taken over word for word; where two modules use one
@@ -26,11 +26,12 @@ def flatten(entry: str, package: Path = PACKAGE) -> str:
     Args:
         entry: a module's dotted name.
         package: the folder of the package that it belongs to.
+        first: statements that run before anything is imported.
 
     Raises:
         ValueError: a definition cannot be moved to one flat file; the message says which and why.
     """
-    return _Flat(Package(package), entry).text()
+    return _Flat(Package(package), entry).text(first)
 
 
 class _Flat:
@@ -47,12 +48,13 @@ class _Flat:
         self._keep_finishing()
         self._names = self._final_names()
 
-    def text(self) -> str:
-        """Return the whole file: the entry's docstring, imports, then module after module."""
+    def text(self, first: str) -> str:
+        """Return the whole file: the entry's docstring, what comes first, imports, then module after module."""
         modules = (self._package.module(name) for name in self._package.in_import_order(self._entry))
         sections = [self._section(module) for module in modules if self._kept[module.name]]
         about = self._package.module(self._entry).docstring
-        return "\n".join([f'"""{about}"""\n', self._imports(), *sections])
+        head = [f'"""{about}"""\n', "from __future__ import annotations\n", first, self._imports()]
+        return "\n".join([*head, *sections])
 
     def _keep(self, module: Module, statement: Statement) -> None:
         """Keep a statement and all that it uses."""
@@ -100,7 +102,7 @@ class _Flat:
         if later:
             now.append("from typing import TYPE_CHECKING")
         guarded = ["", "if TYPE_CHECKING:", *(f"    {line}" for line in later)] if later else []
-        return "\n".join(["from __future__ import annotations", "", *_merged(now), *guarded, ""])
+        return "\n".join([*_merged(now), *guarded, ""])
 
     def _section(self, module: Module) -> str:
         about = module.docstring.partition("\n")[0]

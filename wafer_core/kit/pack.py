@@ -21,6 +21,21 @@ RUNNER = "recognise.py"
 README = "README.md"
 
 _SOURCE = "wafer_core.kit.runner"
+_CHECK_MACHINE = f"""\
+import sys
+
+if sys.version_info < (3, 11):
+    sys.stderr.write("{RUNNER} needs Python 3.11 or later; this is {{}}.{{}}.\\n".format(*sys.version_info))
+    sys.exit(2)
+for _needed in ("numpy", "onnxruntime"):
+    try:
+        __import__(_needed)
+    except ImportError as _problem:
+        _said = "{RUNNER} needs NumPy and ONNX Runtime (pip install numpy onnxruntime): {{}}.\\n"
+        sys.stderr.write(_said.format(_problem))
+        sys.exit(2)
+"""
+"""What the runner looks at first, in words that every Python 3 understands."""
 _THEN = (1980, 1, 1, 0, 0, 0)
 """A zip's earliest date, in every kit, so that the same model gives the same bytes."""
 
@@ -42,7 +57,7 @@ def kit(model: Path | ModelFile, name: str | None = None) -> bytes:
     lot = read_vectors(wafers)
     contents = {
         README: _readme(graphs).encode(),
-        RUNNER: flatten(_SOURCE).encode(),
+        RUNNER: flatten(_SOURCE, first=_CHECK_MACHINE).encode(),
         CARD: _card(graphs).encode(),
         VECTORS: wafers,
         **{EXPECTED[precision]: each.answer(lot).encode() for precision, each in engines.items()},
@@ -105,7 +120,8 @@ def _readme(graphs: Mapping[Precision, ModelFile]) -> str:
     small, whole = graphs["int8"], graphs["fp32"]
     return f"""# {small.card.name}
 
-Names defect patterns on wafer maps. Needs Python 3.11 or later with NumPy and ONNX Runtime, and nothing else:
+Names defect patterns on wafer maps. Needs Python 3.11 or later with NumPy and ONNX Runtime (1.18 or later, which know
+IR version 10), and nothing else:
 
     pip install numpy onnxruntime
     python {RUNNER} --check            # answers the test vectors; do this once on every machine

@@ -52,7 +52,10 @@ class GraphSession:
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except _FAILURES as exc:
-            raise BrokenModel(f"{where}: ONNX Runtime cannot load it, so it is no usable model; restore it.") from exc
+            raise BrokenModel(
+                f"{where}: ONNX Runtime {ort.__version__} cannot load it: it is no usable model, or needs a later "
+                "version; restore it, or update ONNX Runtime."
+            ) from exc
         self.size, self.width = self._check_ends()
 
     def run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -47,6 +47,10 @@ def _header(model: ModelFile, graph: IntegerGraph) -> str:
 #define MODEL_H
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define MODEL_SIZE {graph.size} /* rows and columns of the canonical map */
 #define MODEL_CHANNELS {CHANNELS} /* of it: fraction of passing dies, fraction of failing dies */
 #define MODEL_PATTERNS {len(PATTERNS)}
@@ -65,13 +69,19 @@ struct model_answer {{
 
 extern const char *const model_patterns[MODEL_PATTERNS];
 
-/* Die states of a grid, the top row first. Returns 0, and no answer, where no die was tested or the grid has no side
- * from 1 to MODEL_MOST_SIDE. */
+/* Die states of a grid, the top row first. The grid is the box around all dies of the product, the same for each of
+ * its wafers: no blank rows or columns around it, for they make a wafer smaller than those that were learned from, and
+ * a die that nobody tested is MODEL_UNTESTED, not left out. Returns 0, and no answer, where no die was tested or the
+ * grid has no side from 1 to MODEL_MOST_SIDE. */
 int model_states(const uint8_t *states, int rows, int columns, struct model_answer *answer);
 /* A canonical map, [MODEL_CHANNELS][MODEL_SIZE][MODEL_SIZE], as fractions or in 255ths. */
 void model_map(const float *map, struct model_answer *answer);
 void model_map_255(const uint8_t *map, struct model_answer *answer);
 /* One answer at a time: the buffers are static. */
+
+#ifdef __cplusplus
+}}
+#endif
 #endif
 """
 
