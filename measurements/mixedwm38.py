@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,9 @@ def main() -> None:
 
 def run(options: argparse.Namespace, maps: MixedMaps) -> None:
     """Train and distil on the train part and print the table of the test part."""
-    split = {part: maps.chosen(rows) for part, rows in parts(maps).items()}
+    # The file has its maps set by set, and the first of each part are looked at for what holds for all of them.
+    random = np.random.default_rng(SEED)
+    split = {part: maps.chosen(random.permutation(rows)) for part, rows in parts(maps).items()}
     options.out.mkdir(parents=True, exist_ok=True)
     teacher = _taught(options, split)
     student = _distilled(options, split, teacher)
@@ -133,11 +135,10 @@ def _saved(
     start: ModelFile,
     role: str,
     seen: NDArray[np.float32],
-    thresholds: object,
+    thresholds: Callable[[NDArray[np.float32]], Sequence[float]],
     made: dict[str, object],
 ) -> tuple[ModelFile, ...]:
     assert role in ("teacher", "student")
-    assert callable(thresholds)
     logits = network_logits(network, seen)
     save_model(
         out,
@@ -148,7 +149,7 @@ def _saved(
         size=start.card.size,
         decoder=DECODER,
         unsure_below=least_certain(decode(logits, thresholds(logits), DECODER).margin),
-        thresholds=thresholds,
+        thresholds=lambda found, _: thresholds(found),
         calibration=seen[:200],
         threshold_maps=seen,
         made_from=made,

@@ -34,7 +34,7 @@ from wafer_core.distill_lot.judged import judging
 from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.errors import BrokenModel, OutdatedRun, UnknownWafer, UnusableLot, UsageError
 from wafer_core.kit.vectors import die_list
-from wafer_core.lot import ORIENTATIONS, Frame, Lot, Wafer
+from wafer_core.lot import FAIL, ORIENTATIONS, Frame, Lot, Wafer
 from wafer_core.models.card import Card
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import build, parameter_count
@@ -43,6 +43,7 @@ from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.models.weights import load_network, network_bytes
 from wafer_core.readers import NamedBytes, read, read_paths
 from wafer_core.recognise import load_recognizer, network_calls
+from wafer_core.trust.altered import flipped
 
 SHIPPED_WAFERS = read_paths([pool.REPLAY]).title
 FILES = {
@@ -263,7 +264,8 @@ def turned(lot):
 @pytest.mark.parametrize("beside", [False, True], ids=["the lot", "beside it"])
 def test_wafers_that_students_are_judged_by_are_in_no_use(small_lot, judged, teacher, disguise, beside):
     barred = disguise(judged)
-    other = replace(small_lot, title="other", wafers=tuple(wafer.turned("transpose") for wafer in small_lot))
+    others = (flipped(wafer, np.flatnonzero(wafer.states == FAIL)[:1].tolist()) for wafer in small_lot)
+    other = replace(small_lot, title="other", wafers=tuple(others))
     mixed = replace(barred, wafers=(*(other if beside else small_lot).wafers, *barred.wafers))
     chosen = settings(pool="both" if beside else "shipped")
     found = gathered([small_lot if beside else mixed], teacher, chosen, [mixed] if beside else [])
@@ -273,6 +275,15 @@ def test_wafers_that_students_are_judged_by_are_in_no_use(small_lot, judged, tea
     assert len(found.learned) + len(found.watched) == 6
     assert [each["maps"] for each in found.origins] == [6]
     assert (~found.pool.shipped).sum() == (6 if beside else 0)
+
+
+@pytest.mark.usefixtures("few_replayed")
+@pytest.mark.parametrize("way", ORIENTATIONS)
+def test_no_wafer_of_the_lot_is_in_its_pool_in_whatever_turn(small_lot, teacher, way, lot_of, disc_states):
+    one_more = lot_of([disc_states(15, 15, 0.2, seed=77)]).wafers
+    again = Lot("again", (*(wafer.turned(way) for wafer in small_lot), *one_more))
+    found = gathered([small_lot], teacher, settings(pool="lots"), [again])
+    assert rows(found.pool.maps) == rows(canonical(one_more, 16))
 
 
 @pytest.mark.usefixtures("few_replayed")
@@ -551,13 +562,14 @@ def test_a_student_keeps_the_thresholds_it_came_with_where_the_lot_has_nothing_t
     start = shutil.copytree(ready[0], tmp_path / "start")
     card = json.loads((start / "card.json").read_text())
     # Far from any logit, yet moving one mends a wafer at most.
-    came_with = [1e-9] * 4 + [1 - 1e-9] * 4
-    card["files"]["student.safetensors"]["thresholds"] = came_with
+    came_with = {"fp32": [1e-9] * 4 + [1 - 1e-9] * 4, "int8": [1 - 1e-9] * 4 + [1e-9] * 4}
+    for file in card["files"].values():
+        file["thresholds"] = came_with[file["precision"]]
     (start / "card.json").write_text(json.dumps(card))
     alone = Lot("two wafers", small_lot.wafers[:2])
     distilled(alone, teacher, tmp_path / "student", settings(steps=1, start=start, pool="none"))
     for model in files_of(tmp_path / "student"):
-        assert model.entry.thresholds == pytest.approx(came_with)
+        assert model.entry.thresholds == pytest.approx(came_with[model.entry.precision])
 
 
 @pytest.mark.usefixtures("few_replayed")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wafer_core.held_out import held_out
-from wafer_core.lot import Frame, Wafer
+from wafer_core.lot import ORIENTATIONS, Frame, Wafer
 
 
 def wafers_of(count, seed=0, at=0):
@@ -27,6 +27,16 @@ def test_equal_maps_fall_on_the_same_side_wherever_they_lie():
     kept = held_out([*wafers_of(40), *wafers_of(40, at=7)])
     assert kept.any()
     assert np.array_equal(kept[:40], kept[40:])
+
+
+@pytest.mark.parametrize("way", ORIENTATIONS)
+def test_a_wafer_and_its_turn_fall_on_the_same_side(way):
+    wafers = wafers_of(40)
+    kept = held_out([*wafers, *(wafer.turned(way) for wafer in wafers)])
+    assert 0 < kept.sum() < 80
+    assert np.array_equal(kept[:40], kept[40:])
+    # Nor does a turned file that is read again later draw what was held out over to the other side.
+    assert np.array_equal(held_out([*(wafer.turned(way) for wafer in wafers), *wafers])[40:], kept[:40])
 
 
 def test_the_split_is_the_same_on_every_machine():

@@ -178,7 +178,7 @@ def _write(
         size=teacher.card.size,
         decoder=teacher.card.decoder,
         unsure_below=least_certain(ordinary.margin),
-        thresholds=lambda found: match_thresholds(wanted, found),
+        thresholds=lambda found, _: match_thresholds(wanted, found),
         calibration=maps[:CALIBRATION],
         threshold_maps=decided,
         known=(taught_maps(options.data, teacher.card.size, called), decided),

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wafer_core.known_wafers import same_wafers
 from wafer_core.lot import Wafer
 
 
 def held_out(wafers: Sequence[Wafer], share: float = 0.2) -> NDArray[np.bool_]:
     """Return bool (n,): the wafers kept from training, chosen by a hash of each one's die states alone.
 
-    Equal maps fall on the same side. A lot keeps at least one map on each side where it can.
+    Equal maps fall on the same side, also where one is turned: a student learns from every wafer in all of its turns.
+    A lot keeps at least one map on each side where it can.
     """
     # Not of canonical maps: those are sums, whose last digits differ from machine to machine.
     marks = np.array([_mark(wafer.states) for wafer in wafers])
+    for same in same_wafers(wafers):
+        marks[same] = marks[same].min()
     kept: NDArray[np.bool_] = marks < share
     if len(marks) > 1 and kept.all():
         kept = marks < marks.max()

@@ -37,14 +37,16 @@ def saved(folder, seed=0, **changes):
 @pytest.fixture(scope="module")
 def student(tmp_path_factory):
     """A student saved once, and the logits its thresholds were found from."""
-    seen = []
+    seen, precisions = [], []
 
-    def cut(logits):
+    def cut(logits, precision):
         seen.append(logits)
+        precisions.append(precision)
         return np.full(8, len(seen) / 10)
 
     folder = tmp_path_factory.mktemp("runs") / "17"
     models = saved(folder, stem="student", thresholds=cut, threshold_maps=MAPS[:5], beside={"run.json": "{}"})
+    assert precisions == ["fp32", "fp32", "int8"]
     return folder, models, seen
 
 
@@ -122,7 +124,7 @@ def test_two_kills_in_a_row_do_not_cost_the_last_whole_model(student, tmp_path, 
 
 
 def test_what_fails_leaves_nothing(tmp_path):
-    def fail(logits):
+    def fail(logits, precision):
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):

@@ -17,6 +17,7 @@ from wafer_core.distill import Settings
 from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED
 from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.errors import UsageError
+from wafer_core.known_wafers import KnownWafers
 from wafer_core.lot import Lot, Wafer
 from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
@@ -88,7 +89,8 @@ def pooled(
         settings: which pool, and the seed it is drawn with.
         size: rows and columns of the canonical map.
         beside: the other lots; labels are not read.
-        own: the tested wafers of the lot itself, held out and left out ones too; no map of theirs is in the pool.
+        own: the tested wafers of the lot itself, held out and left out ones too; no map of theirs is in the pool, nor
+            any of these wafers in another turn.
         seen: their canonical maps, float32 (n, 2, S, S).
         called: the teacher, asked so that rare patterns of shipped wafers come more often.
         judged: hashes of maps, of the lot and of the others, that students are judged by; none of them is in the pool.
@@ -97,12 +99,12 @@ def pooled(
         UsageError: the other lots hold no tested wafer that may be learned from and is not in the lot itself.
     """
     known = set(_marks(seen))
-    hashes = judged | {wafer.map_hash for wafer in own}
+    hashes, wafers = judged | {wafer.map_hash for wafer in own}, KnownWafers(own)
     parts: list[Pool] = []
     if settings.pool in WITH_SHIPPED:
-        parts.append((yield from _shipped(settings.seed, size, hashes, known, called)))
+        parts.append((yield from _shipped(settings.seed, size, wafers, known, called)))
     if settings.pool in WITH_LOTS:
-        parts.append((yield from _of_lots(beside, size, settings.seed, hashes, known, MOST_OF_LOTS)))
+        parts.append((yield from _of_lots(beside, size, settings.seed, hashes, wafers, known, MOST_OF_LOTS)))
         if not len(parts[-1].maps):
             raise UsageError(_nothing_beside(sum(wafer.map_hash in judged for lot in beside for wafer in lot)))
     if not parts:
@@ -122,12 +124,16 @@ def _nothing_beside(withheld: int) -> str:
     return f"The other lots have no tested wafer that is not in the lot itself{but}; choose others."
 
 
-def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Called) -> Generator[str, None, Pool]:
+def _shipped(seed: int, size: int, own: KnownWafers, known: set[bytes], called: Called) -> Generator[str, None, Pool]:
     """Return views and overlays of shipped wafers that are not in the lot itself, and simulated wafers."""
     yield "read shipped wafers"
     lot = read_paths([REPLAY])
-    maps, barred = canonical(lot.wafers, size), own | judging(lot)
-    free = [i for i, mark in enumerate(_marks(maps)) if mark not in known and lot.wafers[i].map_hash not in barred]
+    maps, barred = canonical(lot.wafers, size), judging(lot)
+    free = [
+        i
+        for i, (wafer, mark) in enumerate(zip(lot, _marks(maps), strict=True))
+        if mark not in known and wafer.map_hash not in barred and wafer not in own
+    ]
     calls = [np.empty((0, len(PATTERNS)), np.bool_)]
     for start in range(0, len(free), AT_ONCE):
         yield "ask the teacher"
@@ -146,17 +152,25 @@ def _shipped(seed: int, size: int, own: set[str], known: set[bytes], called: Cal
 
 
 def _of_lots(
-    lots: Sequence[Lot], size: int, seed: int, own: set[str], known: set[bytes], most: int
+    lots: Sequence[Lot],
+    size: int,
+    seed: int,
+    hashes: set[str],
+    own: KnownWafers,
+    known: set[bytes],
+    most: int,
 ) -> Generator[str, None, Pool]:
-    """Return up to `most` distinct maps of lots whose hashes are not `own` and whose marks are not `known` yet."""
-    drawn = _others(lots, seed, own)
+    """Return up to `most` distinct maps of lots, of no wafer that is among `hashes` or `own`, or `known` by its map."""
+    drawn = _others(lots, seed, hashes)
     kept, origins = [np.empty((0, CHANNELS, size, size), np.float32)], [np.empty(0, np.intp)]
     for start in range(0, len(drawn), AT_ONCE):
         yield "read other wafers"
         part = drawn[start : start + AT_ONCE]
         maps = canonical([wafer for _, wafer in part], size)
         # Two grids may give the same map, and what is held out goes by the map.
-        free = np.array([_first(mark, known) for mark in _marks(maps)])
+        free = np.array(
+            [wafer not in own and _first(mark, known) for (_, wafer), mark in zip(part, _marks(maps), strict=True)]
+        )
         kept.append(maps[free])
         origins.append(np.array([at for at, _ in part], np.intp)[free])
         if sum(map(len, kept)) >= most:

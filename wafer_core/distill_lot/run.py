@@ -25,6 +25,7 @@ from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.distill_lot.stages import Examples, Rows
 from wafer_core.lot import Lot
 from wafer_core.models.asking import network_logits
+from wafer_core.models.card import Precision
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.models.networks import Network, parameter_count
 from wafer_core.models.saving import write_model
@@ -135,13 +136,14 @@ class Run:
         card, calibration = self.teacher.card, self.maps.calibration
         wanted = decode_with(self.teacher, self.maps.calibration_logits).detected
         logits = network_logits(self.student, calibration)
-        settled = self.start.entry.thresholds if self.start else None
+        # A file of whole numbers answers a little otherwise than the weights, and has thresholds of its own.
+        files = files_of(self.start.folder) if self.start else ()
+        settled = {file.entry.precision: file.entry.thresholds for file in reversed(files)}
 
-        def matched(found: NDArray[np.float32]) -> tuple[float, ...]:
-            return match_thresholds(wanted, found, settled)
+        def matched(found: NDArray[np.float32], precision: Precision) -> tuple[float, ...]:
+            return match_thresholds(wanted, found, settled.get(precision))
 
-        cuts = matched(logits)
-
+        cuts = matched(logits, "fp32")
         yield from write_model(
             out,
             self.student,

@@ -24,8 +24,8 @@ from wafer_core.models.session import GraphSession
 from wafer_core.models.weights import network_bytes
 from wafer_core.whole_files import partial_of, settle
 
-Thresholds = Sequence[float] | Callable[[NDArray[np.float32]], Sequence[float]]
-"""Eight probabilities, or what finds them for one file from its logits (n, 8) on the threshold maps."""
+Thresholds = Sequence[float] | Callable[[NDArray[np.float32], Precision], Sequence[float]]
+"""Eight probabilities, or what finds them for a file from its logits (n, 8) on the threshold maps and its precision."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,14 +91,14 @@ def write_model(
         count = parameter_count(network)
         trained.write_bytes(network_bytes(network))
         yield "thresholds"
-        cuts = {trained: _cuts(thresholds, network_logits(network, maps))}
+        cuts = {trained: _cuts(thresholds, network_logits(network, maps), "fp32")}
         yield "export"
         export_onnx(network, size, graph)
-        cuts[graph] = _cuts(thresholds, _graph_logits(graph, maps))
+        cuts[graph] = _cuts(thresholds, _graph_logits(graph, maps), "fp32")
         yield "int8"
         quantise(graph, small, calibration)
         yield "int8 thresholds"
-        cuts[small] = _cuts(thresholds, _graph_logits(small, maps))
+        cuts[small] = _cuts(thresholds, _graph_logits(small, maps), "int8")
         files = {
             trained.name: _entry(trained, "torch", "fp32", count, cuts[trained]),
             graph.name: _entry(graph, "onnx", "fp32", count, cuts[graph]),
@@ -154,8 +154,8 @@ def _graph_logits(graph: Path, maps: NDArray[np.float32]) -> NDArray[np.float32]
     return np.concatenate([session.run(batch)[0] for batch in batches(maps)])
 
 
-def _cuts(thresholds: Thresholds, logits: NDArray[np.float32]) -> tuple[float, ...]:
-    found = thresholds(logits) if callable(thresholds) else thresholds
+def _cuts(thresholds: Thresholds, logits: NDArray[np.float32], precision: Precision) -> tuple[float, ...]:
+    found = thresholds(logits, precision) if callable(thresholds) else thresholds
     return tuple(float(each) for each in found)
 
 

@@ -131,7 +131,7 @@ def _write(
         size=options.size,
         decoder=decoder,
         unsure_below=least_certain(decode(logits["resized"], cuts, decoder).margin),
-        thresholds=thresholds,
+        thresholds=lambda found, _: thresholds(found),
         calibration=_spread(sets[0].maps, 200),
         threshold_maps=np.concatenate([one.maps for one in chosen]).astype(np.float32),
         known=(taught_maps(options.data, options.size, called), ordinary),
