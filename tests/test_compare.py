@@ -211,6 +211,16 @@ def test_agreement_counts_what_both_have_scored():
     assert found.to_pandas().set_index("pattern").loc["Scratch"].tolist() == [1, 0, 0]
 
 
+def test_agreement_over_lots_draws_them_whole():
+    teacher = verdicts(*["Center"] * 100, "Loc", unscored=[100])
+    student = verdicts(*["Center"] * 80, *[""] * 20, "Loc")
+    alone, together = agreement(teacher, student), agreement(teacher, student, [str(i // 20) for i in range(101)])
+    assert (together.n, together.same, together.share.value) == (100, 80, alone.share.value)
+    for one, two in ((alone.share, together.share), (alone.share_defective, together.share_defective)):
+        assert two.high - two.low > 1.5 * (one.high - one.low)
+    assert together == agreement(teacher, student, [str(i // 20) for i in range(101)])
+
+
 def test_tables_have_a_row_a_pattern():
     table = accuracy(CALLED, LABELS).to_pandas()
     assert table["pattern"].tolist() == list(PATTERNS)

@@ -85,7 +85,7 @@ class Measured:
     def against(self, teacher: Measured, command: str = COMMAND) -> dict[str, Any]:
         """Return how this model stands to a teacher on the same wafers: agreement and paired loss."""
         labels, groups = self.set.labels, self.set.groups
-        alike = agreement(teacher.verdicts, self.verdicts)
+        alike = agreement(teacher.verdicts, self.verdicts, groups)
         loss = paired(teacher.verdicts.detected, self.verdicts.detected, labels, groups)
         rates = {
             "agreement": alike.share,

@@ -68,6 +68,12 @@ def test_dies_are_counted_until_the_pattern_is_lost(bias, expected):
     assert found == pytest.approx(expected, rel=0.15)
 
 
+def test_what_is_never_lost_takes_all_dies():
+    flips = Flips(Direct(Counting(5.0), "onnx"), upper_fails())
+    orders = random_orders(60, 2, np.random.default_rng(0))
+    assert flips.until_lost(orders, flips.curves(orders), np.array([0, 0])).tolist() == [60, 60]
+
+
 def test_a_count_is_found_in_few_questions():
     answer = Counting(-2.5)
     flips = Flips(Direct(answer, "onnx"), upper_fails(240))

@@ -192,17 +192,25 @@ def groups_of(lot: Lot) -> list[str] | None:
     return [wafer.lot for wafer in lot] if len(lot.lots) >= FEWEST_LOTS else None
 
 
-def agreement(teacher: Verdicts, student: Verdicts) -> Agreement:
-    """Compare two models' verdicts on the same wafers; wafers that either has not scored are left out."""
+def agreement(teacher: Verdicts, student: Verdicts, groups: Sequence[str] | None = None, seed: int = 0) -> Agreement:
+    """Compare two models' verdicts on the same wafers; wafers that either has not scored are left out.
+
+    Args:
+        teacher: one model's.
+        student: the other's.
+        groups: each wafer's lot where known, which the intervals then draw whole.
+        seed: of the draws.
+    """
     scored = teacher.scored & student.scored
     ours, theirs = teacher.detected[scored], student.detected[scored]
     same = (ours == theirs).all(axis=1)
-    defective = (ours | theirs).any(axis=1)
+    defective = np.any(ours | theirs, axis=1)
+    lots = None if groups is None else [group for group, counts in zip(groups, scored, strict=True) if counts]
     return Agreement(
         n=len(same),
         same=int(same.sum()),
-        share=wilson(int(same.sum()), len(same)),
-        share_defective=wilson(int(same[defective].sum()), int(defective.sum())),
+        share=_share(same, np.ones(len(same), dtype=bool), lots, seed),
+        share_defective=_share(same, defective, lots, seed),
         both=_counts(ours & theirs),
         teacher_only=_counts(ours & ~theirs),
         student_only=_counts(theirs & ~ours),
@@ -292,6 +300,16 @@ def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | N
         low, high, upper = min(low, drawn[0]), max(high, drawn[1]), max(upper, drawn[2])
     loss = (b - c) / n if n else np.nan
     return Paired(n, b, c, Rate(loss, float(low), float(high), n), float(upper), mcnemar_exact(b, c))
+
+
+def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Sequence[str] | None, seed: int) -> Rate:
+    """Return how many of `among` are hits, bool (n,) each; where lots are known its interval draws them whole."""
+    if groups is None:
+        return wilson(int(hits[among].sum()), int(among.sum()))
+    _, sums = by_group(np.column_stack([hits & among, among]).astype(np.float64), groups)
+    total, drawn = sums.sum(axis=0), drawn_totals(sums, seed)
+    units = int((sums[:, 1] > 0).sum())
+    return spread(ratio(total[0], total[1]), ratio(drawn[:, 0], drawn[:, 1]), round(total[1]), units)
 
 
 # Columns of the sums behind an `Accuracy`, after n, right, mixed, mixed right, normal, false alarm.

@@ -67,8 +67,8 @@ def train(
         device: where to train.
         guides: networks on `device` whose soft answers are learned beside the labels.
         report: told the steps taken, the last one's loss and the seconds since the start, now and then.
-        checkpoint: a file to save the run's state to, now and then. A run that finds it continues
-            from it, with newly drawn wafers.
+        checkpoint: a file to save the run's state to, now and then. A run that finds it continues from it, with
+            whatever `pool` gives from there on, drawn in another order.
         start: the network to begin with, which stays as it is; one of the recipe's architecture with
             random weights unless given.
         asked: whatever else makes a run the same, guides and wafers say; a checkpoint has it beside the recipe.
@@ -77,7 +77,6 @@ def train(
         UsageError: the checkpoint is one of another recipe, or of a run asked for otherwise.
     """
     torch.manual_seed(recipe.seed)
-    random = torch.Generator().manual_seed(recipe.seed)
     network = build(recipe.architecture) if start is None else copy.deepcopy(start)
     layout = fastest_layout(network)
     network = laid_out(network.to(device).train().requires_grad_(), layout)
@@ -85,6 +84,7 @@ def train(
     optimiser = torch.optim.AdamW(_parameter_groups(network, recipe.decay), lr=recipe.rate)
     same = {"recipe": repr(recipe), "asked": asked}
     first = _resume(checkpoint, same, network, average, optimiser) if checkpoint else 0
+    random = torch.Generator().manual_seed(recipe.seed + first)
     began = time.monotonic()
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:

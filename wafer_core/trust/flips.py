@@ -89,6 +89,7 @@ class Flips:
             patterns: the pattern of each order, (orders,).
         """
         called = self._called(curves, patterns)
+        never = called[:, -1].copy()
         low, high = _bounds(np.broadcast_to(self.steps, called.shape), called)
         while (wide := high - low > np.maximum(CLOSE * high, 1)).any():
             gap = (high - low)[wide, None]
@@ -97,7 +98,8 @@ class Flips:
             # The ends are known: asking again could only waste the bounds on a flickering answer.
             called[:, 0], called[:, -1] = True, False
             low[wide], high[wide] = _bounds(counts, called)
-        return np.where(high - low > 1, (low + high) / 2, high).astype(np.float64)
+        found = np.where(high - low > 1, (low + high) / 2, high)
+        return np.where(never, self.count, found).astype(np.float64)
 
     def _called(self, logits: Logits, patterns: NDArray[np.intp]) -> NDArray[np.bool_]:
         detected = decode_with(self.recognizer.model, logits.reshape(-1, logits.shape[-1])).detected

@@ -241,7 +241,7 @@ def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     both = teacher.complete and not is_teacher
     labelled = ground.lot.labelled
     reached = _accuracy_of(ground, said) if labelled else None
-    alike = agreement(teacher.verdicts, said.verdicts) if both else None
+    alike = agreement(teacher.verdicts, said.verdicts, groups_of(ground.lot)) if both else None
     against = paired_by_labels(ground, teacher, said) if both and labelled else None
     return Standing(said, reached, alike, against, speed)
 
