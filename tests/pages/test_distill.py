@@ -100,6 +100,21 @@ def test_a_waiting_run_is_found_without_its_address_and_can_be_cancelled(visit: 
     assert "no student was made" in texts(page)
 
 
+@pytest.mark.parametrize(("spent", "asked"), [(30.0, False), (5 * 3600.0, True)])
+def test_a_run_that_has_worked_for_long_is_not_lost_by_one_click(
+    visit: Visit, store: Workspace, lot_id: str, spent: float, asked: bool
+):
+    run = submit(store, lot_id, budget=8 * 3600.0)
+    store.begin_job(run)
+    store.report(run, {"spent": spent, "stage": "train"})
+    page = visit("distill", lot=lot_id, run=str(run))
+    assert ("This throws away 5 h of work for good. *Pause* keeps it." in texts(page)) is asked
+    button = page.button(key=f"cancel-{run}")
+    assert button.label == ("Cancel the run" if asked else "Cancel")
+    button.click().run()
+    assert store.job(run).cancel
+
+
 def test_a_waiting_run_says_how_many_go_first(visit: Visit, store: Workspace, lot_id: str):
     running, paused, first, last = (submit(store, lot_id, budget) for budget in (30, 60, 120, 300))
     store.begin_job(running)

@@ -25,4 +25,5 @@ def slowed(last: Progress) -> str:
     """Return the sentence on a run that ended before its last step, or nothing."""
     if last.step == last.steps:
         return ""
-    return f"The machine slowed down, so it ended at step {last.step:,} of {last.steps:,} to keep to its budget."
+    at = f"step {last.step:,} of {last.steps:,}"
+    return f"The machine slowed down or did other work, so it ended at {at} to keep to its budget."

@@ -42,6 +42,9 @@ STAGES = {
 }
 """What a run is doing, by the name it tells."""
 
+DEAR = 120.0
+"""Seconds that a run has worked from which on its end is asked about."""
+
 LEAVES_OUT = "leave out "
 """How the name begins that says how many wafers are left out, because students are judged by them."""
 
@@ -131,9 +134,19 @@ def _controls(job: JobRow) -> None:
     elif st.button("Pause", icon=":material/pause:", key=f"pause-{job.id}"):
         jobs.pause(store, job.id)
         st.rerun()
-    if st.button("Cancel", icon=":material/close:", key=f"cancel-{job.id}"):
+    if _cancelled(job):
         jobs.cancel(store, job.id)
         st.rerun()
+
+
+def _cancelled(job: JobRow) -> bool:
+    """Draw the button that ends a run and return whether it was pressed; what took long is not lost by one click."""
+    icon, key, spent = ":material/close:", f"cancel-{job.id}", _spent(job)
+    if spent < DEAR:
+        return st.button("Cancel", icon=icon, key=key)
+    with st.popover("Cancel", icon=icon):
+        st.caption(f"This throws away {duration(spent)} of work for good. *Pause* keeps it.")
+        return st.button("Cancel the run", type="primary", key=key)
 
 
 def headline(job: JobRow) -> str:
