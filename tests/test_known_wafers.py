@@ -44,13 +44,16 @@ def test_a_fail_moved_to_a_place_as_far_from_the_middle_makes_another_wafer():
     one[[0, 0, 6], [0, 6, 3]] = 2
     two[[0, 6, 0], [0, 6, 3]] = 2
     assert wafer(one) not in KnownWafers([wafer(two)])
-    assert same_wafers([wafer(one), wafer(two)]) == []
+    assert same_wafers([wafer(one), wafer(two)]) == {}
 
 
 def test_the_same_wafers_are_found_among_many():
     many = [some(seed) for seed in range(20)]
-    assert same_wafers(many) == []
+    assert same_wafers(many) == {}
     many[3], many[17] = many[11].turned("transpose"), many[11].turned("rotate-180")
-    assert same_wafers(many) == [[3, 11, 17]]
-    assert same_wafers([wafer(np.zeros((3, 3), np.uint8))] * 2) == [[0, 1]]
-    assert same_wafers([]) == []
+    [(mark, positions)] = same_wafers(many).items()
+    assert positions == [3, 11, 17]
+    # The hash is that of the wafer, whichever of its turns there are.
+    assert list(same_wafers([many[11].turned("flip-up-down"), many[11].turned("rotate-90")])) == [mark]
+    assert list(same_wafers([wafer(np.zeros((3, 3), np.uint8))] * 2).values()) == [[0, 1]]
+    assert same_wafers([]) == {}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,15 @@ def test_a_database_that_cannot_be_used_is_one_sentence(home, damage):
         file.mkdir()
     with pytest.raises(UsageError, match=r"workspace\.sqlite cannot be used .*put a copy of it back, or name another"):
         Workspace()
+
+
+def test_a_database_that_somebody_holds_is_not_called_damaged(home, monkeypatch):
+    Workspace().close()
+    monkeypatch.setattr("wafer_core.workspace.database.PATIENCE", 0.1)
+    with closing(sqlite3.connect(home / "workspace.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UsageError, match=r"another program holds it.*try again once that is done"):
+            Workspace()
 
 
 def test_a_full_disk_is_said_to_be_one(workspace):
@@ -600,6 +610,16 @@ def test_orphans_are_queued_again_until_they_are_given_up(workspace):
     assert job.state == "lost"
     assert job.message.endswith(".")
     assert job.over
+
+
+def test_no_job_is_given_up_because_the_workspace_could_not_be_used(workspace):
+    job_id = put_job(workspace)
+    for _ in range(12):
+        assert workspace.begin_job(job_id)
+        assert workspace.requeue_orphans(stopped=False) == [job_id]
+    job = workspace.job(job_id)
+    assert (job.state, job.attempts) == ("queued", 0)
+    assert job.message == "The workspace could not be used for a while; it goes on from what was kept."
 
 
 def test_an_orphan_that_was_cancelled_ends(workspace):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.lot import FAIL, NO_DIE, PASS, Wafer
+from wafer_core.lot import FAIL, NO_DIE, Wafer
 
 States = NDArray[np.uint8]
 Traits = tuple[int, ...]
@@ -25,38 +25,49 @@ class KnownWafers:
     def __init__(self, wafers: Iterable[Wafer]) -> None:
         self._marks: dict[Traits, set[bytes]] = defaultdict(set)
         for wafer in wafers:
-            dies = _trimmed(wafer.states)
-            self._marks[_traits(dies)].add(_mark(dies))
+            self._marks[_counts(wafer)].add(_mark(_trimmed(wafer.states)))
 
     def __contains__(self, wafer: Wafer) -> bool:
-        dies = _trimmed(wafer.states)
-        marks = self._marks.get(_traits(dies))
-        return marks is not None and any(_mark(turned) in marks for turned in _turns(dies))
+        marks = self._marks.get(_counts(wafer))
+        return marks is not None and any(_mark(turned) in marks for turned in _turns(_trimmed(wafer.states)))
 
 
-def same_wafers(wafers: Sequence[Wafer]) -> list[list[int]]:
-    """Return the positions of wafers that are one and the same in several turns, a list each; of all others nothing."""
-    alike: dict[Traits, list[int]] = defaultdict(list)
-    for position, wafer in enumerate(wafers):
-        alike[_traits(_trimmed(wafer.states))].append(position)
+def same_wafers(wafers: Sequence[Wafer]) -> dict[bytes, list[int]]:
+    """Return the positions of wafers that are one and the same in several turns, a list each; of all others nothing.
+
+    Each list stands under a hash that follows from the wafer, whichever of its turns there are.
+    """
     same: dict[bytes, list[int]] = defaultdict(list)
-    for positions in (each for each in alike.values() if len(each) > 1):
-        for position in positions:
-            same[min(map(_mark, _turns(_trimmed(wafers[position].states))))].append(position)
-    return [positions for positions in same.values() if len(positions) > 1]
+    for alike in _shared(range(len(wafers)), lambda position: _counts(wafers[position])):
+        for positions in _shared(alike, lambda position: _scatter(wafers[position].states)):
+            for position in positions:
+                same[min(map(_mark, _turns(_trimmed(wafers[position].states))))].append(position)
+    return {mark: positions for mark, positions in same.items() if len(positions) > 1}
+
+
+def _shared(positions: Iterable[int], trait: Callable[[int], Traits]) -> list[list[int]]:
+    """Return positions by a trait that several of them have."""
+    found: dict[Traits, list[int]] = defaultdict(list)
+    for position in positions:
+        found[trait(position)].append(position)
+    return [each for each in found.values() if len(each) > 1]
+
+
+def _counts(wafer: Wafer) -> Traits:
+    return wafer.dies, wafer.passing, wafer.failing
+
+
+def _scatter(states: States) -> Traits:
+    """Return how far failing dies lie from their own middle, which no turn and no margin changes, in whole numbers."""
+    down, across = (each.astype(np.int64) for each in np.nonzero(states == FAIL))
+    squares = int((down * down).sum() + (across * across).sum())
+    return (len(down) * squares - int(down.sum()) ** 2 - int(across.sum()) ** 2,)
 
 
 def _trimmed(states: States) -> States:
     """Return die states without the blank margin that some files keep."""
     rows, columns = (np.flatnonzero((states != NO_DIE).any(axis=axis)) for axis in (1, 0))
     return states[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else states
-
-
-def _traits(dies: States) -> Traits:
-    """Return how many dies there are, pass and fail, and how far those that fail lie from the middle of the grid."""
-    down, across = np.nonzero(dies == FAIL)
-    far = (2 * down - dies.shape[0] + 1) ** 2 + (2 * across - dies.shape[1] + 1) ** 2
-    return int(np.count_nonzero(dies)), int(np.count_nonzero(dies == PASS)), len(far), int(far.sum())
 
 
 def _turns(dies: States) -> Iterator[States]:

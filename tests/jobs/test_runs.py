@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,6 +272,9 @@ def test_a_worker_outlasts_a_workspace_that_cannot_be_written(workspace, small_l
     serve(workspace.root, idle=0.5)
     assert not faults
     assert workspace.job(job_id).state == "done"
+    # What a task makes for a moment has a place again.
+    assert Path(tempfile.gettempdir()).is_dir()
+    assert workspace.root in Path(tempfile.gettempdir()).parents
 
 
 def test_a_run_that_can_never_go_on_is_over_and_keeps_nothing(workspace, worker, big_lot, monkeypatch):

@@ -302,23 +302,70 @@ def test_a_wafer_by_any_name_is_one(wafer):
     assert told(lot) == {"A/1": (GOOD, BAD), "A/2": (GOOD, BAD)}
 
 
-@pytest.mark.parametrize("head", ["who,wafer,x,y,bin", "lot,who,x,y,bin"])
-@pytest.mark.parametrize("share", [1.0, 0.6])
-def test_another_wafers_dies_are_no_tests_again(head, share):
-    """The second one may have been aborted."""
-    first, second = dies("A", "1"), dies("B", "1") if head.startswith("who") else dies("A", "2")
+@pytest.mark.parametrize("share", [1.0, 0.8])
+@pytest.mark.parametrize("failing", [1, 5])
+def test_another_wafers_dies_are_no_tests_again(share, failing):
+    """The second one may have been aborted, and all its dies may have failed."""
+    first, second = dies("A", "1"), dies("A", "2", passing=failing)
     rows = [*first, *second[: round(share * len(second))]]
-    with pytest.raises(UnreadableFile, match=r"no column names the (lots: call .* 'lot'|wafers: call .* 'wafer'), or"):
-        read([NamedBytes("w.csv", list_of(head, rows))])
+    with pytest.raises(UnreadableFile, match="no column names the wafers: call the one that does 'wafer'"):
+        read([NamedBytes("w.csv", list_of("lot,who,x,y,bin", rows))])
 
 
-def test_what_failed_and_is_tested_again_is_no_other_wafer():
-    again = [(*row[:4], 1) for row in dies() if row[4] == 5]
-    assert len(again) >= 20
-    rows = [row[1:] for row in [*dies(), *again]]
-    lot = read([NamedBytes("A1.csv", list_of("wafer,x,y,bin", rows))])
-    assert told(lot) == {"A1/01": (GOOD + BAD, 0)}
-    assert any(f"{BAD} dies were tested again" in note.text for note in lot.notes)
+@pytest.mark.parametrize("share", [1.0, 0.8])
+@pytest.mark.parametrize("lots", [("A", "B"), ("", "")], ids=["by another name", "left blank"])
+def test_where_another_lots_wafer_may_stand_in_it_the_lot_is_asked(share, lots):
+    first, second = dies(lots[0], "1"), dies(lots[1], "1", failing=3)
+    head = "who,wafer,x,y,bin" if lots[0] else "lot,wafer,x,y,bin"
+    file = NamedBytes("w.csv", list_of(head, [*first, *second[: round(share * len(second))]]))
+    with pytest.raises(ReadingQuestion, match="On 1 of 1 wafers most dies are named more than once") as question:
+        read([file])
+    assert question.value.option == "lot"
+    # Tested hot and cold, for instance: the last test counts.
+    assert told(read([file], ReadingOptions(lot="A9"))) == {"A9/1": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("head", ["lot,wafer,x,y,bin", "who,wafer,x,y,bin", "lot,who,x,y,bin"])
+def test_what_is_tested_again_in_part_is_no_other_wafer(head):
+    """A probe card touches neighbours down too, most of which had passed."""
+    again = dies()[20:115]
+    lot = read([NamedBytes("A1.csv", list_of(head, [*dies(), *again]))])
+    assert [told(lot)[wafer.name] for wafer in lot] == [(GOOD, BAD)]
+    assert any("95 dies were tested again; the last test counts" in note.text for note in lot.notes)
+
+
+def test_a_few_dies_named_twice_are_read_whatever_column_is_missing():
+    assert len(read([NamedBytes("w.csv", b"wafer,x,y,bin\n1,0,0,1\n1,0,0,5\n")])) == 1
+
+
+@pytest.mark.parametrize("head", ["wafer,x,y,bin,charge", "x,y,bin,wf", "lot,x,y,bin,slot"])
+def test_measurements_are_no_wafers(head):
+    names = head.split(",")
+    rows = [
+        [f"{1.5 + i / 1000:.3f}" if name in ("charge", "wf", "slot") else {"x": x, "y": y, "bin": bin_}.get(name, "A")
+         for name in names]
+        for i, (_, _, x, y, bin_) in enumerate(dies())
+    ]  # fmt: skip
+    with pytest.raises(UnreadableFile, match="would hold 177 wafers of 1 dies or so each"):
+        read([NamedBytes("m.csv", list_of(head, rows))])
+
+
+@pytest.mark.parametrize("head", ["批号,片号,X偏移,Y偏移,X坐标,Y坐标,Bin", "lot,wafer,Xµ,Yµ,X,Y,Bin"])
+def test_a_column_of_the_very_name_goes_before_one_that_only_has_its_letters(head):
+    rows = [(lot, wafer, x % 5, y % 5, x, y, bin_) for lot, wafer, x, y, bin_ in dies()]
+    assert told(read([NamedBytes("p.csv", list_of(head, rows))])) == {"A1/01": (GOOD, BAD)}
+
+
+def test_a_spreadsheets_way_to_keep_text_is_no_part_of_an_id():
+    rows = [(f'="{lot}"', ' "05"', f" {x}", f'="{y}"', bin_) for lot, _, x, y, bin_ in dies()]
+    assert told(read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))])) == {"A1/05": (GOOD, BAD)}
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_one_coordinate_in_millimetres_is_refused(axis):
+    rows = [(lot, w, 2.375 * x if axis == "x" else x, 2.375 * y if axis == "y" else y, b) for lot, w, x, y, b in dies()]
+    with pytest.raises(UnreadableFile, match=r"most of its x or y are fractions such as"):
+        read([NamedBytes("a.csv", list_of("lot,wafer,x,y,bin", rows))])
 
 
 @pytest.mark.parametrize("kind", ["die list", "grid", "array"])
@@ -344,11 +391,18 @@ def test_a_few_dies_in_bin_0_change_nothing():
     assert any("Bin 1 passes and every other bin fails" in note.text for note in lot.notes)
 
 
-@pytest.mark.parametrize("thousand", ['"1,000"', "1.000"])
-def test_a_thousand_beside_a_one_is_no_other_one(thousand):
-    lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,sbin", [*dies(failing=3), ("A1", "01", 20, 7, thousand)]))])
-    assert told(lot) == {"A1/01": (GOOD, BAD)}
-    assert any("the bin is not a number" in note.text for note in lot.notes if note.kind == "rejected")
+def test_whether_a_thousand_beside_a_one_is_one_is_asked():
+    rows = [*dies(failing=3), ("A1", "01", 20, 7, '"1,000"')]
+    file = NamedBytes("d.csv", list_of("lot,wafer,x,y,sbin", rows))
+    with pytest.raises(ReadingQuestion, match="numbers such as 1,000: which whole numbers pass"):
+        read([file])
+    assert told(read([file], ReadingOptions(pass_bins=(1,)))) == {"A1/01": (GOOD, BAD)}
+
+
+def test_coordinates_with_decimals_are_places_also_beside_some_without():
+    rows = [(lot, wafer, f"{x}.000" if x else 0, f"{y},000", b) for lot, wafer, x, y, b in dies()]
+    quoted = [(lot, wafer, x, f'"{y}"', b) for lot, wafer, x, y, b in rows]
+    assert told(read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", quoted))])) == {"A1/01": (GOOD, BAD)}
 
 
 def test_decimals_that_all_are_nought_are_whole_numbers():

@@ -137,8 +137,8 @@ class Run:
         wanted = decode_with(self.teacher, self.maps.calibration_logits).detected
         logits = network_logits(self.student, calibration)
         # A file of whole numbers answers a little otherwise than the weights, and has thresholds of its own.
-        files = files_of(self.start.folder) if self.start else ()
-        settled = {file.entry.precision: file.entry.thresholds for file in reversed(files)}
+        entries = self.start.card.files.values() if self.start else ()
+        settled = {entry.precision: entry.thresholds for entry in sorted(entries, key=lambda each: each.engine)}
 
         def matched(found: NDArray[np.float32], precision: Precision) -> tuple[float, ...]:
             return match_thresholds(wanted, found, settled.get(precision))

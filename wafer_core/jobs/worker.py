@@ -36,13 +36,17 @@ class Worker:
         self.bench = Bench(workspace)
         self.tasks: dict[int, Task] = {}
 
-    def begin_anew(self) -> None:
-        """Put back what this worker, or one that is gone, left running, and clear away what runs that are over left."""
+    def begin_anew(self, stopped: bool = True) -> None:
+        """Put back what was left running, and clear away what runs that are over left.
+
+        Args:
+            stopped: whether it was left by a worker that is gone, and not by this one.
+        """
         for job_id in list(self.tasks):
             with suppress(*MACHINE):
                 self._leave(job_id)
-        for job_id in self.workspace.requeue_orphans():
-            log.warning("job %d lost its worker and is queued again", job_id)
+        for job_id in self.workspace.requeue_orphans(stopped):
+            log.warning("job %d is queued again", job_id)
         clear_runs(self.workspace)
 
     def turn(self) -> bool:
@@ -129,23 +133,25 @@ def serve(root: Path, idle: float) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     workspace = Workspace(root)
     worker = Worker(workspace)
-    # Whatever is made for a moment stands in the workspace, where the next worker finds what a kill left of it.
-    tempfile.tempdir = str(scratch(workspace))
-    rested, warm, begins = time.monotonic(), False, True
+    rested, warm, begins, fault = time.monotonic(), False, True, ""
     while time.monotonic() - rested < idle and root.exists():
         try:
             if begins:
-                worker.begin_anew()
-                begins = False
+                worker.begin_anew(stopped=not fault)
+                # Whatever is made for a moment stands there, where the next worker finds what a kill left of it.
+                tempfile.tempdir = str(scratch(workspace))
+                begins, fault = False, ""
             if worker.turn():
                 rested = time.monotonic()
             elif not warm:
                 warm = _warm_up()
             else:
                 time.sleep(PAUSE)
-        except MACHINE:
-            log.exception("the workspace cannot be used")
-            begins = True
+        except MACHINE as problem:
+            # Said once, for the disk may be full.
+            if fault != str(problem):
+                log.exception("the workspace cannot be used")
+            rested, begins, fault = time.monotonic(), True, str(problem) or "unknown"
             time.sleep(RETRY)
     workspace.close()
 

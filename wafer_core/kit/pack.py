@@ -35,7 +35,7 @@ for _needed in ("numpy", "onnxruntime"):
         sys.stderr.write(_said.format(_problem))
         sys.exit(2)
 """
-"""What the runner looks at first, in words that every Python 3 understands."""
+"""What the runner looks at first, in words that Python understands from 3.8 on, as it does the rest of the file."""
 _THEN = (1980, 1, 1, 0, 0, 0)
 """A zip's earliest date, in every kit, so that the same model gives the same bytes."""
 

@@ -60,7 +60,10 @@ def passing_bins(
     if 1 not in found:
         raise none_passes(name, (1,), found)
     if zero_leads:
-        question = f"{holder} has more dies in bin 0 than in bin 1 ({_listed(found)}): which bins pass?"
+        question = (
+            f"{holder} has more dies in bin 0 than in bin 1 ({_listed(found)}): which bins pass? Where 0 says that a "
+            "die was not tested, leave its bin empty in the file instead."
+        )
         raise ReadingQuestion(name, "pass_bins", question, found)
     return (1,), Note("assumed", name, f"Bin 1 passes and every other bin fails ({len(found)} bins found).")
 

@@ -13,6 +13,7 @@ _NUMBER = r"(no|nr|num|number|code|id|value|cd)?"
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "x": (
+        r"x(座標|坐標|坐标|座标|좌표)",
         rf"{_DIE}x{_PLACE}",
         rf"x{_PLACE}",
         rf"{_AXIS}x{_PLACE}",
@@ -20,6 +21,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         rf"{_AXIS}(col|column){_PLACE}",
     ),
     "y": (
+        r"y(座標|坐標|坐标|座标|좌표)",
         rf"{_DIE}y{_PLACE}",
         rf"y{_PLACE}",
         rf"{_AXIS}y{_PLACE}",
@@ -62,13 +64,15 @@ def roles(header: Sequence[str]) -> dict[str, int]:
         >>> roles(["LOT_ID", "Wafer #", "DieX", "DieY", "SoftBin", "HardBin"])
         {'x': 2, 'y': 3, 'bin': 5, 'lot': 0, 'wafer': 1}
     """
+    whole = [re.sub(r"[\W\d_]", "", cell.lower()) for cell in header]
     # Of a name in two scripts, such as `X座標`, the Latin letters may be enough.
-    plain = [(re.sub(r"[\W\d_]", "", cell.lower()), re.sub(r"[^a-z]", "", cell.lower())) for cell in header]
+    latin = [re.sub(r"[^a-z]", "", cell.lower()) for cell in header]
     found: dict[str, int] = {}
     for role, kinds in _KINDS.items():
-        for kind in kinds:
-            column = next((i for i, names in enumerate(plain) if any(map(kind.fullmatch, names))), None)
-            if column is not None:
-                found[role] = column
-                break
+        named = ((kind, names) for names in (whole, latin) for kind in kinds)
+        column = next((i for kind, names in named for i, name in enumerate(names) if kind.fullmatch(name)), None)
+        if column is not None:
+            found[role] = column
+    if found.get("wafer") == found.get("lot"):
+        found.pop("wafer", None)
     return found

@@ -24,7 +24,9 @@ _MOST_NAMED, _MOST_LETTERS = 8, 40
 """Columns that were not read of which a note tells, and letters of a column's name."""
 _SPLIT = 1024
 """Lines split at a time; more gain no speed, and wide lists would fill the memory with cells nobody asked for."""
-_MARKED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)[_\- ]?(\d{1,3})(?:[_\- .].*)?", re.IGNORECASE)
+_LATER = r"(?:[_\- .](?:\d|\d{6,14}|[a-z]+\d?))*"
+"""What may stand behind a wafer's number in a file's name: a date, a word, the number of a test."""
+_MARKED_WAFER = re.compile(rf"(.+?)[_\- .](?:w|wf|wafer)[_\- ]?(\d{{1,3}}){_LATER}", re.IGNORECASE)
 _NAMED_WAFER = re.compile(r"(.+?)[_\- .](?:w|wf|wafer)?[_\- ]?(\d{1,3})", re.IGNORECASE)
 
 
@@ -113,7 +115,7 @@ def _find_header(text: str) -> _Header | None:
 def _header_cells(line: str, delimiter: str) -> list[str]:
     """Split a header as the rows below it are split, so that a delimiter within quotes parts no two columns."""
     try:
-        [cells] = csv.reader([line], delimiter=delimiter)
+        [cells] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
     except csv.Error:
         cells = line.split(delimiter)
     return [cell.strip().strip('"') for cell in cells]
@@ -159,13 +161,15 @@ def _take(source: Source, header: _Header, rows: DieRows) -> None:
 def _cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
     """Split every line by itself: a quote that a line opens and does not close takes no other line with it."""
     while some := list(islice(lines, _SPLIT)):
-        yield from _cells_at_once(some, delimiter) or (next(csv.reader([line], delimiter=delimiter)) for line in some)
+        yield from _cells_at_once(some, delimiter) or (
+            next(csv.reader([line], delimiter=delimiter, skipinitialspace=True)) for line in some
+        )
 
 
 def _cells_at_once(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
     """Return the cells of each line, the fast way, or None where a quote runs on into a next line."""
     try:
-        cells = list(csv.reader(lines, delimiter=delimiter))
+        cells = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         # Lines that run together make cells too long for it before their number shows what they did.
         return None

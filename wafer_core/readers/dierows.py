@@ -25,8 +25,10 @@ _MOST_WORDS = 0.01
 """The share of rows that may be left out for their bin where all others say the same."""
 _FEW_LINES = 3
 """Rows or columns with dies of which nobody can say whether most between them are empty."""
-_FEW_RETESTS = 20
-"""Tests of a die again of which nobody can say whether most dies had passed."""
+_MOST_AGAIN, _FEW_RETESTS = 0.7, 20
+"""The share of a wafer's places, and so many of them at least, that no retest of what failed names again."""
+_MANY_WAFERS, _FEW_DIES = 20, 2
+"""Wafers of so few dies each of which no file has so many."""
 _FEW_PLACES = 1_000
 """Times as many cells as dies that no wafer's grid has, ..."""
 _SMALL_GRID = 10_000
@@ -62,7 +64,7 @@ class DieRows:
         line = np.asarray(lines, dtype=np.int64)
         x, x_kind = numbers.parse(columns["x"])
         y, y_kind = numbers.parse(columns["y"])
-        value, kind = numbers.parse(columns["bin"])
+        value, kind = numbers.parse(columns["bin"], thousands=True)
         code = self._code(columns.get("lot"), columns.get("wafer"), len(lines))
         kind[(kind == numbers.WHOLE) & (value < 0)] = numbers.BLANK
         if self._fraction is None and (kind == numbers.FRACTION).any():
@@ -70,8 +72,9 @@ class DieRows:
 
         if self._word is None and (kind == numbers.OTHER).any():
             self._word = columns["bin"][int(np.argmax(kind == numbers.OTHER))].strip()
-        if self._place is None and (x_kind == numbers.FRACTION).any():
-            self._place = columns["x"][int(np.argmax(x_kind == numbers.FRACTION))].strip()
+        for axis, kinds in (("x", x_kind), ("y", y_kind)):
+            if self._place is None and (kinds == numbers.FRACTION).any():
+                self._place = columns[axis][int(np.argmax(kinds == numbers.FRACTION))].strip()
 
         blank = (x_kind == numbers.BLANK) | (y_kind == numbers.BLANK) | (x == MISSING) | (y == MISSING)
         odd = (x_kind != numbers.WHOLE) | (y_kind != numbers.WHOLE)
@@ -106,7 +109,7 @@ class DieRows:
             UnreadableFile: no row gives a die, a coordinate is far off all others, most are no whole numbers, bins are
                 stated to be die states and are not, words that say neither pass nor fail leave only one of both, or
                 wafers that no column tells apart stand in it.
-            ReadingQuestion: the bins do not say which of them pass.
+            ReadingQuestion: the bins do not say which of them pass, or nothing says whether two lots stand in it.
         """
         columns = (np.concatenate(parts) for parts in zip(*self._blocks, strict=True))
         line, code, x, y, value, kind = columns if self._blocks else (np.zeros(0, dtype=np.int64),) * 6
@@ -130,13 +133,8 @@ class DieRows:
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
         self._check_left(state)
         drafts, retested = self._wafers(code, x, y, state, bins)
-        for role, several in (("wafer", "wafers"), ("lot", "lots")):
-            if role not in named and _are_others(code, x, y, state, retested):
-                raise UnreadableFile(
-                    self.name,
-                    f"{retested:,} of its {len(code):,} rows are of places that it names before, and no column names "
-                    f"the {several}: call the one that does '{role}', or leave out all but the last test of a die.",
-                )
+        self._check_apart(code, x, y, options, named)
+        self._check_ids(drafts)
         notes += _sparse(self.name, code, x, y)
         if retested:
             text = f"{retested:,} {'die was' if retested == 1 else 'dies were'} tested again; the last test counts."
@@ -156,6 +154,49 @@ class DieRows:
             np.int64,
             count,
         )
+
+    def _check_apart(
+        self, code: _Integers, x: _Integers, y: _Integers, options: ReadingOptions, named: Collection[str]
+    ) -> None:
+        """Find out whether what looks like tests again may be another wafer's dies.
+
+        Raises:
+            UnreadableFile: most places of a wafer are named again, and no column names the wafers.
+            ReadingQuestion: so they are, and nothing says that all are of one lot.
+        """
+        lot_known = options.lot is not None or any(lot is not None for lot, _ in self._codes)
+        if "wafer" in named and lot_known:
+            return
+        again, wafers = _named_again(code, x, y)
+        if not again:
+            return
+        if "wafer" not in named:
+            raise UnreadableFile(
+                self.name,
+                "most of its dies are named more than once, and no column names the wafers: call the one that does "
+                "'wafer', or leave out all but the last test of a die.",
+            )
+        raise ReadingQuestion(
+            self.name,
+            "lot",
+            f"On {again:,} of {wafers:,} wafers most dies are named more than once, and no column names the lot. If "
+            "all are of one lot, what is it called? The last test of a die will count. If they are of several, call "
+            "the column that names them 'lot' and open the file again.",
+        )
+
+    def _check_ids(self, drafts: Sequence[Draft]) -> None:
+        """Refuse wafers of hardly a die each: what was taken for their ids is something else.
+
+        Raises:
+            UnreadableFile: so they are.
+        """
+        dies = [int(np.count_nonzero(draft.states)) for draft in drafts]
+        if len(dies) >= _MANY_WAFERS and np.median(dies) <= _FEW_DIES:
+            raise UnreadableFile(
+                self.name,
+                f"it would hold {len(dies):,} wafers of {int(np.median(dies))} dies or so each: what names lots or "
+                "wafers in its header differs in nearly every row; rename the column that names something else.",
+            )
 
     def _check_left(self, state: NDArray[np.uint8]) -> None:
         """Refuse what is left where so much was left out that it means something else.
@@ -258,24 +299,17 @@ class DieRows:
         return f" ({'; '.join(reasons)})" if reasons else ""
 
 
-def _are_others(code: _Integers, x: _Integers, y: _Integers, state: NDArray[np.uint8], retested: int) -> bool:
-    """Return whether rows of places that were named before are those of another wafer, and no tests again.
-
-    What fails is tested again; of another wafer's dies most passed the first time. Where half of all rows repeat a
-    place, every die of a wafer does, which is no retest either.
-    """
-    if 2 * retested >= len(code):
-        return retested > 0
-    if retested < _FEW_RETESTS:
-        return False
-    order = np.lexsort((np.arange(len(code)), x, y, code))
-    same = (np.diff(code[order]) == 0) & (np.diff(x[order]) == 0) & (np.diff(y[order]) == 0)
-    return bool((state[order][:-1][same] == PASS).mean() > 0.5)
+def _named_again(code: _Integers, x: _Integers, y: _Integers) -> tuple[int, int]:
+    """Return on how many wafers most places are named more than once, and how many wafers there are."""
+    places, times = np.unique(np.stack([code, x, y]), axis=1, return_counts=True)
+    _, wafer, distinct = np.unique(places[0], return_inverse=True, return_counts=True)
+    again = np.bincount(wafer, times > 1)
+    return int(np.count_nonzero((again >= _MOST_AGAIN * distinct) & (again >= _FEW_RETESTS))), len(distinct)
 
 
 def _id(text: str) -> str:
     """Return an id; empty where the text says that there is none."""
-    found = text.strip()
+    found = numbers.unwrapped(text)
     return "" if found.lower() in numbers.BLANKS else found
 
 

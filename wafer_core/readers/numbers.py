@@ -14,14 +14,21 @@ WHOLE, BLANK, FRACTION, OTHER, PASSES, FAILS = range(6)
 BLANKS = frozenset({"", ".", "-", "_", "__", "--", "*", "nan", "na", "n/a", "null", "none", "#n/a"})
 _PASS_WORDS = frozenset({"pass", "passed", "p", "good", "g", "ok", "true", "t", "yes", "y"})
 _FAIL_WORDS = frozenset({"fail", "failed", "f", "bad", "b", "ng", "reject", "false", "no", "n"})
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _MOST = 2**31 - 2
 
 
-def parse(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def unwrapped(text: str) -> str:
+    """Return a text without blanks around it, and without the `="..."` in which spreadsheets keep text as it is."""
+    text = text.strip()
+    return text[2:-1].strip() if text.startswith('="') and text.endswith('"') and len(text) > 2 else text
+
+
+def parse(texts: Sequence[str], thousands: bool = False) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of a column, int64 (n,), and what each text was, uint8 (n,).
 
-    A number is 0 wherever its text was not whole. Thousands with a separator, beside numbers without one, are `OTHER`.
+    A number is 0 wherever its text was not whole. Where there may be `thousands`, a `1,000` beside a `1` is a
+    `FRACTION`: nobody can say whether it is a thousand or a one.
     """
     kinds = np.full(len(texts), WHOLE, dtype=np.uint8)
     try:
@@ -34,9 +41,9 @@ def parse(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         pairs = [known.get(text) or known.setdefault(text, _parse(text)) for text in texts]
         numbers = np.array([number for number, _ in pairs], dtype=np.int64)
         kinds = np.array([kind for _, kind in pairs], dtype=np.uint8)
-        if any(text.strip().isdecimal() for text in known) and any(map(_GROUPED.fullmatch, map(str.strip, known))):
-            # `1,000` beside `1` is a thousand, and alone a one with decimals.
-            kinds[[_GROUPED.fullmatch(text.strip()) is not None for text in texts]] = OTHER
+        if thousands and any(unwrapped(text).isdecimal() for text in known):
+            grouped = {text for text in known if _GROUPED.fullmatch(unwrapped(text))}
+            kinds[[text in grouped for text in texts]] = FRACTION
     far = (numbers > _MOST) | (numbers < -_MOST)
     kinds[far] = OTHER
     numbers[far] = 0
@@ -44,7 +51,7 @@ def parse(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
 
 
 def _parse(text: str) -> tuple[int, int]:
-    word = text.strip().lower()
+    word = unwrapped(text).lower()
     if word in BLANKS:
         return 0, BLANK
     if word in _PASS_WORDS:

@@ -54,8 +54,10 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """The file's name without folders and last suffix; what a lot without an id is called."""
-        return PurePosixPath(self.name.replace("\\", "/")).stem or self.name
+        """The file's name without folders and its suffix, if it has one; what a lot without an id is called."""
+        path = PurePosixPath(self.name.replace("\\", "/"))
+        # What stands behind the dot of `A1234.05` names the wafer.
+        return (path.name if path.suffix[1:].isdecimal() else path.stem) or self.name
 
     @cached_property
     def encoding(self) -> str | None:

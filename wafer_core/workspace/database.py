@@ -115,10 +115,7 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             version = self._upgraded()
         except sqlite3.DatabaseError as problem:
-            raise UsageError(
-                f"{path} cannot be used ({problem}): see that it can be written and that the disk has room, "
-                "put a copy of it back, or name another folder with WAFERDISTILL_HOME."
-            ) from problem
+            raise UsageError(f"{path} cannot be used ({problem}): {_way_out(problem)}") from problem
         if version > VERSION:
             self.close()
             raise UsageError(
@@ -181,6 +178,20 @@ def _statements(version: int) -> list[str]:
     return [statement for older in range(version, VERSION) for statement in UPGRADES[older]]
 
 
+def _held_by_another(problem: sqlite3.DatabaseError) -> bool:
+    return getattr(problem, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _way_out(problem: sqlite3.DatabaseError) -> str:
+    """Return what an engineer can do about a file that cannot be opened."""
+    if _held_by_another(problem):
+        return "another program holds it, such as a backup; try again once that is done."
+    return (
+        "see that it can be written and that the disk has room, put a copy of it back, or name another folder with "
+        "WAFERDISTILL_HOME."
+    )
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Switch to WAL; SQLite does not wait here by itself when two processes open a new file at once."""
     deadline = time.monotonic() + PATIENCE
@@ -189,7 +200,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if not _held_by_another(problem):
                 raise
             if time.monotonic() > deadline:
                 raise

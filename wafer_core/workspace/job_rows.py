@@ -259,16 +259,23 @@ class JobShelf(Shelf):
             (message, job_id),
         )
 
-    def requeue_orphans(self) -> list[int]:
-        """Queue again what a worker that is gone left running, and return the ids.
+    def requeue_orphans(self, stopped: bool = True) -> list[int]:
+        """Queue again what was left running, and return the ids.
 
         Only for the holder of the worker's lock. What was asked to end ends, what was asked to pause
         is paused, and what lost its worker too often without getting any further is given up as `lost`,
         but for a distillation: that keeps what it has done, and is paused.
+
+        Args:
+            stopped: whether the worker that left it is gone; else it could not use the workspace, which no job is
+                given up for.
         """
+        why = "The worker stopped in the middle of this" if stopped else "The workspace could not be used for a while"
         now = time.time()
-        stopped = f"The worker stopped {ATTEMPTS} times in the middle of this"
+        often = f"The worker stopped {ATTEMPTS} times in the middle of this"
         with self.database.transaction() as connection:
+            if not stopped:
+                connection.execute("UPDATE jobs SET attempts = max(attempts - 1, 0) WHERE state = 'running'")
             connection.execute(
                 "UPDATE jobs SET state = 'cancelled', message = 'Cancelled.', ended = ?, name = NULL "
                 "WHERE state = 'running' AND cancel = 1",
@@ -278,18 +285,17 @@ class JobShelf(Shelf):
             connection.execute(
                 "UPDATE jobs SET state = 'paused', attempts = 0, message = ? "
                 "WHERE state = 'running' AND attempts >= ? AND kind = 'distil'",
-                (f"{stopped}; it keeps what it has done: resume it to try once more.", ATTEMPTS),
+                (f"{often}; it keeps what it has done: resume it to try once more.", ATTEMPTS),
             )
             connection.execute(
                 "UPDATE jobs SET state = 'lost', message = ?, ended = ?, name = NULL "
                 "WHERE state = 'running' AND attempts >= ?",
-                (f"{stopped}; start it again to try once more.", now, ATTEMPTS),
+                (f"{often}; start it again to try once more.", now, ATTEMPTS),
             )
             orphans = connection.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
             connection.execute(
-                "UPDATE jobs SET state = 'queued', "
-                "message = 'The worker stopped in the middle of this; it goes on from what was kept.' "
-                "WHERE state = 'running'"
+                "UPDATE jobs SET state = 'queued', message = ? WHERE state = 'running'",
+                (f"{why}; it goes on from what was kept.",),
             )
         return [row["id"] for row in orphans]
 

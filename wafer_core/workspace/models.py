@@ -257,14 +257,14 @@ class ModelShelf(ApprovalShelf):
 
         folder = import_kit(data, self.student_root, taken=self._names())
         files = files_of(folder)
-        try:
-            # In one with the checks: the same kit, or a run of that name, may be coming in from elsewhere.
-            with self.database.transaction() as connection:
+        # In one with the checks and their end: the same kit, or a run of that name, may be coming in from elsewhere.
+        with self.database.transaction() as connection:
+            try:
                 self._check_new(files)
                 _set(connection, files[0], "imported", time.time())
-        except BaseException:
-            shutil.rmtree(folder)
-            raise
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
         return files[0]
 
     def _check_new(self, files: tuple[ModelFile, ...]) -> None:

@@ -241,7 +241,7 @@ def _standing(ground: Ground, teacher: Opinion, said: Opinion) -> Standing:
     both = teacher.complete and not is_teacher
     labelled = ground.lot.labelled
     reached = _accuracy_of(ground, said) if labelled else None
-    alike = agreement(teacher.verdicts, said.verdicts, groups_of(ground.lot)) if both else None
+    alike = _agreement_on(ground, teacher, said) if both else None
     against = paired_by_labels(ground, teacher, said) if both and labelled else None
     return Standing(said, reached, alike, against, speed)
 
@@ -275,6 +275,15 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
         false_alarms=rates.get("false alarms on normal wafers", NOTHING),
         patterns=patterns,
     ), told[0].command
+
+
+def _agreement_on(ground: Ground, teacher: Opinion, said: Opinion) -> Agreement:
+    return _agreement(ground.lot_id, teacher.model.sha256, said.model.sha256, teacher, said, ground.lot)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _agreement(lot_id: str, teacher: str, sha256: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Agreement:
+    return agreement(_teacher.verdicts, _said.verdicts, groups_of(_lot))
 
 
 def _accuracy_of(ground: Ground, said: Opinion) -> Accuracy:
