@@ -130,7 +130,7 @@ def test_what_lies_trained_here_saw_the_same_number_of_steps_and_two_seeds():
 
 
 def test_the_student_in_the_making_is_whole_and_learned_from_the_teacher_that_ships_without_a_label():
-    model, teacher = resolve(str(TRAINED / "turning-16000")), resolve("teacher")
+    model, teacher = resolve(str(TRAINED / "turning-36000")), resolve("teacher")
     data = model.card.made_from["data"]
     assert len([file.read() for file in files_of(model.folder)]) == 3
     assert parameter_count(load_network(model)) < teacher.entry.parameters / 10
