@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.known_wafers import same_wafers
+from wafer_core.known_wafers import mark, same_wafers
 from wafer_core.lot import Wafer
 
 
@@ -19,22 +18,18 @@ def held_out(wafers: Sequence[Wafer], share: float = 0.2) -> NDArray[np.bool_]:
     a student learns from every wafer in all of its turns. A lot keeps at least one map on each side where it can.
     """
     # Not of canonical maps: those are sums, whose last digits differ from machine to machine.
-    marks = np.array([_mark(wafer.states) for wafer in wafers])
-    for mark, same in same_wafers(wafers).items():
-        if len(set(marks[same])) > 1:
-            marks[same] = _share_of(mark)
-    kept: NDArray[np.bool_] = marks < share
-    if len(marks) > 1 and kept.all():
-        kept = marks < marks.max()
-    if len(marks) > 1 and not kept.any():
-        kept = marks == marks.min()
-    return kept if not kept.all() else np.zeros(len(marks), dtype=bool)
+    places = np.array([_place(mark(wafer.states)) for wafer in wafers])
+    for in_all_turns, same in same_wafers(wafers).items():
+        if len(set(places[same])) > 1:
+            places[same] = _place(in_all_turns)
+    kept: NDArray[np.bool_] = places < share
+    if len(places) > 1 and kept.all():
+        kept = places < places.max()
+    if len(places) > 1 and not kept.any():
+        kept = places == places.min()
+    return kept if not kept.all() else np.zeros(len(places), dtype=bool)
 
 
-def _mark(states: NDArray[np.uint8]) -> float:
-    return _share_of(repr(states.shape).encode() + np.ascontiguousarray(states).tobytes())
-
-
-def _share_of(data: bytes) -> float:
-    """Return a number in [0, 1) that follows from bytes, evenly spread."""
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") / 2**64
+def _place(mark: bytes) -> float:
+    """Return where a mark lies among all there are, in [0, 1)."""
+    return int.from_bytes(mark[:8], "big") / 2**64

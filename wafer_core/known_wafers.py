@@ -25,24 +25,30 @@ class KnownWafers:
     def __init__(self, wafers: Iterable[Wafer]) -> None:
         self._marks: dict[Traits, set[bytes]] = defaultdict(set)
         for wafer in wafers:
-            self._marks[_counts(wafer)].add(_mark(_trimmed(wafer.states)))
+            self._marks[_counts(wafer)].add(mark(_trimmed(wafer.states)))
 
     def __contains__(self, wafer: Wafer) -> bool:
         marks = self._marks.get(_counts(wafer))
-        return marks is not None and any(_mark(turned) in marks for turned in _turns(_trimmed(wafer.states)))
+        return marks is not None and any(mark(turned) in marks for turned in _turns(_trimmed(wafer.states)))
 
 
 def same_wafers(wafers: Sequence[Wafer]) -> dict[bytes, list[int]]:
     """Return the positions of wafers that are one and the same in several turns, a list each; of all others nothing.
 
-    Each list stands under a hash that follows from the wafer, whichever of its turns there are.
+    Each list stands under a mark of the wafer, which is the same whichever of its turns there are.
     """
     same: dict[bytes, list[int]] = defaultdict(list)
     for alike in _shared(range(len(wafers)), lambda position: _counts(wafers[position])):
         for positions in _shared(alike, lambda position: _scatter(wafers[position].states)):
             for position in positions:
-                same[min(map(_mark, _turns(_trimmed(wafers[position].states))))].append(position)
-    return {mark: positions for mark, positions in same.items() if len(positions) > 1}
+                same[min(map(mark, _turns(_trimmed(wafers[position].states))))].append(position)
+    # The least of eight marks is seldom a large one: marked once more, it is as likely as any.
+    return {hashlib.sha256(least).digest(): positions for least, positions in same.items() if len(positions) > 1}
+
+
+def mark(dies: States) -> bytes:
+    """Return a hash of die states and their grid, any as likely as any other."""
+    return hashlib.sha256(repr(dies.shape).encode() + np.ascontiguousarray(dies).tobytes()).digest()
 
 
 def _shared(positions: Iterable[int], trait: Callable[[int], Traits]) -> list[list[int]]:
@@ -73,7 +79,3 @@ def _trimmed(states: States) -> States:
 def _turns(dies: States) -> Iterator[States]:
     for side in (dies, dies[:, ::-1]):
         yield from (np.rot90(side, quarters) for quarters in range(4))
-
-
-def _mark(dies: States) -> bytes:
-    return hashlib.sha256(repr(dies.shape).encode() + np.ascontiguousarray(dies).tobytes()).digest()

@@ -99,12 +99,12 @@ def pooled(
         UsageError: the other lots hold no tested wafer that may be learned from and is not in the lot itself.
     """
     known = set(_marks(seen))
-    hashes, wafers = judged | {wafer.map_hash for wafer in own}, KnownWafers(own)
+    wafers = KnownWafers(own)
     parts: list[Pool] = []
     if settings.pool in WITH_SHIPPED:
         parts.append((yield from _shipped(settings.seed, size, wafers, known, called)))
     if settings.pool in WITH_LOTS:
-        parts.append((yield from _of_lots(beside, size, settings.seed, hashes, wafers, known, MOST_OF_LOTS)))
+        parts.append((yield from _of_lots(_others(beside, settings.seed, judged, wafers), beside, size, known)))
         if not len(parts[-1].maps):
             raise UsageError(_nothing_beside(sum(wafer.map_hash in judged for lot in beside for wafer in lot)))
     if not parts:
@@ -152,41 +152,32 @@ def _shipped(seed: int, size: int, own: KnownWafers, known: set[bytes], called: 
 
 
 def _of_lots(
-    lots: Sequence[Lot],
-    size: int,
-    seed: int,
-    hashes: set[str],
-    own: KnownWafers,
-    known: set[bytes],
-    most: int,
+    drawn: Sequence[tuple[int, Wafer]], lots: Sequence[Lot], size: int, known: set[bytes]
 ) -> Generator[str, None, Pool]:
-    """Return up to `most` distinct maps of lots, of no wafer that is among `hashes` or `own`, or `known` by its map."""
-    drawn = _others(lots, seed, hashes)
+    """Return up to `MOST_OF_LOTS` distinct maps of wafers drawn from lots whose marks are not `known` yet."""
     kept, origins = [np.empty((0, CHANNELS, size, size), np.float32)], [np.empty(0, np.intp)]
     for start in range(0, len(drawn), AT_ONCE):
         yield "read other wafers"
         part = drawn[start : start + AT_ONCE]
         maps = canonical([wafer for _, wafer in part], size)
         # Two grids may give the same map, and what is held out goes by the map.
-        free = np.array(
-            [wafer not in own and _first(mark, known) for (_, wafer), mark in zip(part, _marks(maps), strict=True)]
-        )
+        free = np.array([_first(mark, known) for mark in _marks(maps)])
         kept.append(maps[free])
         origins.append(np.array([at for at, _ in part], np.intp)[free])
-        if sum(map(len, kept)) >= most:
+        if sum(map(len, kept)) >= MOST_OF_LOTS:
             break
-    counts = np.bincount(np.concatenate(origins)[:most], minlength=len(lots))
+    counts = np.bincount(np.concatenate(origins)[:MOST_OF_LOTS], minlength=len(lots))
     data = tuple(origin(lot, int(count)) for lot, count in zip(lots, counts, strict=True) if count)
-    maps = np.concatenate(kept)[:most]
+    maps = np.concatenate(kept)[:MOST_OF_LOTS]
     return Pool(maps, np.zeros(len(maps), np.bool_), data)
 
 
-def _others(beside: Sequence[Lot], seed: int, own: set[str]) -> list[tuple[int, Wafer]]:
-    """Return the tested wafers of other lots whose map hash is not in `own`, each map once, in random order."""
+def _others(beside: Sequence[Lot], seed: int, judged: set[str], own: KnownWafers) -> list[tuple[int, Wafer]]:
+    """Return the tested wafers of other lots, each map once, in random order; none that is `judged` by or its `own`."""
     found: dict[str, tuple[int, Wafer]] = {}
     for at, lot in enumerate(beside):
         for wafer in lot:
-            if wafer.scorable and wafer.map_hash not in own:
+            if wafer.scorable and wafer.map_hash not in judged and wafer not in own:
                 found.setdefault(wafer.map_hash, (at, wafer))
     wafers = list(found.values())
     return [wafers[i] for i in np.random.default_rng(seed).permutation(len(wafers))]

@@ -134,12 +134,12 @@ def _controls(job: JobRow) -> None:
     elif st.button("Pause", icon=":material/pause:", key=f"pause-{job.id}"):
         jobs.pause(store, job.id)
         st.rerun()
-    if _cancelled(job):
+    if _cancel_pressed(job):
         jobs.cancel(store, job.id)
         st.rerun()
 
 
-def _cancelled(job: JobRow) -> bool:
+def _cancel_pressed(job: JobRow) -> bool:
     """Draw the button that ends a run and return whether it was pressed; what took long is not lost by one click."""
     icon, key, spent = ":material/close:", f"cancel-{job.id}", _spent(job)
     if spent < DEAR:
