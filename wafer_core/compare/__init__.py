@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -206,11 +207,12 @@ def agreement(teacher: Verdicts, student: Verdicts, groups: Sequence[str] | None
     same = (ours == theirs).all(axis=1)
     defective = np.any(ours | theirs, axis=1)
     lots = None if groups is None else [group for group, counts in zip(groups, scored, strict=True) if counts]
+    counted = _Counted(np.column_stack([np.ones(len(same)), same, defective, defective & same]), lots, seed)
     return Agreement(
         n=len(same),
         same=int(same.sum()),
-        share=_share(same, np.ones(len(same), dtype=bool), lots, seed),
-        share_defective=_share(same, defective, lots, seed),
+        share=counted.share(1, 0),
+        share_defective=counted.share(3, 2),
         both=_counts(ours & theirs),
         teacher_only=_counts(ours & ~theirs),
         student_only=_counts(theirs & ~ours),
@@ -236,22 +238,17 @@ def accuracy(
     right = (detected == labels).all(axis=1)
     mixed = labels.sum(axis=1) >= 2
     normal = ~labels.any(axis=1)
-    counted = np.column_stack(
-        [
-            *(np.ones(len(labels)), right, mixed, mixed & right, normal, normal & detected.any(axis=1)),
-            *(detected & labels, detected, labels),
-        ]
-    ).astype(np.float64)
-    lots, sums = by_group(counted, groups)
-    total, draws = sums.sum(axis=0), drawn_totals(sums, seed)
-
-    def estimate(figure: Callable[[Sums], Sums], among: Sums) -> Rate:
-        return spread(figure(total), figure(draws), round(among.sum()), int((among > 0).sum()))
-
-    def share(hits: int, among: int) -> Rate:
-        if lots is None:
-            return wilson(round(total[hits]), round(total[among]))
-        return estimate(lambda totals: ratio(totals[..., hits], totals[..., among]), sums[:, among])
+    counted = _Counted(
+        np.column_stack(
+            [
+                *(np.ones(len(labels)), right, mixed, mixed & right, normal, normal & detected.any(axis=1)),
+                *(detected & labels, detected, labels),
+            ]
+        ),
+        groups,
+        seed,
+    )
+    total, sums, share, estimate = counted.total, counted.sums, counted.share, counted.estimate
 
     def pattern(k: int) -> PatternAccuracy:
         hits, called, there = _HITS.start + k, _CALLED.start + k, _LABELLED.start + k
@@ -268,7 +265,7 @@ def accuracy(
     enough = total[_LABELLED] >= max(least_support, 1)
     return Accuracy(
         n=len(labels),
-        lots=lots,
+        lots=counted.lots,
         exact=share(1, 0),
         exact_mixed=share(3, 2),
         macro_f1=estimate(lambda totals: mean(_f1(totals)[..., enough]), sums[:, 0]),
@@ -302,14 +299,31 @@ def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | N
     return Paired(n, b, c, Rate(loss, float(low), float(high), n), float(upper), mcnemar_exact(b, c))
 
 
-def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Sequence[str] | None, seed: int) -> Rate:
-    """Return how many of `among` are hits, bool (n,) each; where lots are known its interval draws them whole."""
-    if groups is None:
-        return wilson(int(hits[among].sum()), int(among.sum()))
-    _, sums = by_group(np.column_stack([hits & among, among]).astype(np.float64), groups)
-    total, drawn = sums.sum(axis=0), drawn_totals(sums, seed)
-    units = int((sums[:, 1] > 0).sum())
-    return spread(ratio(total[0], total[1]), ratio(drawn[:, 0], drawn[:, 1]), round(total[1]), units)
+class _Counted:
+    """What was counted on wafers, (n, columns), and figures of it.
+
+    Where lots are known the intervals draw them whole.
+    """
+
+    def __init__(self, columns: NDArray[np.generic], groups: Sequence[str] | None, seed: int) -> None:
+        self.lots, self.sums = by_group(columns.astype(np.float64), groups)
+        self.total: Sums = self.sums.sum(axis=0)
+        self._seed = seed
+
+    @cached_property
+    def draws(self) -> Sums:
+        """The totals of bootstrap samples."""
+        return drawn_totals(self.sums, self._seed)
+
+    def estimate(self, figure: Callable[[Sums], Sums], among: Sums) -> Rate:
+        """Return a figure of the totals; `among` says, row by row, how many wafers have a part in it."""
+        return spread(figure(self.total), figure(self.draws), round(among.sum()), int((among > 0).sum()))
+
+    def share(self, hits: int, among: int) -> Rate:
+        """Return the ratio of two columns."""
+        if self.lots is None:
+            return wilson(round(self.total[hits]), round(self.total[among]))
+        return self.estimate(lambda totals: ratio(totals[..., hits], totals[..., among]), self.sums[:, among])
 
 
 # Columns of the sums behind an `Accuracy`, after n, right, mixed, mixed right, normal, false alarm.
