@@ -282,7 +282,7 @@ LOTS_INTRODUCTION = """# Bundled lots
 Written by `scripts/make_samples.py`; lot files are read by `wafer_core/readers/lotfile.py`. The real
 maps come from WM-811K, from the test part of this project's split, which training leaves out. Labels
 are WM-811K's own. A lot called `m...` is a map whose lot WM-811K does not
-tell here; it was resized to 64x64, the other maps stand at their own die grid. The simulated lot
+tell here. A map stands at its own die grid where that is known, else at 64x64. The simulated lot
 holds no real map."""
 
 BENCHMARK_INTRODUCTION = f"""# Benchmark

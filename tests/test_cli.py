@@ -15,7 +15,10 @@ import pytest
 from wafer_core.cli import main, models
 from wafer_core.decode import decode_with, verdict_titles
 from wafer_core.distill.lesson import Lesson
+from wafer_core.lot import NO_DIE, PASS
+from wafer_core.models.card import Card
 from wafer_core.models.folder import resolve
+from wafer_core.novelty import UNTOLD
 from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
 from wafer_core.recognise import load_recognizer
@@ -245,6 +248,17 @@ def test_explain_all_numbers_its_keys_in_row_order(run, lot_file, tmp_path):
     assert any("LOT7/02" in line for line in answer[1])
 
 
+def test_explain_says_which_wafers_had_no_pattern_to_explain(run, untested_states, tmp_path):
+    normal = np.where(untested_states(20, 18) == NO_DIE, NO_DIE, PASS)
+    np.savez(tmp_path / "LOT8.npz", maps=normal[None])
+    asked = ("--wafer", "01", "--model", "student", "--method", "gradcam", "--out", tmp_path / "out.npz")
+    code, lines = run("explain", tmp_path / "LOT8.npz", *asked)
+    assert code == 0
+    assert "LOT8/01: the model names no pattern, so nothing was explained; name some with --patterns." in lines
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as found:
+        assert found["attributions"].shape == (0, 20, 18)
+
+
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 @pytest.mark.parametrize("model", ["ONNX", "INT8"])
 def test_a_gradient_method_on_onnx_names_occlusion(run, lot_file, tmp_path, model, method):
@@ -357,6 +371,14 @@ def test_distill_leaves_a_model_that_scores(run, lot_file, tmp_path):
     assert json.loads((out / "card.json").read_text())["made_from"]["seed"] == 3
     for model in (out, out / "student.int8.onnx"):
         assert run("score", lot_file, "--model", model, "--out", tmp_path / "scores.csv")[0] == 0
+
+
+@pytest.mark.parametrize(("pool", "untold"), [("shipped", False), ("none", True)])
+def test_distill_says_whether_its_student_can_flag(lot_file, tiny_folder, tmp_path, capsys, pool, untold):
+    settings = ("--size", "tiny", "--steps", "1", "--teacher", str(tiny_folder), "--pool", pool)
+    assert main(["distill", str(lot_file), "--out", str(tmp_path / "mine"), *settings]) == 0
+    assert (UNTOLD in capsys.readouterr().out.splitlines()) == untold
+    assert (Card.read(tmp_path / "mine").novelty is None) == untold
 
 
 def test_distill_removes_no_folder_but_its_own(run, lot_file, tmp_path):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "wafer_core"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("readers", "lot", "canonical", "known_wafers", "held_out", "patterns", "errors", "whole_files"),
+    ("readers", "lot", "canonical", "known_wafers", "held_out", "patterns", "errors", "whole_files", "console"),
     ("recognise", "decode", "models", "novelty", "synthesis"),
     ("workspace", "compare", "explain", "distill", "training", "verdicts_csv", "kit"),
     ("jobs", "distill_lot", "distill_shipped", "benchmark", "charts", "trust"),

@@ -26,6 +26,11 @@ ORDINARY = 0.99
 FEWEST = 100
 """Maps below which neither a covariance nor a limit can be told."""
 
+UNTOLD = (
+    f"Fewer than {FEWEST} wafers were held out, too few to tell novelty: it flags no wafer as unlike anything known."
+)
+"""What there is to say of a new student that has no reference."""
+
 _DIRECTIONS = 16
 """Leading directions kept; 8 to 64 found held-out patterns alike on validation, and each costs its bytes."""
 

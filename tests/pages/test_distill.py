@@ -25,6 +25,7 @@ from wafer_core.models.folder import shipped_models
 from wafer_core.models.networks import build, parameter_count
 from wafer_core.models.saving import save_model
 from wafer_core.models.sizes import STUDENT_SIZES
+from wafer_core.novelty import UNTOLD
 from wafer_core.readers import read_paths
 from wafer_core.ui.compare import comparison
 from wafer_core.ui.distill import allowance, form, run_record, runs, runs_together, sizes, zip_button
@@ -570,6 +571,7 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     assert not page.exception
     name = str(store.job(finished).name)
     assert f"**{name}** is ready" in texts(page)
+    assert UNTOLD in texts(page)  # its card has no reference
     assert "2 of 4" in texts(page)
     assert "| All held-out wafers | 1 of 4 (0 to 3) | 3 of 4 (1 to 4) |" in texts(page)
     assert "| Where either names a pattern | 0 of 2 (0 to 1) | 1 of 2 (0 to 2) |" in texts(page)

@@ -6,17 +6,15 @@ fault of ours; 130 when interrupted. A traceback never.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from types import ModuleType
-from typing import TextIO
 
 from wafer_core.cli import benchmark, distill, explain, fit_novelty, kit, models, score, train_student, train_teacher
-from wafer_core.cli.parser import Parser
+from wafer_core.console import FAULT, INTERRUPTED, MENDABLE, Parser, forget, say
 from wafer_core.errors import WaferDistillError, lacks_memory
 
 TRAINERS: tuple[ModuleType, ...] = (train_teacher, train_student)
@@ -27,8 +25,6 @@ COMMANDS: tuple[ModuleType, ...] = (score, explain, distill, kit, benchmark, mod
 
 They import what is heavy inside `run`, so that scoring an ONNX model imports no torch.
 """
-
-MENDABLE, FAULT, INTERRUPTED = 2, 1, 130
 
 
 def build_parser() -> Parser:
@@ -54,21 +50,19 @@ def main(argv: Sequence[str] | None = None, started: float | None = None) -> int
     try:
         _run(argv, time.monotonic() if started is None else started)
     except WaferDistillError as error:
-        return _say(str(error), MENDABLE)
+        return say(str(error), MENDABLE)
     except KeyboardInterrupt:
-        return _say("Interrupted.", INTERRUPTED)
+        return say("Interrupted.", INTERRUPTED)
     except BrokenPipeError:
-        _forget(sys.stdout)
-        return _say("Standard output was closed before everything was written.", MENDABLE)
+        forget(sys.stdout)
+        return say("Standard output was closed before everything was written.", MENDABLE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _say(f"{where}{error.strerror or error}.", MENDABLE)
+        return say(f"{where}{error.strerror or error}.", MENDABLE)
     except Exception as error:
         if lacks_memory(error):
-            return _say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
-        return _say(
-            f"WaferDistill failed on its own account, please report it: {type(error).__name__}: {error}.", FAULT
-        )
+            return say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
+        return say(f"WaferDistill failed on its own account, please report it: {type(error).__name__}: {error}.", FAULT)
     return 0
 
 
@@ -85,18 +79,3 @@ def _run(argv: Sequence[str] | None, started: float) -> None:
         arguments.run(arguments)
     if sys.stdout:  # a caller may have started us with it closed
         sys.stdout.flush()
-
-
-def _say(sentence: str, code: int) -> int:
-    """Put one line on standard error, which may itself be closed, and return the exit code."""
-    try:
-        print(" ".join(sentence.split()), file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        _forget(sys.stderr)
-    return code
-
-
-def _forget(stream: TextIO) -> None:
-    """Point a closed stream at nothing, so that flushing it at exit cannot complain."""
-    with suppress(AttributeError, OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from wafer_core.cli.files import check_writable, written
+from wafer_core.cli.files import check_writable
 from wafer_core.cli.options import add_out
+from wafer_core.console import written
 
 NAME = "benchmark"
 

@@ -21,7 +21,9 @@ from wafer_core.cli.options import (
     whole,
 )
 from wafer_core.errors import OutdatedRun, UsageError
+from wafer_core.models.card import Card
 from wafer_core.models.sizes import STUDENT_SIZES
+from wafer_core.novelty import UNTOLD
 from wafer_core.whole_files import PARTIAL
 
 if TYPE_CHECKING:
@@ -100,6 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
     if last is not None and slowed(last):
         print(slowed(last))
     print(f"The student is in {arguments.out}.")
+    if Card.read(arguments.out).novelty is None:
+        print(UNTOLD)
     report_reading(lot)
 
 

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wafer_core.cli.files import check_writable, written
+from wafer_core.cli.files import check_writable
 from wafer_core.cli.options import (
     add_lots,
     add_model,
     add_out,
-    check_overwrite,
     model_file,
     read_lot,
-    remark,
     report_reading,
 )
+from wafer_core.console import check_overwrite, say, written
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import METHODS, attribute, check_method
 from wafer_core.lot import Wafer
@@ -58,16 +57,26 @@ def run(arguments: argparse.Namespace) -> None:
     if not every and not wafers[0].scorable:
         raise UnusableLot(f"Wafer {wafers[0].name} has no tested die, so there is nothing to explain.")
     recognizer = load_recognizer(model)
+    asked = _asked(recognizer, wafers, arguments.patterns)
     arrays: Arrays = {}
-    for row, (wafer, found) in enumerate(zip(wafers, _asked(recognizer, wafers, arguments.patterns), strict=True)):
+    for row, (wafer, found) in enumerate(zip(wafers, asked, strict=True)):
         suffix = f"_{row}" if every else ""
         arrays[f"dies{suffix}"] = wafer.states
         arrays[f"patterns{suffix}"] = np.array([PATTERNS[pattern] for pattern in found], dtype=np.str_)
         arrays[f"attributions{suffix}"] = attribute(recognizer, wafer, arguments.method, found)
     with written(arguments.out) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-    remark([f"{wafer.name}: no die was tested, so nothing was explained." for wafer in wafers if not wafer.scorable])
+    for wafer, found in zip(wafers, asked, strict=True):
+        if not found:
+            say(_unexplained(wafer))
     report_reading(lot)
+
+
+def _unexplained(wafer: Wafer) -> str:
+    """Return why nothing of a wafer was explained."""
+    if not wafer.scorable:
+        return f"{wafer.name}: no die was tested, so nothing was explained."
+    return f"{wafer.name}: the model names no pattern, so nothing was explained; name some with --patterns."
 
 
 def _asked(recognizer: Recognizer, wafers: Sequence[Wafer], chosen: tuple[str, ...] | None) -> list[list[int]]:

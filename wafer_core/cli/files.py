@@ -1,16 +1,12 @@
-"""Output files that appear whole or not at all."""
+"""What is found out about `--out` before the work begins."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from wafer_core.errors import UsageError
 from wafer_core.models.card import CARD
-from wafer_core.whole_files import whole_file
 
 
 def check_writable(path: Path) -> None:
@@ -50,21 +46,3 @@ def check_no_model(path: Path) -> None:
     """
     if (path / CARD).exists():
         raise UsageError(f"--out {path} holds a model already; choose another folder, or remove that one.")
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` once its block has succeeded.
-
-    A device or pipe is written to in place. What fails leaves `path` as it was.
-
-    Raises:
-        UsageError: it could not be written.
-    """
-    in_place = (path.exists() and not path.is_file()) or path.absolute().parts[1:2] in (("dev",), ("proc",))
-    try:
-        # What a link leads to is replaced, so that a link stays a link.
-        with path.open("wb") if in_place else whole_file(path.resolve()) as file:
-            yield file
-    except OSError as error:
-        raise UsageError(f"--out {path} cannot be written: {(error.strerror or str(error)).lower()}.") from error

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from wafer_core.cli.files import check_folder, check_writable, written
+from wafer_core.cli.files import check_folder, check_writable
 from wafer_core.cli.options import add_model, model_file
+from wafer_core.console import written
 from wafer_core.errors import UsageError
 
 NAME = "kit"

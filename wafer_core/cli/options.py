@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from wafer_core.errors import UnreadableFile, UsageError
-from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions
+from wafer_core.console import add_reading, reading_options, say
+from wafer_core.errors import UnreadableFile
+from wafer_core.lot import Lot
 
 if TYPE_CHECKING:
     from wafer_core.models.folder import ModelFile
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
 def add_lots(parser: argparse.ArgumentParser) -> None:
     """Add the files that make one Lot, and the reading options."""
     parser.add_argument("lots", metavar="LOT", nargs="+", type=Path, help="a file of wafer maps; several make one lot")
-    reading = parser.add_argument_group("reading options")
-    reading.add_argument("--pass-bins", type=_bins, metavar="1,2", help="bins that count as passing")
-    reading.add_argument("--cells", choices=get_args(Cells), help="what grid cells hold: die states or bins")
-    reading.add_argument("--lot", metavar="NAME", help="the lot's id where a file has none")
-    reading.add_argument("--orientation", choices=ORIENTATIONS, default="as-read", help="how every wafer is turned")
+    add_reading(parser)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -81,13 +76,7 @@ def read_together(paths: Sequence[Path], arguments: argparse.Namespace) -> Lot:
         if not path.is_file():
             kind = "is a folder; name the files in it." if path.is_dir() else "is no file but a pipe; save it first."
             raise UnreadableFile(str(path), kind if path.exists() else "no such file.")
-    stated = ReadingOptions(
-        pass_bins=arguments.pass_bins,
-        cells=arguments.cells,
-        lot=arguments.lot,
-        orientation=arguments.orientation,
-    )
-    return read_paths(paths, stated)
+    return read_paths(paths, reading_options(arguments))
 
 
 def model_file(name: str) -> ModelFile:
@@ -107,12 +96,6 @@ def model_file(name: str) -> ModelFile:
     return resolve(name)
 
 
-def remark(lines: Sequence[str]) -> None:
-    """Put lines on standard error beside a result that stands."""
-    for line in lines:
-        print(" ".join(line.split()), file=sys.stderr)
-
-
 def report_reading(lot: Lot) -> None:
     """Say on standard error how the lot was read.
 
@@ -121,26 +104,10 @@ def report_reading(lot: Lot) -> None:
             caller who reads exit codes has to learn of it.
     """
     refused = [note for note in lot.notes if note.kind == "refused"]
-    remark([f"{note.file}: {note.text}" for note in lot.notes if note not in refused])
+    for note in lot.notes:
+        if note not in refused:
+            say(f"{note.file}: {note.text}")
     if refused:
         others = f" ({len(refused) - 1} more left out: {', '.join(n.file for n in refused[1:])})" * (len(refused) > 1)
         first = refused[0].text.removeprefix(f"{refused[0].file}: ")
         raise UnreadableFile(refused[0].file, f"{first.rstrip('.')}{others}; the other files are in the result.")
-
-
-def check_overwrite(out: Path, lots: Sequence[Path]) -> None:
-    """Refuse to replace a file that is being read.
-
-    Raises:
-        UsageError: the output is one of the lots.
-    """
-    for lot in lots:
-        if out.exists() and lot.exists() and os.path.samefile(out, lot):
-            raise UsageError(f"--out {out} would overwrite the lot it is made from; name another file.")
-
-
-def _bins(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,2") from None

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wafer_core.cli.files import check_writable, written
+from wafer_core.cli.files import check_writable
 from wafer_core.cli.options import (
     add_lots,
     add_model,
     add_out,
-    check_overwrite,
     model_file,
     read_lot,
-    remark,
     report_reading,
 )
+from wafer_core.console import check_overwrite, say, written
 from wafer_core.lot import Lot
 
 if TYPE_CHECKING:
@@ -45,7 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     verdicts = _verdicts(lot, model)
     with written(arguments.out) as file:
         file.write(verdicts_csv(lot, verdicts).encode())
-    remark([f"{wafer.name}: no die was tested, so it has no verdict." for wafer in lot if not wafer.scorable])
+    for wafer in lot:
+        if not wafer.scorable:
+            say(f"{wafer.name}: no die was tested, so it has no verdict.")
     report_reading(lot)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from wafer_core.cli.files import check_folder, check_no_model
-from wafer_core.cli.parser import Parser
+from wafer_core.console import Parser
 from wafer_core.models.card import check_repeatable
 
 NAME = "train-teacher"

@@ -17,28 +17,36 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from wafer_core.canonical import canonical
+from wafer_core.console import (
+    FAULT,
+    INTERRUPTED,
+    MENDABLE,
+    Parser,
+    add_reading,
+    check_overwrite,
+    reading_options,
+    say,
+    written,
+)
 from wafer_core.decode import Verdicts, decode
 from wafer_core.errors import BrokenModel, UnreadableFile, UsageError, WaferDistillError
-from wafer_core.lot import ORIENTATIONS, Cells, Lot, ReadingOptions
+from wafer_core.lot import Lot
 from wafer_core.models.session import GraphSession
 from wafer_core.novelty import Reference, read_reference
 from wafer_core.patterns import PATTERNS
 from wafer_core.readers import read_paths
 from wafer_core.recognise import BATCH
 from wafer_core.verdicts_csv import verdicts_csv
-from wafer_core.whole_files import whole_file
 
 CARD = "card.json"
 VECTORS = "vectors.csv"
 EXPECTED = {"int8": "expected-int8.csv", "fp32": "expected-fp32.csv"}
 """What the model answered to the test vectors where the kit was packed, by precision."""
 
-MENDABLE, FAULT, INTERRUPTED = 2, 1, 130
 _NEAR = 0.1
 """Processors round differently; a probability may differ by this much from the one expected."""
 
@@ -140,17 +148,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(_parser().parse_args(argv))
     except WaferDistillError as error:
-        return _say(str(error), MENDABLE)
+        return say(str(error), MENDABLE)
     except ModuleNotFoundError as error:
-        return _say(f"This file needs {error.name}, which is not installed here; save the lot as CSV.", MENDABLE)
+        return say(f"This file needs {error.name}, which is not installed here; save the lot as CSV.", MENDABLE)
     except KeyboardInterrupt:
-        return _say("Interrupted.", INTERRUPTED)
+        return say("Interrupted.", INTERRUPTED)
     except MemoryError:
-        return _say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
+        return say("There is not enough memory for this; give fewer or smaller files at once.", MENDABLE)
     except OSError as error:
-        return _say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.", MENDABLE)
+        return say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.", MENDABLE)
     except Exception as error:
-        return _say(f"The runner failed on its own account, please report it: {error!r}.", FAULT)
+        return say(f"The runner failed on its own account, please report it: {error!r}.", FAULT)
     return 0
 
 
@@ -162,32 +170,18 @@ def _run(arguments: argparse.Namespace) -> None:
     if not arguments.lots:
         raise UsageError("No lot was named; give at least one file of wafer maps, or --check.")
     out: Path | None = arguments.out
-    if out is not None and any(out.exists() and lot.exists() and out.samefile(lot) for lot in arguments.lots):
-        raise UsageError(f"--out {out} would overwrite the lot it is made from; name another file.")
+    if out is not None:
+        check_overwrite(out, arguments.lots)
     model = load(folder, precision)
-    options = ReadingOptions(arguments.pass_bins, arguments.cells, arguments.lot, arguments.orientation)
-    lot = read_paths(arguments.lots, options)
+    lot = read_paths(arguments.lots, reading_options(arguments))
     answers = model.answer(lot).encode()
     if out is None:
         sys.stdout.buffer.write(answers)
         sys.stdout.buffer.flush()
     else:
-        _leave(out, answers)
-    _remark(lot)
-
-
-def _leave(out: Path, answers: bytes) -> None:
-    """Put answers in the place of `out` in one move; a device or pipe is written to where it is."""
-    if (out.exists() and not out.is_file()) or out.absolute().parts[1:2] in (("dev",), ("proc",)):
-        out.write_bytes(answers)
-        return
-    try:
-        # What a link leads to is replaced, so that a link stays a link.
-        with whole_file(out.resolve()) as file:
+        with written(out) as file:
             file.write(answers)
-    except OSError as error:
-        # It names the file beside `out`, of which the caller knows nothing.
-        raise OSError(error.errno, error.strerror, str(out)) from error
+    _remark(lot)
 
 
 def _remark(lot: Lot) -> None:
@@ -198,9 +192,9 @@ def _remark(lot: Lot) -> None:
     """
     for wafer in lot:
         if not wafer.scorable:
-            _say(f"{wafer.name}: no die was tested, so it has no verdict.")
+            say(f"{wafer.name}: no die was tested, so it has no verdict.")
     for note in lot.notes:
-        _say(f"{note.file}: {note.text}")
+        say(f"{note.file}: {note.text}")
     if refused := [note.file for note in lot.notes if note.kind == "refused"]:
         raise UnreadableFile(refused[0], f"{len(refused)} of the files could not be read; the others are answered.")
 
@@ -210,37 +204,13 @@ def _text(path: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="recognise.py", description="Name defect patterns on wafer maps.", allow_abbrev=False)
+    parser = Parser(prog="recognise.py", description="Name defect patterns on wafer maps.", allow_abbrev=False)
     parser.add_argument("lots", metavar="LOT", nargs="*", type=Path, help="a file of wafer maps; several make one lot")
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="where the CSV goes, instead of standard output")
     parser.add_argument("--fp32", action="store_true", help="the fp32 graph instead of the int8 one")
     parser.add_argument("--check", action="store_true", help="answer the test vectors and compare")
-    parser.add_argument("--pass-bins", type=_bins, metavar="1,2", help="bins that count as passing")
-    parser.add_argument("--cells", choices=get_args(Cells), help="what grid cells hold: die states or bins")
-    parser.add_argument("--lot", metavar="NAME", help="the lot's id where a file has none")
-    parser.add_argument("--orientation", choices=ORIENTATIONS, default="as-read", help="how every wafer is turned")
+    add_reading(parser)
     return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are sentences."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Raise what argparse would print with its usage."""
-        raise UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}; see {self.prog} --help.")
-
-
-def _bins(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,2") from None
-
-
-def _say(sentence: str, code: int = 0) -> int:
-    """Put one line on standard error and return the exit code."""
-    print(" ".join(sentence.split()), file=sys.stderr, flush=True)
-    return code
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import streamlit as st
 
 from wafer_core import jobs
 from wafer_core.models.folder import ModelFile
+from wafer_core.novelty import UNTOLD
 from wafer_core.ui.compare import approval, kit_button, model_cards
 from wafer_core.ui.compare.comparison import benchmark_exact
 from wafer_core.ui.distill import curves, result_card, run_record, run_start, run_watch, runs_together, zip_button
@@ -238,6 +239,8 @@ def _done(job: JobRow) -> None:
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
         st.caption(plain(slowed + more))
+    if student.card.novelty is None:
+        st.caption(UNTOLD)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use it on this lot", type="primary", icon=":material/check:", key="use"):
             state.go("lot", lot=job.lot, student=student.name, wafer=None)
