@@ -828,6 +828,37 @@ def test_a_run_that_did_not_write_down_what_it_began_with_goes_on(small_lot, tea
 
 
 @pytest.mark.usefixtures("few_replayed", "without_graphs")
+@pytest.mark.parametrize(("mark", "goes_on"), [("the same", True), (None, True), ("0" * 64, False)])
+def test_a_run_that_learned_from_other_wafers_does_not_go_on(small_lot, teacher, tmp_path, mark, goes_on):
+    """A later version may hold out others, and would call held out what this run has learned."""
+    keep = tmp_path / "keep"
+    words = half_done(small_lot, teacher, keep)
+    told = {None: {}, "the same": {"wafers": words["wafers"]}}.get(mark, {"wafers": mark})
+    rest = {name: said for name, said in words.items() if name != "wafers"}
+    (keep / kept.ASKED).write_text(json.dumps(rest | told))
+    going = distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep)
+    if goes_on:
+        assert [progress.step for progress in steps_of(going)] == list(range(1, 9))
+        return
+    with pytest.raises(OutdatedRun, match="held out or replayed other wafers, and cannot go on; start it again"):
+        steps_of(going)
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
+def test_a_run_that_was_taught_otherwise_does_not_go_on(small_lot, teacher, tmp_path, monkeypatch):
+    keep = tmp_path / "keep"
+    going = distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep)
+    steps = (each for each in going if isinstance(each, Progress))
+    next(steps), next(steps)
+    going.close()
+    assert (keep / kept.CHECKPOINT).exists()
+    for recipe in ("FRESH", "GOING_ON"):
+        monkeypatch.setattr(run, recipe, replace(getattr(run, recipe), rate=1e-5))
+    with pytest.raises(OutdatedRun, match="teaches otherwise, and cannot go on; start it again"):
+        steps_of(distil_lot([small_lot], teacher, tmp_path / "run", settings(steps=8), keep=keep))
+
+
+@pytest.mark.usefixtures("few_replayed", "without_graphs")
 def test_a_base_run_of_the_network_before_does_not_go_on(small_lot, teacher, tmp_path):
     keep = tmp_path / "keep"
     words = half_done(small_lot, teacher, keep, size="base")

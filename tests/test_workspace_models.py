@@ -13,7 +13,7 @@ import pytest
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.kit import kit
-from wafer_core.models.folder import files_of
+from wafer_core.models.folder import SHIPPED, files_of
 from wafer_core.models.reference import fit_novelty
 from wafer_core.workspace import Workspace, is_shipped
 from wafer_core.workspace.models import MOST_NOTE, ModelShelf
@@ -224,6 +224,24 @@ def test_an_approved_student_that_is_gone_is_told_and_never_named_as_one_to_choo
     assert workspace.broken_models() == []
 
 
+def test_an_approval_is_of_the_weights_that_were_approved(workspace, mine, tmp_path):
+    workspace.approve(mine)
+    folder = workspace.student_root / mine
+    folder.rename(tmp_path / "kept")
+    shutil.copytree(SHIPPED / "student-tiny", folder)
+    for name in ("approved", "approved-int8"):
+        with pytest.raises(UnknownModel, match=f"{mine} has other weights by now than were approved"):
+            workspace.model(name)
+    assert any("has other weights by now" in problem for problem in workspace.broken_models())
+    workspace.approve(mine)
+    assert workspace.model("approved").entry.parameters == workspace.model("student-tiny").entry.parameters
+    shutil.rmtree(folder)
+    (tmp_path / "kept").rename(folder)
+    workspace.withdraw_approval(workspace.standing_approval().id)
+    assert workspace.model("approved").name == mine
+    assert workspace.broken_models() == []
+
+
 def test_an_approved_student_without_a_file_says_which(workspace, student_kit):
     workspace.approve(workspace.import_model(student_kit).stem)
     (folder,) = workspace.student_root.iterdir()
@@ -319,17 +337,17 @@ def test_a_file_that_vanishes_while_models_are_looked_for_is_no_matter(workspace
     gone = put_student(workspace, tiny_folder, "gone-1")
     partial = workspace.student_root / mine / ".student.onnx.partial"
     partial.write_bytes(b"half")
-    is_file = Path.is_file
+    stat = Path.stat
 
-    def and_then_it_is_gone(path):
-        found = is_file(path)
+    def and_then_it_is_gone(path, **options):
+        found = stat(path, **options)
         if path == partial:
             partial.unlink(missing_ok=True)
         elif path == gone / "card.json":
             shutil.rmtree(gone, ignore_errors=True)
         return found
 
-    monkeypatch.setattr(Path, "is_file", and_then_it_is_gone)
+    monkeypatch.setattr(Path, "stat", and_then_it_is_gone)
     assert workspace.model(mine).name == mine
     assert "gone-1" not in [model.name for model in workspace.models()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +22,7 @@ def partial_of(path: Path) -> Path:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` once its block has succeeded; what fails leaves `path` as it was.
 
-    Its bytes are on the disk before the move, so that a power cut cannot empty it.
+    Its bytes are on the disk before the move, so that a power cut cannot empty it, and its name when this ends.
     """
     partial = partial_of(path)
     try:
@@ -30,6 +30,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         settle(partial)
         os.replace(partial, path)
+        _settle_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -39,6 +40,16 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         file.write(data)
+
+
+def _settle_folder(path: Path) -> None:
+    """Wait until a folder's names are on the disk, where the system lets a folder be opened."""
+    with suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def settle(path: Path) -> None:

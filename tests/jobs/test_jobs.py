@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from patience import ENDLESS, ROOT, SHORT, STUDENT, TEACHER, all_turns, ended, e
 from wafer_core import jobs
 from wafer_core.canonical import canonical
 from wafer_core.errors import UnsupportedMethod, UnusableLot
-from wafer_core.jobs import process, tasks
+from wafer_core.jobs import process, tasks, worker
 from wafer_core.jobs.process import worker_lock
 from wafer_core.jobs.queue import Urgency, readable
 from wafer_core.recognise import load_recognizer
@@ -188,7 +190,11 @@ def test_settings_that_cannot_be_used_end_in_a_sentence(workspace, worker, small
 # One worker --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("signed", ["0", str(VERSION), f"{VERSION} {'0' * 16}"], ids=["schema", "before", "code"])
+@pytest.mark.parametrize(
+    "signed",
+    ["0", str(VERSION), f"{VERSION} {'0' * 16}", f"{VERSION} {'0' * 16} {process.PACKAGE}", f"0 {'0' * 16} /opt"],
+    ids=["schema", "before", "code", "upgraded", "elsewhere"],
+)
 def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_lot, signed):
     """It outlived a server, and what it answers would be kept as this version's."""
     job_id = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
@@ -201,6 +207,55 @@ def test_a_worker_of_another_version_gives_way_to_one_of_this(workspace, small_l
     assert child.wait() < 0
     reached = trained(workspace, job_id)
     eventually(lambda: trained(workspace, job_id) > reached, workspace)
+
+
+def test_a_worker_of_another_installation_goes_on(workspace, small_lot):
+    """Its server is there as well and would end ours in turn, until the work of both is given up."""
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    theirs = jobs.worker_pid(workspace)
+    started = process._started.pop(workspace.root)
+    (workspace.root / "worker.version").write_text(f"{theirs} {VERSION} {'0' * 16} /opt/another one/wafer_core")
+    assert not jobs.ensure_worker(workspace)
+    process._started[workspace.root] = started
+    reached = trained(workspace, job_id)
+    eventually(lambda: trained(workspace, job_id) > reached, workspace)
+    assert jobs.worker_pid(workspace) == theirs
+
+
+def test_a_worker_waits_for_a_workspace_that_is_away(workspace, small_lot):
+    job_id = jobs.submit_distil(workspace, workspace.add_lot(small_lot), ENDLESS, teacher=TEACHER)
+    running(workspace, job_id)
+    pid = jobs.worker_pid(workspace)
+    away = workspace.root.rename(workspace.root.with_name("away"))
+    time.sleep(1.0)
+    away.rename(workspace.root)
+    reached = trained(workspace, job_id)
+    eventually(lambda: trained(workspace, job_id) > reached, workspace)
+    assert jobs.worker_pid(workspace) == pid
+
+
+def test_a_worker_leaves_a_workspace_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(worker, "GONE", 0.2)
+    going = Thread(target=worker.serve, args=(tmp_path / "home", 3600.0), daemon=True)
+    going.start()
+    while not (tmp_path / "home" / "runs").exists():
+        time.sleep(0.01)
+    (tmp_path / "home").rename(tmp_path / "elsewhere")
+    going.join(60.0)
+    assert not going.is_alive()
+
+
+@pytest.mark.parametrize("asked", ["cancel", "pause"])
+def test_looking_for_what_is_asked_of_runs_passes_over_jobs_that_have_ended(workspace, asked):
+    """They are never removed, and the worker looks before every step."""
+    statements = []
+    workspace.database._connection.set_trace_callback(statements.append)
+    assert workspace._running(asked) == []
+    workspace.database._connection.set_trace_callback(None)
+    [plan] = workspace.database.rows(f"EXPLAIN QUERY PLAN {statements[-1]}")
+    assert "USING INDEX most_urgent" in plan["detail"]
 
 
 def test_the_version_of_a_worker_follows_the_code_on_disk_that_it_runs(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from wafer_core.errors import OutdatedRun, UnreadableFile, UnusableLot
 from wafer_core.jobs import folders, tasks
 from wafer_core.jobs.report import Report
 from wafer_core.jobs.worker import Worker, serve
+from wafer_core.whole_files import partial_of
 from wafer_core.workspace import Workspace
 from wafer_core.workspace.job_rows import ATTEMPTS
 
@@ -490,11 +491,35 @@ def test_a_student_made_just_before_the_kill_is_not_made_again(workspace, worker
 
 
 def test_a_new_worker_clears_away_what_runs_that_are_over_left(workspace, worker, big_lot):
-    waiting = jobs.submit_distil(workspace, workspace.add_lot(big_lot), SHORT, teacher=TEACHER)
-    for job_id in (waiting, waiting + 1):
+    lot_id = workspace.add_lot(big_lot)
+    over = jobs.submit_distil(workspace, lot_id, {**SHORT, "seed": 9}, teacher=TEACHER)
+    waiting = jobs.submit_distil(workspace, lot_id, SHORT, teacher=TEACHER)
+    workspace.request_cancel(over)
+    for job_id in (waiting, over):
         tasks.run_folder(workspace, job_id).mkdir(parents=True)
+    (folders.scratch(workspace) / "half").mkdir()
     worker.begin_anew()
     assert [folder.name for folder in folders.runs_root(workspace).iterdir()] == [str(waiting)]
+
+
+@pytest.mark.parametrize("name", ["exp-2024-03", "scratch", "2024", "9" * 30, "²"])
+def test_what_no_run_has_left_is_nobodys_to_clear_away(workspace, worker, name):
+    """The workspace may be a folder in which somebody keeps other things."""
+    (folders.runs_root(workspace) / name).mkdir(parents=True)
+    worker.begin_anew()
+    assert [folder.name for folder in folders.runs_root(workspace).iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("age", "stays"), [(0.0, True), (folders.FORGOTTEN + 60, False)])
+def test_what_a_kill_left_half_made_is_cleared_away_a_day_later(workspace, worker, age, stays):
+    halves = [partial_of(workspace.files.path("ab" * 32)), partial_of(workspace.student_root / "kit")]
+    halves[0].parent.mkdir(parents=True)
+    halves[0].write_bytes(b"half")
+    halves[1].mkdir()
+    for half in halves:
+        os.utime(half, times=(time.time() - age,) * 2)
+    worker.begin_anew()
+    assert [half.exists() for half in halves] == [stays, stays]
 
 
 def test_labels_change_nothing_in_the_student(workspace, worker, big_lot):

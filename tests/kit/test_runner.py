@@ -275,6 +275,15 @@ def test_what_a_machine_lacks_is_one_sentence_and_exit_code_2(unpacked, before, 
     assert ran.stderr.count("\n") == 1
 
 
+def test_the_runtime_leaves_nothing_to_report_to_its_maker(unpacked, tmp_path):
+    """Where it does not hear otherwise before it is loaded it keeps an id of its user and calls home."""
+    command = [sys.executable, "-I", "recognise.py", "--check"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG", "ORT"))}
+    ran = subprocess.run(command, cwd=unpacked, env={**kept, "HOME": str(tmp_path)}, capture_output=True, check=True)
+    assert b"answered as expected" in ran.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_left_out_is_reported_after_the_others_are_answered(files, recognise, capsys):
     (files / "empty.csv").write_bytes(b"")
     assert recognise.main([str(files / "one.npy"), str(files / "empty.csv")]) == 2

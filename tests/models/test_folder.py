@@ -1,11 +1,14 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from wafer_core.errors import BrokenModel, UnknownModel
 from wafer_core.models import folder as folders
+from wafer_core.models.card import Novelty
 from wafer_core.models.folder import files_of, resolve, shipped_models
+from wafer_core.patterns import ALLOWED_SETS
 
 NAME = "tiny-untrained"
 
@@ -35,6 +38,23 @@ def test_a_folder_holds_three_files_in_their_order(tiny_folder):
     assert [model.label for model in models] == ["Tiny, untrained", "Tiny, untrained, ONNX", "Tiny, untrained, int8"]
     assert len({model.sha256 for model in models}) == 3
     assert all(len(model.read()) == model.entry.bytes for model in models)
+
+
+def test_what_a_file_decides_follows_from_all_that_its_verdicts_do(tiny_folder):
+    model = files_of(tiny_folder)[0]
+    card, entry = model.card, model.entry
+    novelty = Novelty("a.safetensors", 1, "2" * 64, {model.file: 1.0}, 100, 100)
+    others = [
+        replace(card, files={**card.files, model.file: replace(entry, thresholds=(0.4,) * 8)}),
+        replace(card, files={**card.files, model.file: replace(entry, sha256="1" * 64)}),
+        replace(card, unsure_below=card.unsure_below + 1),
+        replace(card, decoder=next(name for name in ALLOWED_SETS if name != card.decoder)),
+        replace(card, novelty=novelty),
+        replace(card, novelty=replace(novelty, limits={model.file: 2.0})),
+    ]
+    marks = {model.decides, *(replace(model, card=other).decides for other in others)}
+    assert len(marks) == 1 + len(others)
+    assert replace(model, name="another", folder=tiny_folder.parent).decides == model.decides
 
 
 @pytest.mark.usefixtures("shipped")

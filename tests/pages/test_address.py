@@ -272,5 +272,4 @@ def test_labels_that_come_with_a_second_upload_are_seen(store: Workspace, small_
     lot_id = store.add_lot(small_lot)
     assert not state.load_lot(lot_id).labelled
     store.add_lot(replace(small_lot, wafers=tuple(replace(one, labels=flags(["Loc"])) for one in small_lot)))
-    state.forget_lot(lot_id)
     assert state.load_lot(lot_id).labelled

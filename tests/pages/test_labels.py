@@ -12,7 +12,7 @@ from wafer_core.patterns import flags
 from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.ui.compare import comparison
-from wafer_core.ui.shared import state
+from wafer_core.ui.compare.comparison import Ground
 from wafer_core.workspace import Workspace
 
 Visit = Callable[..., AppTest]
@@ -23,6 +23,17 @@ STUDENT = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
 @pytest.fixture(autouse=True)
 def no_benchmark(nobody_works: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "shipped_sets", lambda: ())
+
+
+def test_an_opinion_follows_the_thresholds_and_not_the_weights_alone(store: Workspace, small_lot: Lot, answer) -> None:
+    ground = Ground(store.add_lot(small_lot), "a lot", len(small_lot), labelled=False, benchmark=False)
+    model = store.model("student")
+    answer(small_lot, model, STUDENT)
+    before = comparison.opinion_on(ground, model).verdicts.detected
+    surer = {model.file: replace(model.entry, thresholds=(0.9999999,) * 8)}
+    after = comparison.opinion_on(ground, replace(model, card=replace(model.card, files=model.card.files | surer)))
+    assert before.sum() == 3
+    assert not after.verdicts.detected.any()
 
 
 def labelled(lot: Lot, names: list[str]) -> Lot:
@@ -46,8 +57,6 @@ def test_compare_measures_anew_by_the_labels_of_a_later_upload(visit: Visit, sto
     assert exact(page) == {"teacher": "100.0", "student": "83.3"}
     before = texts(page)
     store.read_upload([NamedBytes("later.npz", write_lot(labelled(small_lot, STUDENT)))])
-    # As the page does that opens an upload.
-    state.forget_lot(lot_id)
     page.run()
     assert exact(page) == {"teacher": "83.3", "student": "100.0"}
     assert texts(page) != before

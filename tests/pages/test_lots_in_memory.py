@@ -27,7 +27,7 @@ def test_a_lot_that_was_looked_at_is_let_go(visit: Callable[..., AppTest], store
     assert (view._stacks.cache_info().currsize, stacked_evidence._stacks.cache_info().currsize) > kept
     looked_at = weakref.ref(state.load_lot(lot_id))
     del page
-    state.load_lot.clear()
+    state._lot.clear()
     # Circles of what is frozen as a lot is loaded are not looked for.
     gc.unfreeze()
     gc.collect()

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from wafer_core.distill import Progress, Settings
-from wafer_core.distill_lot.kept import ASKED, CHECKPOINT, PLAN, STATE, asked, check_kept
+from wafer_core.distill_lot.kept import ASKED, CHECKPOINT, PLAN, STATE, asked, check_kept, check_wafers, keep_asked
 from wafer_core.distill_lot.maps import gather
 from wafer_core.distill_lot.plan import Plan
 from wafer_core.distill_lot.pool import check_pool
@@ -23,7 +23,6 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.models.learning import laid_out
 from wafer_core.models.weights import load_network
 from wafer_core.recognise import network_calls
-from wafer_core.whole_files import write_whole
 
 __all__ = [
     "ASKED",
@@ -76,7 +75,8 @@ def distil_lot(
         UnknownWafer: a wafer to leave out is in none of the lots.
         UsageError: the student to start from is of another size, the pool is not what the other lots are
             for, or what is kept is of a run that was asked for otherwise.
-        OutdatedRun: what is kept is of a run that began with other weights, or cannot be read.
+        OutdatedRun: what is kept is of a run that began with other weights, by another recipe or with other wafers
+            held out, or cannot be read.
         BrokenModel: the teacher's or starting student's files contradict their card.
     """
     started = time.monotonic() if started is None else started
@@ -92,13 +92,15 @@ def distil_lot(
     clock = _Clock(started)
     called = partial(network_calls, teacher, teaching)
     maps = yield from told(gather(lots, teaching, called, size, settings, beside), clock.spent)
+    if keep:
+        check_wafers(keep, maps.mark)
     run = Run(lots, teacher, teaching, start, student, maps, settings, clock.spent)
     yield run.look_before()
     plan = Plan.kept(keep / PLAN) if keep else None
     if plan is None:
         plan = yield from told(run.planned(), clock.spent)
         if keep:
-            write_whole(keep / ASKED, words.encode())
+            keep_asked(keep, words, maps.mark)
             plan.keep(keep / PLAN)
     yield Stage("train", plan.prepared, plan.note)
     for progress in run.train(plan, keep / CHECKPOINT if keep else None):

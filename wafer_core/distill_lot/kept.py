@@ -13,6 +13,7 @@ from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.models.sizes import STUDENT_SIZES
+from wafer_core.whole_files import write_whole
 
 STATE = ASKED, PLAN, CHECKPOINT = "asked.json", "plan.json", "checkpoint.safetensors"
 """The files a run keeps of itself: what it was asked for, what it set out to do, and how far it is."""
@@ -48,6 +49,7 @@ def check_kept(keep: Path, asked: str) -> None:
     kept, now = _read(path), json.loads(asked)
     begins = now.pop("begun")
     began = kept.pop("begun", None)
+    kept.pop("wafers", None)  # which nobody has looked at yet
     if kept != now:
         raise UsageError(f"{keep} is left from a run with other options: repeat those, or remove it.")
     if began is None:
@@ -58,6 +60,27 @@ def check_kept(keep: Path, asked: str) -> None:
         raise OutdatedRun(
             "This run was begun with another network or other weights, as an earlier version had them, and cannot go "
             "on; start it again."
+        )
+
+
+def keep_asked(keep: Path, asked: str, mark: str) -> None:
+    """Write down what a run is asked for, and the mark of the wafers that it learns, watches and replays."""
+    write_whole(keep / ASKED, json.dumps({**json.loads(asked), "wafers": mark}, sort_keys=True).encode())
+
+
+def check_wafers(keep: Path, mark: str) -> None:
+    """Find out before the first step whether what is kept learned, watched and replayed the same wafers.
+
+    What earlier versions kept has no mark and counts as the same.
+
+    Raises:
+        OutdatedRun: it did not: what it calls held out now it may have learned.
+    """
+    path = keep / ASKED
+    if path.exists() and _read(path).get("wafers", mark) != mark:
+        raise OutdatedRun(
+            "This run was begun by another version, which held out or replayed other wafers, and cannot go on; start "
+            "it again."
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import hashlib
+import json
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +46,7 @@ class Maps:
         pool: learned beside the lot.
         watched_logits: the teacher's of `watched`.
         calibration_logits: the teacher's of `calibration`.
+        mark: of which wafers are learned, watched and replayed, whatever machine looks at them.
     """
 
     learned: NDArray[np.float32]
@@ -55,6 +58,7 @@ class Maps:
     pool: Pool
     watched_logits: NDArray[np.float32]
     calibration_logits: NDArray[np.float32]
+    mark: str
 
     @property
     def calibration(self) -> NDArray[np.float32]:
@@ -136,7 +140,13 @@ def gather(
         pool=pool,
         watched_logits=watched_logits,
         calibration_logits=calibration_logits,
+        mark=_mark([used[i].map_hash for i in np.flatnonzero(~kept)], [used[i].map_hash for i in watched], pool.data),
     )
+
+
+def _mark(learned: Sequence[str], watched: Sequence[str], pool: Sequence[Mapping[str, Any]]) -> str:
+    """Return a mark of what is learned, watched and replayed: of the wafers, as sums differ from machine to machine."""
+    return hashlib.sha256(json.dumps([learned, watched, list(pool)], sort_keys=True).encode()).hexdigest()
 
 
 def _looked_at(wafers: Sequence[Wafer], size: int) -> Generator[str, None, NDArray[np.float32]]:

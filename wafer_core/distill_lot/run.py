@@ -23,6 +23,7 @@ from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.maps import Maps
 from wafer_core.distill_lot.plan import Plan, Taken, timed
 from wafer_core.distill_lot.stages import Examples, Rows
+from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.asking import network_logits
 from wafer_core.models.card import Precision
@@ -113,7 +114,20 @@ class Run:
         return replace(plan, wafer_seconds=answering)
 
     def train(self, plan: Plan, checkpoint: Path | None) -> Iterator[Progress]:
-        """Teach the student, a step for every item taken."""
+        """Teach the student, a step for every item taken.
+
+        Raises:
+            OutdatedRun: the checkpoint is one of another recipe.
+        """
+        try:
+            yield from self._taught(plan, checkpoint)
+        except UsageError as problem:
+            # It was asked for in the same words, so it is the version that teaches otherwise.
+            raise OutdatedRun(
+                "This run was begun by another version, which teaches otherwise, and cannot go on; start it again."
+            ) from problem
+
+    def _taught(self, plan: Plan, checkpoint: Path | None) -> Iterator[Progress]:
         cuts = logit(self.teacher.entry.thresholds).astype(np.float32)
         for progress in distil(
             self.teaching,

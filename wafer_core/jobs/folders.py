@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from pathlib import Path
 
+from wafer_core.whole_files import PARTIAL
 from wafer_core.workspace import Workspace
+
+FORGOTTEN = 86_400.0
+"""Seconds after which nobody is at work any more at something that is not in its place yet."""
 
 
 def runs_root(workspace: Workspace) -> Path:
@@ -24,15 +30,34 @@ def drop_run_folder(workspace: Workspace, job_id: int) -> None:
 
 
 def clear_runs(workspace: Workspace) -> None:
-    """Throw away what runs that are over and workers that are gone left; only for the holder of the worker's lock."""
-    kept = {str(job_id) for job_id in workspace.unfinished("distil")}
+    """Throw away what runs that are over and workers that are gone left; only for the holder of the worker's lock.
+
+    What nobody of ours has made stays: the workspace may be a folder that holds other things.
+    """
+    shutil.rmtree(_scratch(workspace), ignore_errors=True)
     for folder in runs_root(workspace).glob("*"):
-        if folder.name not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
+        if re.fullmatch("[0-9]{1,18}", folder.name):
+            job = workspace.job(int(folder.name))
+            if job is not None and job.kind == "distil" and job.over:
+                drop_run_folder(workspace, job.id)
+    for partial in (*workspace.files.partials(), *workspace.student_root.glob(f".*{PARTIAL}")):
+        if time.time() - partial.lstat().st_mtime > FORGOTTEN:
+            _remove(partial)
 
 
 def scratch(workspace: Workspace) -> Path:
     """Return a folder, made where it is missing, for what a worker needs for a moment and a kill leaves behind."""
-    folder = runs_root(workspace) / "scratch"
+    folder = _scratch(workspace)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _scratch(workspace: Workspace) -> Path:
+    return runs_root(workspace) / ".scratch"
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)

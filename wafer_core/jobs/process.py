@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -42,7 +43,8 @@ def ensure_worker(workspace: Workspace) -> bool:
     """Start a worker where work waits and none is alive; return whether one was started.
 
     Cheap enough for every redraw. Work that a killed worker left behind counts as waiting. A worker of
-    another version is ended, and one of this version goes on with its work at a later call.
+    another version is ended, and one of this version goes on with its work at a later call. One of the same
+    schema from another installation goes on: that one's server would end ours in turn.
     """
     with _starting:
         waits = workspace.most_urgent() is not None
@@ -50,7 +52,7 @@ def ensure_worker(workspace: Workspace) -> bool:
             return False
         pid = worker_pid(workspace)
         # The number of a dead worker may be anybody's by now.
-        if pid is not None and not _signed(workspace.root, pid) and _is_worker(pid, workspace.root):
+        if pid is not None and _outdated(workspace.root, pid) and _is_worker(pid, workspace.root):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if worker_alive(workspace):
@@ -65,8 +67,9 @@ def sign(root: Path) -> None:
     A worker outlives its server, so it may meet one of a later version; what it answers would be
     kept as that one's.
     """
-    write_whole(root / "worker.pid", str(os.getpid()).encode())
+    # The number last: whoever reads it finds the version there that belongs to it.
     write_whole(root / "worker.version", _signature(os.getpid()).encode())
+    write_whole(root / "worker.pid", str(os.getpid()).encode())
 
 
 def worker_alive(workspace: Workspace) -> bool:
@@ -127,14 +130,18 @@ def _is_worker(pid: int, root: Path) -> bool:
     return {MODULE.encode(), os.fsencode(root)} <= set(words)
 
 
-def _signed(root: Path, pid: int) -> bool:
-    """Whether the worker with this process id is of this version."""
+def _outdated(root: Path, pid: int) -> bool:
+    """Whether the worker with this process id is of another schema, or of what this installation was before."""
     path = root / "worker.version"
-    return path.exists() and path.read_text() == _signature(pid)
+    signed = path.read_text() if path.exists() else ""
+    if signed == _signature(pid):
+        return False
+    of_another = re.fullmatch(rf"{pid} {VERSION} [0-9a-f]+ (.+)", signed)
+    return of_another is None or of_another[1] == str(PACKAGE)
 
 
 def _signature(pid: int) -> str:
-    return f"{pid} {VERSION} {_code()}"
+    return f"{pid} {VERSION} {_code()} {PACKAGE}"
 
 
 def _code() -> str:

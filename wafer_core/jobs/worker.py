@@ -25,6 +25,9 @@ MACHINE = (OSError, sqlite3.OperationalError)
 RETRY = 5.0
 """Seconds between two attempts to use a workspace that cannot be written."""
 
+GONE = 60.0
+"""Seconds for which a workspace's folder may be away, as on a share that connects anew."""
+
 log = logging.getLogger(__name__)
 
 
@@ -123,7 +126,7 @@ class Worker:
 
 
 def serve(root: Path, idle: float) -> None:
-    """Work until nothing has been asked for during `idle` seconds, or the workspace's folder is gone.
+    """Work until nothing has been asked for during `idle` seconds, or the workspace's folder is gone for good.
 
     While the workspace cannot be written, as on a full disk, nothing can be told of a job either: it is tried again
     until it can.
@@ -134,8 +137,13 @@ def serve(root: Path, idle: float) -> None:
     workspace = Workspace(root)
     worker = Worker(workspace)
     rested, warm, begins, fault = time.monotonic(), False, True, ""
-    while time.monotonic() - rested < idle and root.exists():
+    there = rested
+    while time.monotonic() - rested < idle and time.monotonic() - there < GONE:
         try:
+            if not root.exists():
+                time.sleep(PAUSE)
+                continue
+            there = time.monotonic()
             if begins:
                 worker.begin_anew(stopped=not fault)
                 # Whatever is made for a moment stands there, where the next worker finds what a kill left of it.

@@ -22,8 +22,11 @@ README = "README.md"
 
 _SOURCE = "wafer_core.kit.runner"
 _CHECK_MACHINE = f"""\
+import os
 import sys
 
+# ONNX Runtime 1.32 reports its use to its maker, unless told so before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if sys.version_info < (3, 11):
     sys.stderr.write("{RUNNER} needs Python 3.11 or later; this is {{}}.{{}}.\\n".format(*sys.version_info))
     sys.exit(2)

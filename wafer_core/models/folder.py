@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,14 @@ class ModelFile:
     def role(self) -> Role:
         """Whether it teaches or was taught."""
         return self.card.role
+
+    @cached_property
+    def decides(self) -> str:
+        """A mark of all that its verdicts follow from: weights, thresholds, decoder, certainty and reference."""
+        card, novelty = self.card, self.card.novelty
+        known = (novelty.sha256, novelty.limits.get(self.file)) if novelty else None
+        told = (self.sha256, self.entry.thresholds, card.decoder, card.unsure_below, known)
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     @property
     def stem(self) -> str:

@@ -126,7 +126,8 @@ class Database:
     def _upgraded(self) -> int:
         """Make the file one of this version unless it is of a newer one, and return of which it was."""
         _write_ahead(self._connection)
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        # What an engineer did is on the disk when the page says so; the usual setting would lose the last seconds.
+        self._connection.execute("PRAGMA synchronous = FULL")
         with self.transaction() as connection:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version < VERSION:
@@ -188,7 +189,7 @@ def _way_out(problem: sqlite3.DatabaseError) -> str:
         return "another program holds it, such as a backup; try again once that is done."
     return (
         "see that it can be written and that the disk has room, put a copy of it back, or name another folder with "
-        "WAFERDISTILL_HOME."
+        "WAFERDISTILL_HOME. A copy goes back while no dashboard is open and the -wal and -shm files beside it are gone."
     )
 
 

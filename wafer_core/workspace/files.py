@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from wafer_core.whole_files import write_whole
+from wafer_core.whole_files import PARTIAL, write_whole
 
 
 class FileStore:
@@ -32,3 +32,7 @@ class FileStore:
     def path(self, sha256: str) -> Path:
         """Return where the bytes of this sha256 stand, whether they are there or not."""
         return self.root / sha256[:2] / sha256
+
+    def partials(self) -> list[Path]:
+        """Return what is not in its place yet, or was left behind by a kill."""
+        return list(self.root.glob(f"*/.*{PARTIAL}"))

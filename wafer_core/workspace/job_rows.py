@@ -188,11 +188,16 @@ class JobShelf(Shelf):
 
     def jobs_to_cancel(self) -> list[int]:
         """Return the running jobs that were asked to end."""
-        return [row["id"] for row in self.database.rows("SELECT id FROM jobs WHERE state = 'running' AND cancel = 1")]
+        return self._running("cancel")
 
     def jobs_to_pause(self) -> list[int]:
         """Return the running jobs that were asked to stand still."""
-        return [row["id"] for row in self.database.rows("SELECT id FROM jobs WHERE state = 'running' AND pause = 1")]
+        return self._running("pause")
+
+    def _running(self, asked: Literal["cancel", "pause"]) -> list[int]:
+        # Named as the index of what waits names them, which is small: ended jobs are never removed.
+        waiting = "state IN ('queued', 'running') AND state = 'running'"
+        return [row["id"] for row in self.database.rows(f"SELECT id FROM jobs WHERE {waiting} AND {asked} = 1")]
 
     def begin_job(self, job_id: int) -> bool:
         """Mark a queued job as running; False when it was cancelled or paused in the meantime."""

@@ -156,6 +156,11 @@ class LotShelf(Shelf):
             raise _damaged(lot.title)
         return lot
 
+    def lot_file(self, lot_id: str) -> str:
+        """Return the sha256 of a lot's stored copy, another one once labels came; of a bundled lot nothing."""
+        row = self.database.row("SELECT file FROM lots WHERE id = ?", (lot_id,))
+        return str(row["file"]) if row is not None else ""
+
     def lots(self) -> list[LotRow]:
         """Return every lot: bundled ones by title, simulated last, then the user's, newest first."""
         bundled = {lot_id: row for lot_id, (_, row) in self._bundled().items()}

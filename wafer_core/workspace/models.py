@@ -16,7 +16,7 @@ from typing import Any
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import APPROVED, NAME, SHIPPED, ModelFile, files_of, names_of, shipped_models
-from wafer_core.workspace.approvals import ApprovalShelf, put_approval
+from wafer_core.workspace.approvals import Approval, ApprovalShelf, put_approval
 
 MOST_NOTE = 2000
 """Letters of a note on a model."""
@@ -71,9 +71,9 @@ class ModelShelf(ApprovalShelf):
         return found
 
     def broken_models(self) -> list[str]:
-        """Return one sentence for every student folder that cannot be used, and for an approved one that is gone."""
-        gone = self._gone()
-        return [str(problem) for problem in (*self._broken().values(), *([gone] if gone else []))]
+        """Return one sentence for every student folder that cannot be used, and on an approval that nothing meets."""
+        unmet = self._unmet_approval()
+        return [str(problem) for problem in (*self._broken().values(), *([unmet] if unmet else []))]
 
     def student_folders(self) -> list[Path]:
         """Return the folders of complete students made here, newest first."""
@@ -87,7 +87,7 @@ class ModelShelf(ApprovalShelf):
 
         Raises:
             UnknownModel: nothing answers to the name, and the message lists the names that would; or the folder of
-                the approved student is gone.
+                the approved student is gone, or holds other weights than were approved.
             BrokenModel: the model's folder contradicts its card.
         """
         if name in APPROVED:
@@ -101,7 +101,8 @@ class ModelShelf(ApprovalShelf):
             called_here = {folder, rows[folder].name if folder in rows else folder}
             if any(name in names_of(base) for base in called_here):
                 raise problem
-        names = ", ".join(dict.fromkeys([*(model.name for model in models), *([] if self._gone() else APPROVED)]))
+        approved = [] if self._unmet_approval() else APPROVED
+        names = ", ".join(dict.fromkeys([*(model.name for model in models), *approved]))
         raise UnknownModel(f"There is no model {name!r} in this workspace; name one of {names}.")
 
     def model_files(self, model: ModelFile) -> tuple[ModelFile, ...]:
@@ -173,10 +174,9 @@ class ModelShelf(ApprovalShelf):
         standing = self.standing_approval()
         if standing is None:
             return self.model(APPROVED[name])
-        if gone := self._gone():
-            raise gone
-        shipped = tuple(file for file in self._shipped() if file.folder.name == standing.student)
-        files = shipped or self._files(self.student_root / standing.student, self._rows().get(standing.student))
+        if unmet := self._unmet_approval():
+            raise unmet
+        files = self._files_of(standing)
         wanted = self.approved() + name.removeprefix(next(iter(APPROVED)))
         # A model's bare name means its first file.
         named = [file for file in files if wanted in (file.name, file.stem)]
@@ -184,17 +184,34 @@ class ModelShelf(ApprovalShelf):
             raise UnknownModel(f"The approved student {self.approved()} has no file {wanted}; name one that it has.")
         return named[0]
 
-    def _gone(self) -> UnknownModel | None:
-        """Return what there is to say where the approved student's folder is not here any more."""
+    def _unmet_approval(self) -> UnknownModel | None:
+        """Return what there is to say where the approved student's folder is gone, or holds other weights by now."""
         standing = self.standing_approval()
         if standing is None:
             return None
-        if any((root / standing.student / CARD).exists() for root in (SHIPPED, self.student_root)):
-            return None
-        return UnknownModel(
-            f"The approved student {self.approved()} is no longer in the workspace: put its folder "
-            f"{standing.student} back into {self.student_root}, or take its approval back."
-        )
+        if not any((root / standing.student / CARD).exists() for root in (SHIPPED, self.student_root)):
+            return UnknownModel(
+                f"The approved student {self.approved()} is no longer in the workspace: put its folder "
+                f"{standing.student} back into {self.student_root}, or take its approval back."
+            )
+        with suppress(BrokenModel):  # which is said of the folder itself
+            # Where the int8 file is all that is left, nothing tells of what it was made.
+            there = {file.sha256: file.entry.precision for file in self._files_of(standing)}
+            if standing.weights and standing.weights not in there and "fp32" in there.values():
+                return UnknownModel(
+                    f"{self.approved()} has other weights by now than were approved: approve it again, put the weights "
+                    f"{standing.weights[:12]} back into its folder, or take its approval back."
+                )
+        return None
+
+    def _files_of(self, approval: Approval) -> tuple[ModelFile, ...]:
+        """Return every file of an approved student.
+
+        Raises:
+            BrokenModel: its folder contradicts its card.
+        """
+        shipped = tuple(file for file in self._shipped() if file.folder.name == approval.student)
+        return shipped or self._files(self.student_root / approval.student, self._rows().get(approval.student))
 
     # Keeping -------------------------------------------------------------------------------------
 
@@ -326,7 +343,8 @@ class ModelShelf(ApprovalShelf):
 
     def _kept(self, folder: Path, load: Callable[[], tuple[ModelFile, ...]]) -> tuple[ModelFile, ...]:
         """Read cards once: a page asks for its models at every rerun."""
-        stamp = _stamp(folder.rglob("*"))
+        # Files that are written over in place are checked as they are loaded.
+        stamp = _stamp([folder, folder / CARD])
         if self._known.get(folder, (None, ()))[0] != stamp:
             self._known[folder] = (stamp, load())
         return self._known[folder][1]
@@ -337,14 +355,13 @@ class ModelShelf(ApprovalShelf):
 
 
 def _stamp(paths: Iterable[Path]) -> Stamp:
-    """Return when each file was written and its bytes; what vanishes while it is looked at is no part of it."""
+    """Return when each was written and its bytes; what vanishes while it is looked at is no part of it."""
     found = []
     with suppress(FileNotFoundError):
         for path in paths:
             with suppress(FileNotFoundError):
-                if path.is_file():
-                    status = path.stat()
-                    found.append((path, status.st_mtime_ns, status.st_size))
+                status = path.stat()
+                found.append((path, status.st_mtime_ns, status.st_size))
     return tuple(sorted(found))
 
 

@@ -82,7 +82,10 @@ class ResultShelf(Shelf):
 
     def scored(self, model: str, maps: Sequence[str]) -> NDArray[np.bool_]:
         """Return bool (n,): which of the maps the store has an answer for."""
-        return self.scores(model, maps).present
+        if (known := self._complete.get((model, tuple(maps)))) is not None:
+            return known.present
+        stored = self._blobs("map", model, maps)
+        return np.fromiter((key in stored for key in maps), dtype=bool, count=len(maps))
 
     def embeddings(self, model: str, maps: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return embeddings float32 (n, E), NaN where missing, and bool (n,) what is present; E is 0 without any."""

@@ -122,8 +122,8 @@ def _change(compared: Comparison, before: Standing, new: Standing) -> Change:
 
 def paired_by_teacher(ground: Ground, teacher: Opinion, before: Opinion, after: Opinion) -> Paired:
     """Return what one student loses to another in exact match with the teacher's answers; no label is read."""
-    names = (teacher.model.sha256, before.model.sha256, after.model.sha256)
-    return _paired_by_teacher(ground.lot_id, *names, (teacher, before, after), ground.lot)
+    models = (teacher.model.decides, before.model.decides, after.model.decides)
+    return _paired_by_teacher(ground.lot_id, *models, (teacher, before, after), ground.lot)
 
 
 @st.cache_resource(show_spinner="Counting …", max_entries=64)

@@ -213,8 +213,8 @@ def complete_opinions(ground: Ground, *models: ModelFile) -> list[Opinion] | Non
 
 
 def opinion_on(ground: Ground, model: ModelFile) -> Opinion:
-    """Return a model's opinion of the ground; one that is complete stays at hand, for it never changes."""
-    key = (ground.lot_id, model.sha256)
+    """Return a model's opinion of the ground; one that is complete stays at hand while the model decides alike."""
+    key = (ground.lot_id, model.decides)
     if key not in _complete():
         said = opinion(model, ground.lot)
         if not said.complete:
@@ -227,7 +227,7 @@ def opinion_on(ground: Ground, model: ModelFile) -> Opinion:
 
 @st.cache_resource(show_spinner=False)
 def _complete() -> dict[tuple[str, str], Opinion]:
-    """Complete opinions by lot and weights, oldest first."""
+    """Complete opinions by lot and what decides, oldest first."""
     return {}
 
 
@@ -278,16 +278,16 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
 
 
 def _agreement_on(ground: Ground, teacher: Opinion, said: Opinion) -> Agreement:
-    return _agreement(ground.lot_id, teacher.model.sha256, said.model.sha256, teacher, said, ground.lot)
+    return _agreement(ground.lot_id, teacher.model.decides, said.model.decides, teacher, said, ground.lot)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _agreement(lot_id: str, teacher: str, sha256: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Agreement:
+def _agreement(lot_id: str, teacher: str, decides: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Agreement:
     return agreement(_teacher.verdicts, _said.verdicts, groups_of(_lot))
 
 
 def _accuracy_of(ground: Ground, said: Opinion) -> Accuracy:
-    return _accuracy(ground.lot_id, _mark_of_labels(ground.lot), said.model.sha256, said, ground.lot)
+    return _accuracy(ground.lot_id, _mark_of_labels(ground.lot), said.model.decides, said, ground.lot)
 
 
 def _mark_of_labels(lot: Lot) -> str:
@@ -296,19 +296,19 @@ def _mark_of_labels(lot: Lot) -> str:
 
 
 @st.cache_resource(show_spinner="Counting …", max_entries=64)
-def _accuracy(lot_id: str, mark: str, sha256: str, _said: Opinion, _lot: Lot) -> Accuracy:
+def _accuracy(lot_id: str, mark: str, decides: str, _said: Opinion, _lot: Lot) -> Accuracy:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored)
     return accuracy(_said.verdicts.detected[scored], labels, groups)
 
 
 def paired_by_labels(ground: Ground, before: Opinion, after: Opinion) -> Paired:
     """Return what one model loses to another in exact match on labelled wafers."""
-    models = (after.model.sha256, before.model.sha256)
+    models = (after.model.decides, before.model.decides)
     return _paired(ground.lot_id, _mark_of_labels(ground.lot), *models, before, after, ground.lot)
 
 
 @st.cache_resource(show_spinner="Counting …", max_entries=64)
-def _paired(lot_id: str, mark: str, sha256: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
+def _paired(lot_id: str, mark: str, decides: str, teacher: str, _teacher: Opinion, _said: Opinion, _lot: Lot) -> Paired:
     scored, labels, groups = _labelled(_lot, _said.verdicts.scored & _teacher.verdicts.scored)
     return paired(_teacher.verdicts.detected[scored], _said.verdicts.detected[scored], labels, groups)
 

@@ -140,7 +140,6 @@ def _read(upload: str) -> None:
             st.button("Answer again", icon=":material/replay:", on_click=reading.forget, args=(upload,), help=again)
         return
     reading.forget(upload)
-    state.forget_lot(lot_id)
     state.put(lot=lot_id, **dict.fromkeys(("upload", *state.OF_A_LOT)))
     st.rerun()
 
@@ -152,6 +151,5 @@ def read_again(lot_id: str, options: ReadingOptions) -> None:
     except WaferDistillError as problem:
         st.error(plain(problem), title="It cannot be read that way")
         return
-    state.forget_lot(other)
     state.put(lot=other, **dict.fromkeys(state.OF_A_LOT))
     st.rerun()

@@ -297,14 +297,13 @@ def _spare() -> None:
     gc.freeze()
 
 
-def forget_lot(lot_id: str) -> None:
-    """Read a lot anew the next time: opening its files again may have brought labels, which are outside its id."""
-    load_lot.clear(lot_id)
+def load_lot(lot_id: str) -> Lot:
+    """Return a lot of the workspace, read once; again where labels came meanwhile, which are outside its id."""
+    return _lot(lot_id, workspace().lot_file(lot_id))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def load_lot(lot_id: str) -> Lot:
-    """Return a lot of the workspace; an id names its content, so it is read once."""
+def _lot(lot_id: str, file: str) -> Lot:
     lot = workspace().lot(lot_id)
     _spare()
     return lot
