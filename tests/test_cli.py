@@ -279,6 +279,7 @@ def test_a_wafer_nobody_probed_cannot_be_explained(run, lot_file, tmp_path):
 
 
 SCORE = ("score", "LOT", "--model", "ONNX", "--out", "OUT")
+TRAIN = ("--out", "OUT", "--data", "FOLDER")
 
 
 @pytest.mark.parametrize(
@@ -289,6 +290,13 @@ SCORE = ("score", "LOT", "--model", "ONNX", "--out", "OUT")
         (("score",), ("LOT", "--model", "--out")),
         ((*SCORE, "--loud"), ("--loud",)),
         ((*SCORE, "--pass-bins", "1,two"), ("--pass-bins", "1,two")),
+        ((*SCORE, "--pass-bins", "1_0"), ("--pass-bins", "1_0")),
+        ((*SCORE, "--out", ""), ("--out", "it is empty")),
+        (("kit", "--model", "student", "--c", ""), ("--c", "it is empty")),
+        (("distill", "LOT", "--out", "/"), ("--out /", "name a folder in it")),
+        (("train-student", *TRAIN, "--batch", "0"), ("--batch", "0 is less than 1")),
+        (("train-student", *TRAIN, "--workers", "-1"), ("--workers", "-1 is less than 0")),
+        (("train-teacher", *TRAIN, "--rate", "nan"), ("--rate", "nan is not a positive number")),
         ((*SCORE, "--cells", "dies"), ("--cells", "states", "bins")),
         ((*SCORE, "--orientation", "sideways"), ("--orientation", "rotate-90")),
         (("score", "missing.npz", *SCORE[2:]), ("missing.npz", "no such file")),

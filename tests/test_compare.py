@@ -167,7 +167,6 @@ def test_paired_counts_who_alone_is_right():
     assert found.loss.value == pytest.approx(0.2)
     assert found.loss.low <= 0 <= found.loss.value <= found.upper <= found.loss.high
     assert found.p == 1.0
-    assert found.to_pandas().loc[0, "teacher_only"] == 2
 
 
 def test_paired_by_lot_is_wider_when_a_lot_loses_together():
@@ -208,7 +207,7 @@ def test_agreement_counts_what_both_have_scored():
     assert found.share == wilson(3, 5)
     assert found.share_defective == wilson(2, 4)
     assert (found.both[CENTER], found.teacher_only[LOC], found.student_only[LOC]) == (2, 1, 1)
-    assert found.to_pandas().set_index("pattern").loc["Scratch"].tolist() == [1, 0, 0]
+    assert (found.both[SCRATCH], found.teacher_only[SCRATCH], found.student_only[SCRATCH]) == (1, 0, 0)
 
 
 def test_agreement_over_lots_draws_them_whole():
@@ -221,10 +220,17 @@ def test_agreement_over_lots_draws_them_whole():
     assert together == agreement(teacher, student, [str(i // 20) for i in range(101)])
 
 
-def test_tables_have_a_row_a_pattern():
-    table = accuracy(CALLED, LABELS).to_pandas()
-    assert table["pattern"].tolist() == list(PATTERNS)
-    assert table.loc[CENTER, "f1_low"] <= table.loc[CENTER, "f1"] <= table.loc[CENTER, "f1_high"]
+def test_every_pattern_has_its_figures():
+    found = accuracy(CALLED, LABELS).patterns
+    assert [entry.pattern for entry in found] == list(PATTERNS)
+    assert found[CENTER].f1.low <= found[CENTER].f1.value <= found[CENTER].f1.high
+
+
+def test_nothing_compared_has_no_figures():
+    nothing = verdicts("Center", unscored=[0])
+    for groups in (None, ["a"]):
+        found = agreement(nothing, nothing, groups)
+        assert (found.n, found.share.known, found.share_defective.known) == (0, False, False)
 
 
 @pytest.mark.parametrize("called", [sets("Center"), np.zeros((2, 7), bool)])

@@ -1,11 +1,13 @@
-"""What the command lines share, the product's and that of a kit's runner: a parser, output files, sentences."""
+"""What command lines share, the product's and that of a kit's runner: parsing, output files, sentences."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO, get_args
@@ -43,6 +45,43 @@ def reading_options(arguments: argparse.Namespace) -> ReadingOptions:
         lot=arguments.lot,
         orientation=arguments.orientation,
     )
+
+
+def place(text: str) -> Path:
+    """Parse the path of a file or folder; an empty one, such as of a variable that is not set, is none."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a file or folder")
+    return Path(text)
+
+
+def whole(low: int) -> Callable[[str], int]:
+    """Return an argparse type: a whole number of at least `low`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text} is less than {low}")
+        return value
+
+    return parse
+
+
+def positive(what: str) -> Callable[[str], float]:
+    """Return an argparse type: a positive number, of `what` where it is complained of."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {what}") from None
+        if not (math.isfinite(value) and value > 0):
+            raise argparse.ArgumentTypeError(f"{text} is not a positive {what}")
+        return value
+
+    return parse
 
 
 def check_overwrite(out: Path, lots: Sequence[Path]) -> None:
@@ -92,7 +131,7 @@ def forget(stream: TextIO) -> None:
 
 
 def _bins(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,2") from None
+    # Not all that `int` takes: of 1_0 it makes ten.
+    if not re.fullmatch(r"\s*-?[0-9]{1,99}\s*(,\s*-?[0-9]{1,99}\s*)*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,2")
+    return tuple(dict.fromkeys(int(part) for part in text.split(",")))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wafer_core.canonical import canonical_states
+from wafer_core.console import place, positive, whole
 from wafer_core.decode import decode, least_certain, logit, match_thresholds
 from wafer_core.distill import Draw, Progress, Recipe, distil
 from wafer_core.models.asking import network_logits
@@ -42,13 +43,15 @@ CALIBRATION = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a run."""
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--out", type=place, required=True, help="the model folder to write")
     parser.add_argument("--teacher", default="teacher", help="the model to learn from")
     parser.add_argument("--size", default="small", choices=STUDENT_SIZES, help="the student's size")
     parser.add_argument("--steps", type=int, default=BASIS.steps)
-    parser.add_argument("--batch", type=int, default=BASIS.batch)
-    parser.add_argument("--rate", type=float, default=BASIS.rate)
-    parser.add_argument("--looks", type=int, default=BASIS.looks, help="steps that a view and the answer to it serve")
+    parser.add_argument("--batch", type=whole(1), default=BASIS.batch)
+    parser.add_argument("--rate", type=positive("number"), default=BASIS.rate)
+    parser.add_argument(
+        "--looks", type=whole(1), default=BASIS.looks, help="steps that a view and the answer to it serve"
+    )
     parser.add_argument("--architecture", help="another network than the size's own")
     parser.add_argument("--start", type=Path, help="a model folder to take the first weights from")
     parser.add_argument("--real", type=float, default=LEARNING.real, help="the share of single real wafers")
@@ -57,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--blemished", type=float, default=LEARNING.blemished, help=BLEMISHED)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
-    parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=whole(0), default=1, help="processes that draw maps")
+    parser.add_argument("--pool", type=whole(1), default=24_000, help="maps kept to draw from")
+    parser.add_argument("--threads", type=whole(1), default=2)
 
 
 def distil_shipped(options: argparse.Namespace) -> None:

@@ -34,8 +34,8 @@ class Scores:
     """What one model says of n wafers, before decoding.
 
     Args:
-        logits: float32 (n, 8), one a pattern.
-        embedding: float32 (n, E).
+        logits: float32 (n, 8), one a pattern; NaN where no die was tested.
+        embedding: float32 (n, E); likewise.
         model: sha256 of the weights that gave them.
     """
 
@@ -59,9 +59,20 @@ class Recognizer(ABC):
         self.lanes = lanes
 
     def score(self, wafers: Sequence[Wafer], batch: int = BATCH) -> Scores:
-        """Score wafers of any grids, in their order; only `batch` canonical maps a lane exist at a time."""
-        size = self.model.card.size
-        return self._batched(lambda i: canonical(wafers[i : i + batch], size), range(0, len(wafers), batch))
+        """Score wafers of any grids, in their order; only `batch` canonical maps a lane exist at a time.
+
+        There is nothing to say of a wafer of which no die was tested: its scores are NaN.
+
+        Raises:
+            BrokenModel: the model answers with something else than numbers.
+        """
+        size, able = self.model.card.size, [row for row, wafer in enumerate(wafers) if wafer.scorable]
+        some = self._batched(
+            lambda i: canonical([wafers[row] for row in able[i : i + batch]], size), range(0, len(able), batch)
+        )
+        if len(able) == len(wafers):
+            return some
+        return Scores(_spread(some.logits, able, len(wafers)), _spread(some.embedding, able, len(wafers)), some.model)
 
     def score_maps(self, maps: NDArray[np.float32], batch: int = BATCH) -> Scores:
         """Score canonical maps float32 (n, 2, S, S), S being the card's size.
@@ -152,6 +163,13 @@ class NetworkRecognizer(Recognizer):
         with self._torch.inference_mode():
             logits, embedding = self._network.logits_and_embedding(self._torch.tensor(maps))
         return logits.numpy(), embedding.numpy()
+
+
+def _spread(values: NDArray[np.float32], rows: Sequence[int], count: int) -> NDArray[np.float32]:
+    """Return `count` rows, those named as they are in `values` and NaN in all others."""
+    spread = np.full((count, values.shape[1]), np.nan, dtype=np.float32)
+    spread[rows] = values
+    return spread
 
 
 def network_calls(model: ModelFile, network: Network, maps: NDArray[np.float32]) -> NDArray[np.bool_]:

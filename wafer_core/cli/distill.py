@@ -17,9 +17,8 @@ from wafer_core.cli.options import (
     read_lot,
     read_together,
     report_reading,
-    seconds,
-    whole,
 )
+from wafer_core.console import positive, whole
 from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.sizes import STUDENT_SIZES
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_lots(parser)
     add_out(parser, "DIR")
     until = "time until all is written (%(default)g)"
-    parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=until)
+    parser.add_argument("--budget", type=positive("number of seconds"), default=BUDGET, metavar="SECONDS", help=until)
     sizes = ", ".join(STUDENT_SIZES)
     parser.add_argument("--size", default="small", metavar="NAME", help=f"the student's size: {sizes} (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="the same seed and steps repeat a run")

@@ -87,10 +87,7 @@ def _asked(recognizer: Recognizer, wafers: Sequence[Wafer], chosen: tuple[str, .
     from wafer_core.decode import decode_with
 
     detected = decode_with(recognizer.model, recognizer.score(wafers).logits).detected
-    return [
-        np.flatnonzero(members).tolist() if wafer.scorable else []
-        for wafer, members in zip(wafers, detected, strict=True)
-    ]
+    return [np.flatnonzero(members).tolist() for members in detected]
 
 
 def _patterns(text: str) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ def check_folder(path: Path, option: str = "--out") -> None:
     Raises:
         UsageError: `path` or what should hold it is a file, or closed to us.
     """
+    if not path.absolute().name:
+        raise UsageError(f"{option} {path} has no name of its own; name a folder in it.")
     standing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     if not standing.is_dir():
         raise UsageError(f"{option} {path} cannot be a folder because {standing} is a file.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wafer_core.cli.files import check_folder, check_writable
 from wafer_core.cli.options import add_model, model_file
-from wafer_core.console import written
+from wafer_core.console import place, written
 from wafer_core.errors import UsageError
 
 NAME = "kit"
@@ -19,8 +19,10 @@ MOST_READ = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_model(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="int8 and fp32 ONNX with card, runner and vectors")
-    parser.add_argument("--c", type=Path, metavar="DIR", help="the int8 model as C99, with a test program")
+    parser.add_argument(
+        "--out", type=place, metavar="FILE.zip", help="int8 and fp32 ONNX with card, runner and vectors"
+    )
+    parser.add_argument("--c", type=place, metavar="DIR", help="the int8 model as C99, with a test program")
 
 
 def run(arguments: argparse.Namespace) -> None:

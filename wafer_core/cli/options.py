@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wafer_core.console import add_reading, reading_options, say
+from wafer_core.console import add_reading, place, reading_options, say
 from wafer_core.errors import UnreadableFile
 from wafer_core.lot import Lot
 
@@ -29,33 +28,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the one file or folder a command leaves."""
-    parser.add_argument("--out", required=True, type=Path, metavar=what, help="where the result goes")
-
-
-def whole(low: int) -> Callable[[str], int]:
-    """Return an argparse type: a whole number of at least `low`."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if value < low:
-            raise argparse.ArgumentTypeError(f"{text} is less than {low}")
-        return value
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """Parse a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
-    return value
+    parser.add_argument("--out", required=True, type=place, metavar=what, help="where the result goes")
 
 
 def read_lot(arguments: argparse.Namespace) -> Lot:

@@ -6,13 +6,13 @@ whole lots again, because wafers of one lot fail alike and say less than as many
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from wafer_core.compare.intervals import (
     Z_ONE_SIDED,
@@ -31,8 +31,6 @@ from wafer_core.lot import Lot
 from wafer_core.patterns import PATTERNS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from wafer_core.decode import Verdicts
 
 __all__ = [
@@ -53,6 +51,12 @@ __all__ = [
 
 FEWEST_LOTS = 10
 """Fewer lots do not show how lots differ; their wafers are then counted one by one."""
+
+SEED = 0
+"""Of the draws behind intervals, so that the same verdicts always have the same."""
+
+WAFERS = "wafers"
+"""What every wafer is counted under."""
 
 Sets = NDArray[np.bool_]
 
@@ -106,19 +110,6 @@ class Accuracy:
         }
         return {name: rate for name, rate in {**whole, **each}.items() if rate.known}
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row a pattern."""
-        import pandas as pd
-
-        rows = []
-        for entry in self.patterns:
-            row: dict[str, str | int | float] = {"pattern": entry.pattern}
-            for name in ("precision", "recall", "f1"):
-                rate: Rate = getattr(entry, name)
-                row |= {name: rate.value, f"{name}_low": rate.low, f"{name}_high": rate.high}
-            rows.append(row | {"support": entry.support, "called": entry.called})
-        return pd.DataFrame(rows)
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -141,13 +132,6 @@ class Agreement:
     teacher_only: tuple[int, ...]
     student_only: tuple[int, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row a pattern."""
-        import pandas as pd
-
-        columns = {"both": self.both, "teacher_only": self.teacher_only, "student_only": self.student_only}
-        return pd.DataFrame({"pattern": PATTERNS, **columns})
-
 
 @dataclass(frozen=True)
 class Paired:
@@ -168,14 +152,6 @@ class Paired:
     upper: float
     p: float
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the comparison as one row."""
-        import pandas as pd
-
-        loss = {"loss": self.loss.value, "low": self.loss.low, "high": self.loss.high, "upper": self.upper}
-        counts = {"n": self.n, "teacher_only": self.teacher_only, "student_only": self.student_only}
-        return pd.DataFrame([{**counts, **loss, "p": self.p}])
-
 
 def labels_of(lot: Lot) -> Sets:
     """Return the labels of a labelled lot, bool (n, 8).
@@ -193,35 +169,32 @@ def groups_of(lot: Lot) -> list[str] | None:
     return [wafer.lot for wafer in lot] if len(lot.lots) >= FEWEST_LOTS else None
 
 
-def agreement(teacher: Verdicts, student: Verdicts, groups: Sequence[str] | None = None, seed: int = 0) -> Agreement:
+def agreement(teacher: Verdicts, student: Verdicts, groups: Sequence[str] | None = None) -> Agreement:
     """Compare two models' verdicts on the same wafers; wafers that either has not scored are left out.
 
     Args:
         teacher: one model's.
         student: the other's.
         groups: each wafer's lot where known, which the intervals then draw whole.
-        seed: of the draws.
     """
     scored = teacher.scored & student.scored
     ours, theirs = teacher.detected[scored], student.detected[scored]
     same = (ours == theirs).all(axis=1)
     defective = np.any(ours | theirs, axis=1)
     lots = None if groups is None else [group for group, counts in zip(groups, scored, strict=True) if counts]
-    counted = _Counted(np.column_stack([np.ones(len(same)), same, defective, defective & same]), lots, seed)
+    counted = _Counted(len(same), {"same": same, "defective": defective, "both": defective & same}, lots)
     return Agreement(
         n=len(same),
         same=int(same.sum()),
-        share=counted.share(1, 0),
-        share_defective=counted.share(3, 2),
+        share=counted.share("same"),
+        share_defective=counted.share("both", among="defective"),
         both=_counts(ours & theirs),
         teacher_only=_counts(ours & ~theirs),
         student_only=_counts(theirs & ~ours),
     )
 
 
-def accuracy(
-    detected: Sets, labels: Sets, groups: Sequence[str] | None = None, least_support: int = 1, seed: int = 0
-) -> Accuracy:
+def accuracy(detected: Sets, labels: Sets, groups: Sequence[str] | None = None, least_support: int = 1) -> Accuracy:
     """Compare verdicts with labels.
 
     Args:
@@ -229,7 +202,6 @@ def accuracy(
         labels: bool (n, 8), the sets that stand on the wafers.
         groups: each wafer's lot where known, which the intervals then draw whole.
         least_support: how many wafers a pattern needs to count in the macro F1.
-        seed: of the draws.
 
     Raises:
         ValueError: shapes differ.
@@ -239,42 +211,41 @@ def accuracy(
     mixed = labels.sum(axis=1) >= 2
     normal = ~labels.any(axis=1)
     counted = _Counted(
-        np.column_stack(
-            [
-                *(np.ones(len(labels)), right, mixed, mixed & right, normal, normal & detected.any(axis=1)),
-                *(detected & labels, detected, labels),
-            ]
-        ),
+        len(labels),
+        {
+            **{"right": right, "mixed": mixed, "mixed right": mixed & right},
+            **{"normal": normal, "false alarm": normal & detected.any(axis=1)},
+            **{"hits": detected & labels, "called": detected, "labelled": labels},
+        },
         groups,
-        seed,
     )
-    total, sums, share, estimate = counted.total, counted.sums, counted.share, counted.estimate
 
     def pattern(k: int) -> PatternAccuracy:
-        hits, called, there = _HITS.start + k, _CALLED.start + k, _LABELLED.start + k
-        either = sums[:, called] + sums[:, there] - sums[:, hits]
+        hits, called, labelled = (counted.among(counted.sums, name)[:, k] for name in ("hits", "called", "labelled"))
         return PatternAccuracy(
             pattern=PATTERNS[k],
-            precision=share(hits, called),
-            recall=share(hits, there),
-            f1=estimate(lambda totals: _f1(totals)[..., k], either),
-            support=round(total[there]),
-            called=round(total[called]),
+            precision=counted.share("hits", "called", k),
+            recall=counted.share("hits", "labelled", k),
+            f1=counted.estimate(lambda totals: counted.f1(totals)[..., k], called + labelled - hits),
+            support=round(labelled.sum()),
+            called=round(called.sum()),
         )
 
-    enough = total[_LABELLED] >= max(least_support, 1)
+    enough = counted.among(counted.total, "labelled") >= max(least_support, 1)
     return Accuracy(
         n=len(labels),
         lots=counted.lots,
-        exact=share(1, 0),
-        exact_mixed=share(3, 2),
-        macro_f1=estimate(lambda totals: mean(_f1(totals)[..., enough]), sums[:, 0]),
-        false_alarms=share(5, 4),
+        exact=counted.share("right"),
+        exact_mixed=counted.share("mixed right", among="mixed"),
+        macro_f1=counted.estimate(
+            lambda totals: mean(counted.f1(totals)[..., enough]), counted.among(counted.sums, WAFERS)
+        ),
+        false_alarms=counted.share("false alarm", among="normal"),
         patterns=tuple(pattern(k) for k in range(len(PATTERNS))),
     )
 
 
-def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | None = None, seed: int = 0) -> Paired:
+def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | None = None) -> Paired:
     """Compare two models' exact match on the same labelled wafers, bool (n, 8) each.
 
     The interval of the loss is Newcombe's for paired shares, which stays honest where hardly a wafer
@@ -292,7 +263,7 @@ def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | N
     upper = newcombe(*table, Z_ONE_SIDED)[1]
     lots, sums = by_group(np.column_stack([np.ones(n), ours.astype(float) - theirs]), groups)
     if lots is not None and b + c:
-        drawn = np.percentile(ratio(*drawn_totals(sums, seed).T[::-1]), [2.5, 97.5, 95.0])
+        drawn = np.percentile(ratio(*drawn_totals(sums, SEED).T[::-1]), [2.5, 97.5, 95.0])
         # Few wafers that differ, drawn again, seem surer than they are.
         low, high, upper = min(low, drawn[0]), max(high, drawn[1]), max(upper, drawn[2])
     loss = (b - c) / n if n else np.nan
@@ -300,34 +271,44 @@ def paired(teacher: Sets, student: Sets, labels: Sets, groups: Sequence[str] | N
 
 
 class _Counted:
-    """What was counted on wafers, (n, columns), and figures of it.
+    """What was counted on wafers, by name, each (n,) or a column a pattern (n, 8), and figures of it.
 
     Where lots are known the intervals draw them whole.
     """
 
-    def __init__(self, columns: NDArray[np.generic], groups: Sequence[str] | None, seed: int) -> None:
-        self.lots, self.sums = by_group(columns.astype(np.float64), groups)
+    def __init__(self, n: int, counts: Mapping[str, ArrayLike], groups: Sequence[str] | None) -> None:
+        columns = {name: np.atleast_2d(np.transpose(each)).T for name, each in {WAFERS: np.ones(n), **counts}.items()}
+        ends = np.cumsum([each.shape[1] for each in columns.values()])
+        self._places = {
+            name: slice(end - each.shape[1], end) for end, (name, each) in zip(ends, columns.items(), strict=True)
+        }
+        self.lots, self.sums = by_group(np.column_stack(list(columns.values())).astype(np.float64), groups)
         self.total: Sums = self.sums.sum(axis=0)
-        self._seed = seed
 
     @cached_property
     def draws(self) -> Sums:
         """The totals of bootstrap samples."""
-        return drawn_totals(self.sums, self._seed)
+        return drawn_totals(self.sums, SEED)
 
-    def estimate(self, figure: Callable[[Sums], Sums], among: Sums) -> Rate:
-        """Return a figure of the totals; `among` says, row by row, how many wafers have a part in it."""
-        return spread(figure(self.total), figure(self.draws), round(among.sum()), int((among > 0).sum()))
+    def among(self, totals: Sums, name: str) -> Sums:
+        """Return what was counted under a name, (..., 1) or (..., 8), of totals (..., columns)."""
+        return totals[..., self._places[name]]
 
-    def share(self, hits: int, among: int) -> Rate:
-        """Return the ratio of two columns."""
+    def estimate(self, figure: Callable[[Sums], Sums], wafers: Sums) -> Rate:
+        """Return a figure of the totals; `wafers` says, row by row, how many have a part in it."""
+        return spread(figure(self.total), figure(self.draws), round(wafers.sum()), int((wafers > 0).sum()))
+
+    def share(self, hits: str, among: str = WAFERS, k: int = 0) -> Rate:
+        """Return the ratio of two counts, of those by pattern that of the `k`th."""
+        hit, all_ = (self._places[name].start + k for name in (hits, among))
         if self.lots is None:
-            return wilson(round(self.total[hits]), round(self.total[among]))
-        return self.estimate(lambda totals: ratio(totals[..., hits], totals[..., among]), self.sums[:, among])
+            return wilson(round(self.total[hit]), round(self.total[all_]))
+        return self.estimate(lambda totals: ratio(totals[..., hit], totals[..., all_]), self.sums[:, all_])
 
-
-# Columns of the sums behind an `Accuracy`, after n, right, mixed, mixed right, normal, false alarm.
-_HITS, _CALLED, _LABELLED = slice(6, 14), slice(14, 22), slice(22, 30)
+    def f1(self, totals: Sums) -> Sums:
+        """Return F1 per pattern, (..., 8): NaN where a pattern is neither there nor called."""
+        hits, called, labelled = (self.among(totals, name) for name in ("hits", "called", "labelled"))
+        return ratio(2 * hits, called + labelled)
 
 
 def _check(detected: Sets, labels: Sets) -> None:
@@ -337,8 +318,3 @@ def _check(detected: Sets, labels: Sets) -> None:
 
 def _counts(sets: Sets) -> tuple[int, ...]:
     return tuple(int(count) for count in sets.sum(axis=0))
-
-
-def _f1(sums: Sums) -> Sums:
-    """Return F1 per pattern, (..., 8): NaN where a pattern is neither there nor called."""
-    return ratio(2 * sums[..., _HITS], sums[..., _CALLED] + sums[..., _LABELLED])

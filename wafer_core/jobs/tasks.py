@@ -20,8 +20,7 @@ from wafer_core.jobs.bench import Bench
 from wafer_core.jobs.folders import run_folder, scratch
 from wafer_core.jobs.queue import missing, missing_attributions, score_urgency, unexplained
 from wafer_core.lot import Lot, Wafer
-from wafer_core.patterns import PATTERNS
-from wafer_core.recognise import Recognizer, Scores
+from wafer_core.recognise import Recognizer
 from wafer_core.trust.altered import alterations, flipped
 from wafer_core.workspace import JobRow, Kind, Workspace
 
@@ -58,17 +57,7 @@ def score(bench: Bench, job: JobRow) -> Task:
 
 def _keep_scores(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer]) -> None:
     maps = [wafer.map_hash for wafer in wafers]
-    workspace.put_scores(recognizer.model.sha256, maps, score_all(recognizer, wafers))
-
-
-def score_all(recognizer: Recognizer, wafers: Sequence[Wafer]) -> Scores:
-    """Return scores of all wafers: NaN where there is no tested die to say anything about."""
-    able = np.array([wafer.scorable for wafer in wafers], dtype=bool)
-    some = recognizer.score([wafer for wafer in wafers if wafer.scorable])
-    logits = np.full((len(wafers), len(PATTERNS)), np.nan, dtype=np.float32)
-    embedding = np.full((len(wafers), some.embedding.shape[1]), np.nan, dtype=np.float32)
-    logits[able], embedding[able] = some.logits, some.embedding
-    return Scores(logits, embedding, some.model)
+    workspace.put_scores(recognizer.model.sha256, maps, recognizer.score(wafers))
 
 
 def explain(bench: Bench, job: JobRow) -> Task:
@@ -140,7 +129,7 @@ def _answer(workspace: Workspace, recognizer: Recognizer, wafers: Sequence[Wafer
     model = recognizer.model.sha256
     present = workspace.scored(model, [wafer.map_hash for wafer in wafers])
     left = [wafer for wafer, there in zip(wafers, present, strict=True) if not there]
-    workspace.put_scores(model, [wafer.map_hash for wafer in left], score_all(recognizer, left))
+    workspace.put_scores(model, [wafer.map_hash for wafer in left], recognizer.score(left))
 
 
 def distil(bench: Bench, job: JobRow) -> Task:

@@ -28,6 +28,7 @@ from wafer_core.console import (
     Parser,
     add_reading,
     check_overwrite,
+    place,
     reading_options,
     say,
     written,
@@ -206,7 +207,7 @@ def _text(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="recognise.py", description="Name defect patterns on wafer maps.", allow_abbrev=False)
     parser.add_argument("lots", metavar="LOT", nargs="*", type=Path, help="a file of wafer maps; several make one lot")
-    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="where the CSV goes, instead of standard output")
+    parser.add_argument("--out", type=place, metavar="FILE.csv", help="where the CSV goes, instead of standard output")
     parser.add_argument("--fp32", action="store_true", help="the fp32 graph instead of the int8 one")
     parser.add_argument("--check", action="store_true", help="answer the test vectors and compare")
     add_reading(parser)

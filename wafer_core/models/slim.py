@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 _DEFAULTS: dict[str, object] = {
     "auto_pad": b"NOTSET",
@@ -32,7 +32,7 @@ def slim(model: ModelProto) -> ModelProto:
     tensors = {each.name: each for each in graph.initializer}
     nodes = [_without_zero_points(node, tensors) for node in graph.node]
     kept = [each.name for each in (*graph.input, *graph.output)]
-    names = _short_names(kept, nodes, _equal_tensors(graph, tensors))
+    names = _short_names(kept, nodes, _equal_tensors(tensors))
     used = {name for node in nodes for name in node.input}
     stored = {names[each.name]: each for each in graph.initializer if each.name in used}
     small = helper.make_graph(
@@ -58,7 +58,7 @@ def _without_zero_points(node: NodeProto, tensors: dict[str, TensorProto]) -> No
     return bare
 
 
-def _equal_tensors(graph: GraphProto, tensors: dict[str, TensorProto]) -> dict[str, str]:
+def _equal_tensors(tensors: dict[str, TensorProto]) -> dict[str, str]:
     """Return for every stored tensor the first one with the same type, shape and content."""
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     same = {}

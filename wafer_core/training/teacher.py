@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from wafer_core.console import place, positive, whole
 from wafer_core.decode import decode, least_certain
 from wafer_core.models.asking import network_logits
 from wafer_core.models.checkpoint import fingerprint
@@ -162,22 +163,22 @@ def _repeatable(options: argparse.Namespace) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training run."""
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds wm811k/")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder to write")
+    parser.add_argument("--out", type=place, required=True, help="the model folder to write")
     parser.add_argument("--architecture", default=DEFAULT.architecture)
-    parser.add_argument("--size", type=int, default=52, help="rows and columns of the canonical map")
+    parser.add_argument("--size", type=whole(1), default=52, help="rows and columns of the canonical map")
     parser.add_argument("--steps", type=int, default=DEFAULT.steps)
-    parser.add_argument("--batch", type=int, default=DEFAULT.batch)
-    parser.add_argument("--rate", type=float, default=DEFAULT.rate)
+    parser.add_argument("--batch", type=whole(1), default=DEFAULT.batch)
+    parser.add_argument("--rate", type=positive("number"), default=DEFAULT.rate)
     parser.add_argument("--places", type=float, default=DEFAULT.places, help="what misplaced evidence costs")
-    parser.add_argument("--refresh", type=int, default=DEFAULT.refresh, help="steps between two fresh chunks")
+    parser.add_argument("--refresh", type=whole(1), default=DEFAULT.refresh, help="steps between two fresh chunks")
     parser.add_argument("--real", type=float, default=TEACHING.real, help="the share of single real wafers")
     parser.add_argument(
         "--overlays", type=float, default=TEACHING.overlays, help="and of overlays; the rest is simulated"
     )
     parser.add_argument("--blemished", type=float, default=TEACHING.blemished, help=BLEMISHED)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw maps")
-    parser.add_argument("--pool", type=int, default=24_000, help="maps kept to draw from")
+    parser.add_argument("--workers", type=whole(0), default=1, help="processes that draw maps")
+    parser.add_argument("--pool", type=whole(1), default=24_000, help="maps kept to draw from")
     parser.add_argument("--start", type=Path, help="a model folder to take the first weights from")
     parser.add_argument("--guide", type=Path, action="append", default=[], help="a model folder whose answers to learn")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=whole(1), default=2)
