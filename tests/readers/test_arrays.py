@@ -116,6 +116,8 @@ def test_labels_of_mixedwm38_are_its_eight_bits():
         ([[0, 1, 0], [1, 2, 1], [0, 1, 0]], ReadingOptions(cells="bins", pass_bins=(2,)), 1),
         ([[0, 1, 0], [1, 3, 1], [0, 1, 0]], ReadingOptions(pass_bins=(3,)), 1),
         ([[np.nan, 1, np.nan], [1, 7, 1], [np.nan, 1, np.nan]], ReadingOptions(), 4),
+        ([[-2, 1, -1], [1, 7, 1], [-999, 1, -32768]], ReadingOptions(), 4),
+        ([[-2.0, 1, -7.0], [1, 7, 1], [np.nan, 1, -1]], ReadingOptions(pass_bins=(1,)), 4),
     ],
 )
 def test_arrays_of_bins_keep_them(values, options, passing):

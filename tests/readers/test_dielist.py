@@ -72,6 +72,12 @@ def test_a_die_list_gives_the_same_wafer_however_it_is_written(file):
     assert any("Bin 1 passes" in note for note in texts(lot, "assumed"))
 
 
+@pytest.mark.parametrize("first", ["PK", "PKG", "PKID"])
+def test_a_list_that_begins_as_archives_do_is_no_archive(first):
+    (wafer,) = read([text([("p", *row) for row in ROWS], header=f"{first},lot,wafer,x,y,bin")]).wafers
+    assert np.array_equal(wafer.states, PLUS)
+
+
 def test_y_runs_upwards_and_coordinates_are_the_file_s_own():
     wafer = read([text([("L", "1", -3, 10, 1), ("L", "1", -3, 12, 5), ("L", "1", 0, 10, 5)])]).wafers[0]
     assert wafer.states[0, 0] == FAIL
@@ -85,6 +91,10 @@ def test_y_runs_upwards_and_coordinates_are_the_file_s_own():
     [
         ("lot,wafer,x,y,bin", {"lot": 0, "wafer": 1, "x": 2, "y": 3, "bin": 4}),
         ("softbin,hardbin,x,y", {"bin": 1, "x": 2, "y": 3}),
+        ("bin,hardbin,x,y", {"bin": 1, "x": 2, "y": 3}),
+        ("softbin,bin,x,y", {"bin": 1, "x": 2, "y": 3}),
+        ("softbin,bin,hardbin,x,y", {"bin": 2, "x": 3, "y": 4}),
+        ("result,sbin,x,y", {"bin": 1, "x": 2, "y": 3}),
         ("x,y,die_x,die_y,sbin", {"x": 2, "y": 3, "bin": 4}),
         ("x_um,y_um,bin", {"bin": 2}),
         ("waferId,lotName,posX,posY,result", {"lot": 1, "wafer": 0, "x": 2, "y": 3, "bin": 4}),
@@ -150,6 +160,13 @@ def test_rejected_rows_are_told_with_their_lines():
         "1 row (line 9) left out: x or y is not a whole number.",
         "3 rows (lines 7-8, 12) left out: no x or y.",
     ]
+
+
+@pytest.mark.parametrize("place", [(-32768, 0), (0, -32768), (-32768, -32768)])
+def test_a_place_that_stdf_marks_as_missing_is_none(place):
+    lot = read([text([*ROWS, ("L1", "05", *place, 7)])])
+    assert np.array_equal(lot.wafers[0].states, PLUS)
+    assert texts(lot, "rejected") == ["1 row (line 7) left out: no x or y."]
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,16 @@ SEEDS = (
     b"\xef\xbb\xbfx;y;bin\n0;0;1\n1;0;7\n",
     b",1,\n1,7,1\n,1,\n",
 )
-OPTIONS = st.builds(
-    ReadingOptions,
-    pass_bins=st.sampled_from([None, (1,), (0,), ()]),
-    cells=st.sampled_from([None, "states", "bins"]),
-    lot=st.sampled_from([None, "L"]),
+OPTIONS = st.one_of(
+    st.builds(
+        ReadingOptions,
+        pass_bins=st.sampled_from([None, (1,), (0,), (0, 1), (3, 7)]),
+        cells=st.sampled_from([None, "bins"]),
+        lot=st.sampled_from([None, "L"]),
+    ),
+    st.builds(ReadingOptions, cells=st.just("states"), lot=st.sampled_from([None, "L"])),
 )
+"""What may be stated together: `read` looks at no byte where it may not."""
 
 
 @st.composite
@@ -70,9 +74,13 @@ def damaged_files(draw):
 
 
 def survives(data, options):
-    """Anything raised but our own errors fails the test."""
+    """Return whether a Lot came out; anything raised but our own errors fails the test."""
     with suppress(WaferDistillError):
-        assert isinstance(read([NamedBytes("f", data)], options), Lot)
+        lot = read([NamedBytes("f", data)], options)
+        assert isinstance(lot, Lot)
+        fit_for_screen_and_store(lot)
+        return True
+    return False
 
 
 @given(damaged_files(), OPTIONS)
@@ -126,6 +134,85 @@ def test_any_text_raises_nothing_but_our_errors(text, options):
     survives(b"lot,wafer,x,y,bin\n" + text.encode(), options)
 
 
+STATES, BINS = ("0", "1", "2", "3"), ("0", "1", "1", "1", "3", "7", "", "1.0", "-1")
+ODD = (
+    *("-32768", "2147483647", "-2147483648", "99999999999999999999", "1e300", "2.5", "0,5", "1,000", "1_0", "+1", "٣"),
+    *("nan", "inf", ".", "-", "#N/A", "pass", "F", "oops", '"', '"1', '""', '="05"', "='1'", " 1 ", "é\u2028", "\x0b"),
+)
+
+
+def cells(draw):
+    """Which cells a text is made of: those of sound files, and now and then a few odd ones."""
+    usual = draw(st.sampled_from([STATES, BINS]))
+    return st.sampled_from([*usual * 3, *draw(st.lists(st.sampled_from(ODD), max_size=3))])
+
+
+@st.composite
+def die_lists(draw):
+    """A heading and rows below it, whose cells may be odd and not as many as the heading's."""
+    cell, coordinate = cells(draw), st.integers(-3, 6).map(str)
+    place = st.one_of(coordinate, coordinate, coordinate, cell)
+    heading = draw(
+        st.sampled_from([["lot", "wafer", "x", "y", "bin"], ["x", "y", "hardbin"], ["bin", "wafer", "y", "x"]])
+    )
+    of_column = [place if name in ("x", "y") else cell for name in heading]
+    row = st.tuples(*of_column).map(list)
+    rows = draw(st.lists(st.one_of(row, row, row, st.lists(cell, max_size=7)), min_size=1, max_size=12))
+    return joined(draw, [heading, *rows], ",;\t|")
+
+
+@st.composite
+def grids(draw):
+    """Lines of cells, mostly as many in each, with empty lines between some of them."""
+    cell, width = cells(draw), draw(st.integers(1, 7))
+    line = st.lists(cell, min_size=width, max_size=width)
+    ragged = draw(st.lists(st.lists(cell, max_size=7), max_size=1))
+    return joined(draw, [*draw(st.lists(line, min_size=1, max_size=9)), *ragged], ",;\t ")
+
+
+def joined(draw, rows, delimiters):
+    delimiter, end = draw(st.sampled_from(delimiters)), draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    return end.join(delimiter.join(row) for row in rows).encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])))
+
+
+@st.composite
+def arrays(draw):
+    """Small arrays of numbers that are states, bins or neither, by themselves or in an archive."""
+    numbers = draw(st.sampled_from([(0, 1, 2, 3), (-1, 0, 1, 1, 7), (1, 3, 40_000, -7), (0, 1, 2.5, np.nan, np.inf)]))
+    dtype = np.float64 if np.nan in numbers else draw(st.sampled_from(["i1", "i4", ">i8", "f4", "u2"]))
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    size = int(np.prod(shape))
+    drawn = draw(st.lists(st.sampled_from(numbers), min_size=size, max_size=size))
+    array = np.array(drawn).astype(dtype).reshape(shape)
+    if draw(st.booleans()):
+        return saved(np.save, array)
+    return saved(np.savez, **{draw(st.sampled_from(["maps", "arr_0", "w1", "label"])): array, "lot": np.array(["é"])})
+
+
+KINDS = {"die lists": die_lists(), "grids": grids(), "arrays": arrays()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), options=OPTIONS)
+@settings(max_examples=120, deadline=None)
+def test_odd_cells_raise_nothing_but_our_errors(kind, data, options):
+    survives(data.draw(KINDS[kind]), options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_odd_cells_a_lot_is_made_at_times(kind):
+    """Else what is drawn would be refused before the readers have looked at a cell."""
+    read_at_all = []
+
+    @given(KINDS[kind], OPTIONS)
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    def read_some(data, options):
+        read_at_all.append(survives(data, options))
+
+    read_some()
+    assert 0.1 < np.mean(read_at_all) < 0.95
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["descr", "fortran_order", "shape"]),
@@ -153,8 +240,12 @@ def test_any_npy_header_raises_nothing_but_our_errors(fields):
     survives(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(9), ReadingOptions())
 
 
+LONG = f"(0x{'f' * 6000}, 3, 3)"
+"""A shape with a number that takes more digits than Python writes, which is why this is text."""
+
+
 def npy_claiming(shape, dtype="|u1"):
-    header = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode()
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}}}".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
 
 
@@ -215,6 +306,10 @@ def test_an_array_that_understates_its_size_unfolds_no_further_than_it_says(pack
         (npy_claiming((100_000, 100_000)), "ends before"),
         (npy_claiming((10**12, 10**12)), "ends before"),
         (zipped(maps=npy_claiming((100_000, 1000, 1000))), "ends before"),
+        (npy_claiming((2**63 - 1, 3)), "ends before"),
+        (npy_claiming((2**63, 0)), "damaged"),
+        (npy_claiming(LONG), "damaged"),
+        (zipped(maps=npy_claiming(LONG)), "damaged"),
         (npy_claiming((10**12, 3, 3), "<U0"), "no size"),
         (b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{", "overlong"),
         (b"lot,wafer,x,y,bin\nL,1,0,0,1\nL,1,2000000000,0,7\n", "stray"),
@@ -225,6 +320,27 @@ def test_an_array_that_understates_its_size_unfolds_no_further_than_it_says(pack
     ],
 )
 def test_claims_of_size_are_checked_before_memory_is_taken(data, words):
+    refused_cheaply(data, words)
+
+
+HEAD = b"lot,wafer,x,y,bin\nA,1,0,0,1\nA,1,1,0,7\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"1\n\n" * 1_000_000, "a grid of 4,097 x 1 cells"),
+        (b"1,7\n7,1\n\n" * 300_000, "300,000 wafers are more than"),
+        (b"11," * 1_000_000, "line 1 is longer than"),
+        (b"1 7\n7 1\n" + b"11 " * 1_000_000, "line 3 is longer than"),
+        (b"11," * 100_000, "a grid of 1 x 100,000 cells"),
+        (HEAD + b"11," * 1_000_000, "line 4 is longer than"),
+        (HEAD.replace(b"bin", b"bin," + b"a_long_name," * 100_000), "line 1 is longer than"),
+        (HEAD.partition(b"\n")[0] + b"\n" + (b"11," * 3000 + b"\n") * 300, "none of its rows gives a die"),
+    ],
+    ids=["lines apart", "blocks", "line", "later line", "first line", "line of a list", "header", "lines of a list"],
+)
+def test_text_is_refused_before_it_is_taken_apart(data, words):
     refused_cheaply(data, words)
 
 

@@ -385,6 +385,24 @@ def test_where_bin_0_leads_it_is_asked_which_pass(kind):
     assert wafer.passing > wafer.failing
 
 
+@pytest.mark.parametrize("kind", ["die list", "grid", "array"])
+@pytest.mark.parametrize(("zeros", "ones", "asked"), [(5, 5, False), (6, 5, True)])
+def test_as_many_dies_in_bin_0_as_in_bin_1_ask_nothing(kind, zeros, ones, asked):
+    bins = [0] * zeros + [1] * ones + [7] * (14 - zeros - ones)
+    if kind == "die list":
+        rows = [("A1", "01", i % 5, i // 5, each) for i, each in enumerate(bins)]
+        file = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))
+    else:
+        cells = np.reshape([-1, *bins], (3, 5))
+        text = "\n".join(",".join("" if cell < 0 else str(cell) for cell in row) for row in cells)
+        file = NamedBytes("g.csv", text.encode()) if kind == "grid" else NamedBytes("g.npy", npy(cells))
+    if asked:
+        with pytest.raises(ReadingQuestion, match="more dies in bin 0 than in bin 1"):
+            read([file])
+    else:
+        assert read([file]).wafers[0].passing == ones
+
+
 def test_a_few_dies_in_bin_0_change_nothing():
     rows = [(*row[:4], 0 if i < 5 else row[4]) for i, row in enumerate(dies())]
     lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))])
@@ -423,3 +441,59 @@ def test_ids_that_may_not_be_as_they_were_written_are_told(encoding, told_of):
     text = list_of("lot,wafer,x,y,bin", dies("量産ロット")).decode()
     lot = read([NamedBytes("d.csv", text.encode(encoding))])
     assert any("It is not UTF-8" in note.text for note in lot.notes) is told_of
+
+
+def merged(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """A sheet's rows where the lot's cells are merged: it stands in the first alone."""
+    return [rows[0], *[("", *row[1:]) for row in rows[1:]]]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_lot_that_stands_on_a_wafers_first_row_only_is_that_of_its_other_rows(backwards):
+    rows = [*merged(dies("A1", "01")), *merged(dies("B2", "07"))]
+    lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows[::-1] if backwards else rows))])
+    assert told(lot) == {"A1/01": (GOOD, BAD), "B2/07": (GOOD, BAD)}
+    assert [wafer.lot for wafer in lot] == (["B2", "A1"] if backwards else ["A1", "B2"])
+    filled = f"Rows that name no lot ({len(rows) - 2}) are of the one that others of their wafer name."
+    assert any(note.text == filled for note in lot.notes)
+
+
+def test_a_lot_on_one_row_is_that_of_the_only_wafer():
+    rows = [(row[0], *row[2:]) for row in merged(dies())]
+    assert told(read([NamedBytes("A1_05.csv", list_of("lot,x,y,bin", rows))])) == {"A1/05": (GOOD, BAD)}
+
+
+def test_rows_without_a_lot_are_given_none_where_several_have_their_wafer():
+    file = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", [*merged(dies("A1")), *merged(dies("B2"))]))
+    with pytest.raises(ReadingQuestion, match="On 1 of 1 wafers most dies are named more than once") as question:
+        read([file])
+    assert question.value.option == "lot"
+    lot = read([file], ReadingOptions(lot="C3"))
+    assert list(told(lot)) == ["A1/01", "C3/01", "B2/01"]
+    assert not any("that name no lot" in note.text for note in lot.notes)
+
+
+TWO = np.stack([STATES, STATES])
+
+
+@pytest.mark.parametrize(
+    ("beside", "named", "left_out"),
+    [
+        ({"slot": [1, 2], "wafer": ["05", "06"]}, ["m/05", "m/06"], "slot is left out: wafer is read"),
+        ({"lot_id": ["c", "d"], "lot": ["a", "b"]}, ["a/01", "b/02"], "lot_id is left out: lot is read"),
+        ({"wafer": [1, 2, 3], "slot": [7, 8]}, ["m/7", "m/8"], "wafer is left out: it has 3, and there are 2 maps"),
+        ({"lot": [text.encode() for text in ("量産", "É1")]}, ["量産/01", "É1/02"], None),
+        ({"lot": [b"\xc9\x31", b"A"]}, ["É1/01", "A/02"], None),
+        ({"wafer": [1.0, np.nan]}, ["m/1", "m/02"], None),
+        ({"wafer": [1.0, 2.5]}, ["m/1", "m/2.5"], None),
+        ({"lot": ["", "NULL"], "wafer": ["", "nan"]}, ["m/01", "m/02"], None),
+        ({"lot": [" a ", "a"], "wafer": ['="05"', "6"]}, ["a/05", "a/6"], None),
+    ],
+)
+def test_ids_beside_maps_are_read_as_those_of_die_lists_are(beside, named, left_out):
+    arrays = {key: np.array(values) for key, values in beside.items()}
+    lot = read([NamedBytes("m.npz", npz(**arrays, maps=TWO))])
+    assert [wafer.name for wafer in lot] == named
+    said = [note.text for note in lot.notes if "is left out" in note.text]
+    assert len(said) == (left_out is not None)
+    assert left_out is None or said[0].startswith(left_out)

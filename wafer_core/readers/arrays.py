@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wafer_core.errors import UnreadableFile
 from wafer_core.lot import FAIL, UNTESTED, Note, ReadingOptions
 from wafer_core.patterns import PATTERNS, flags
-from wafer_core.readers import limits
+from wafer_core.readers import limits, numbers
 from wafer_core.readers.cells import Cells, from_array, parted
 from wafer_core.readers.draft import Draft, Format, Reading
 from wafer_core.readers.npy import NPY_MAGIC, Archive, Header, is_zip, member_names, read_npy
@@ -32,7 +32,7 @@ _LAYERS = 4
 """A picture's layers, a state each."""
 _BY_LOWER_NAME = {re.sub(r"[^a-z]", "", pattern.lower()): pattern for pattern in PATTERNS}
 _NO_PATTERN = ("normal", "none", "nopattern")
-_LARGE = np.longdouble(2**63)
+_LARGE = 2.0**63
 """Numbers from here on stay as NumPy writes them: they may have thousands of digits, which Python does not write."""
 
 
@@ -40,8 +40,8 @@ _LARGE = np.longdouble(2**63)
 class _Companions:
     """What stands beside a stack of maps, one entry a map."""
 
-    lots: list[str] | None = None
-    wafers: list[str] | None = None
+    lots: list[str | None] | None = None
+    wafers: list[str | None] | None = None
     labels: list[NDArray[np.bool_] | None] | None = None
 
 
@@ -171,38 +171,61 @@ def _chosen(name: str, stacks: list[str]) -> str:
 
 
 def _companions(archive: Archive, maps: str, count: int, notes: list[Note]) -> _Companions:
-    """Read ids and labels that stand beside a stack of `count` maps."""
+    """Read ids and labels that stand beside a stack of `count` maps: the first by the order of names that fits."""
 
     def find(names: tuple[str, ...], most_columns: int) -> NDArray[Any] | None:
-        for key, header in archive.headers.items():
-            if key == maps or _plain(key) not in names:
-                continue
-            rows, *columns = header.shape or (1,)
-            if rows == count and (not columns or (len(columns) == 1 and columns[0] <= most_columns)):
-                values = archive.read(key)
-                return values.reshape(count) if values.size == count else values
-            if names is _LOTS and prod(header.shape) == 1:
-                return np.repeat(archive.read(key).reshape(1), count)
-            text = f"{key} is left out: it has {' x '.join(map(str, header.shape))}, and there are {count:,} maps."
-            notes.append(Note("changed", archive.name, text))
-        return None
+        named = [key for key in archive.headers if key != maps and _plain(key) in names]
+        chosen: str | None = None
+        for key in sorted(named, key=lambda key: names.index(_plain(key))):
+            rows, *columns = shape = archive.headers[key].shape or (1,)
+            one_each = rows == count and (not columns or (len(columns) == 1 and columns[0] <= most_columns))
+            if not (one_each or (names is _LOTS and prod(shape) == 1)):
+                reason = f"it has {' x '.join(map(str, archive.headers[key].shape))}, and there are {count:,} maps"
+                notes.append(Note("changed", archive.name, f"{key} is left out: {reason}."))
+            elif chosen is not None:
+                notes.append(Note("assumed", archive.name, f"{key} is left out: {chosen} is read in its place."))
+            else:
+                chosen = key
+        if chosen is None:
+            return None
+        values = archive.read(chosen)
+        if names is _LOTS and values.size == 1:
+            return np.repeat(values.reshape(1), count)
+        return values.reshape(count) if values.size == count else values
 
     lots, wafers, labels = find(_LOTS, 1), find(_WAFERS, 1), find(_LABELS, sys.maxsize)
     return _Companions(
-        lots=None if lots is None else _texts(lots),
-        wafers=None if wafers is None else _texts(wafers),
+        lots=None if lots is None else _ids(lots),
+        wafers=None if wafers is None else _ids(wafers),
         labels=None if labels is None else _labels(archive.name, labels, count, notes),
     )
 
 
+def _ids(values: NDArray[Any]) -> list[str | None]:
+    return [numbers.id_of(text) or None for text in _texts(values)]
+
+
 def _texts(values: NDArray[Any]) -> list[str]:
     if values.dtype.kind == "S":
-        return [value.decode("latin-1") for value in values.tolist()]
+        return _decoded(values.tolist())
     if values.dtype.kind == "U":
         values = _unicode(values)
-    if values.dtype.kind == "f" and (np.abs(values) < _LARGE).all() and (np.rint(values) == values).all():
-        return [str(int(value)) for value in values.tolist()]
+    if values.dtype.kind == "f":
+        return [_whole(value) for value in values.tolist()]
     return [str(value) for value in values.tolist()]
+
+
+def _decoded(texts: list[bytes]) -> list[str]:
+    """Return texts as UTF-8, or where one of them is none, as Latin-1, which reads every byte."""
+    try:
+        return [text.decode() for text in texts]
+    except UnicodeDecodeError:
+        return [text.decode("latin-1") for text in texts]
+
+
+def _whole(number: float) -> str:
+    """Return a number as text; a whole one that stands among others as a float is whole again."""
+    return str(int(number)) if abs(number) < _LARGE and np.rint(number) == number else str(number)
 
 
 def _unicode(values: NDArray[np.str_]) -> NDArray[np.str_]:

@@ -7,10 +7,11 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import TextIO
 
 from wafer_core.errors import UnreadableFile
 from wafer_core.lot import Note, ReadingOptions
+from wafer_core.readers import limits
 from wafer_core.readers.columns import roles
 from wafer_core.readers.dierows import BLOCK, DieRows
 from wafer_core.readers.draft import Draft, Format, Reading
@@ -22,8 +23,9 @@ _PREAMBLE = 40
 _LINE_LIMIT = 1 << 18
 _MOST_NAMED, _MOST_LETTERS = 8, 40
 """Columns that were not read of which a note tells, and letters of a column's name."""
-_SPLIT = 1024
-"""Lines split at a time; more gain no speed, and wide lists would fill the memory with cells nobody asked for."""
+_SPLIT = 1 << 14
+"""Characters split at a time, and the rest of their last line; more gain no speed, and wide lists would fill the memory
+with cells nobody asked for."""
 _LATER = r"(?:[_\- .](?:\d|\d{6,14}|[a-z]+\d?))*"
 """What may stand behind a wafer's number in a file's name: a date, a word, the number of a test."""
 _MARKED_WAFER = re.compile(rf"(.+?)[_\- .](?:w|wf|wafer)[_\- ]?(\d{{1,3}}){_LATER}", re.IGNORECASE)
@@ -123,8 +125,8 @@ def _header_cells(line: str, delimiter: str) -> list[str]:
 
 def _take(source: Source, header: _Header, rows: DieRows) -> None:
     text = source.lines()
-    for _ in range(header.line):
-        text.readline()
+    for number in range(1, header.line + 1):
+        limits.check_line(source.name, number, len(text.readline()))
     needed = max(header.columns.values()) + 1
     lines: list[int] = []
     taken: list[list[str]] = []
@@ -139,7 +141,7 @@ def _take(source: Source, header: _Header, rows: DieRows) -> None:
     positions, width = list(header.columns.values()), len(header.names)
     number = header.line
     try:
-        for number, cells in enumerate(_cells(text, header.delimiter), start=header.line + 1):
+        for number, cells in enumerate(_cells(source.name, text, header), start=header.line + 1):
             if len(cells) < needed or len(cells) > width:
                 if not any(cells):
                     continue
@@ -158,12 +160,16 @@ def _take(source: Source, header: _Header, rows: DieRows) -> None:
         raise UnreadableFile(source.name, f"line {line} cannot be split into cells ({exc}); export it again.") from exc
 
 
-def _cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+def _cells(name: str, text: TextIO, header: _Header) -> Iterator[list[str]]:
     """Split every line by itself: a quote that a line opens and does not close takes no other line with it."""
-    while some := list(islice(lines, _SPLIT)):
-        yield from _cells_at_once(some, delimiter) or (
-            next(csv.reader([line], delimiter=delimiter, skipinitialspace=True)) for line in some
+    number, delimiter = header.line + 1, header.delimiter
+    while lines := text.readlines(_SPLIT):
+        if (longest := max(map(len, lines))) > limits.MAX_LINE:
+            limits.check_line(name, number + list(map(len, lines)).index(longest), longest)
+        yield from _cells_at_once(lines, delimiter) or (
+            next(csv.reader([line], delimiter=delimiter, skipinitialspace=True)) for line in lines
         )
+        number += len(lines)
 
 
 def _cells_at_once(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:

@@ -132,8 +132,9 @@ class DieRows:
             raise UnreadableFile(self.name, f"none of its rows gives a die{why}.")
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
         self._check_left(state)
-        drafts, retested = self._wafers(code, x, y, state, bins)
-        self._check_apart(code, x, y, options, named)
+        code, ids = self._with_lots(code, notes)
+        drafts, retested = self._wafers(code, ids, x, y, state, bins)
+        self._check_apart(code, ids, x, y, options, named)
         self._check_ids(drafts)
         notes += _sparse(self.name, code, x, y)
         if retested:
@@ -143,8 +144,8 @@ class DieRows:
 
     def _code(self, lots: list[str] | None, wafers: list[str] | None, count: int) -> _Integers:
         """Number the wafers in order of first appearance; -1 where a row names none."""
-        lot_of = [_id(text) or None for text in lots] if lots else [None] * count
-        wafer_of = [_id(text) for text in wafers] if wafers else [None] * count
+        lot_of = [numbers.id_of(text) or None for text in lots] if lots else [None] * count
+        wafer_of = [numbers.id_of(text) for text in wafers] if wafers else [None] * count
         codes = self._codes
         return np.fromiter(
             (
@@ -155,8 +156,35 @@ class DieRows:
             count,
         )
 
+    def _with_lots(self, code: _Integers, notes: list[Note]) -> tuple[_Integers, list[_Ids]]:
+        """Give rows without a lot the one lot that others of their wafer name: merged cells hold it once.
+
+        Returns the number of every row's wafer, and what lot and wafer each number stands for.
+        """
+        ids = list(self._codes)
+        of_wafer: dict[str | None, list[int]] = defaultdict(list)
+        for number, (lot, wafer) in enumerate(ids):
+            if lot is not None:
+                of_wafer[wafer].append(number)
+        whole, blank = np.arange(len(ids)), np.zeros(len(ids), dtype=bool)
+        for number, (lot, wafer) in enumerate(self._codes):
+            if lot is None and len(of_wafer[wafer]) == 1:
+                [other] = of_wafer[wafer]
+                first = min(number, other)
+                whole[[number, other]], blank[number], ids[first] = first, True, ids[other]
+        if filled := int(np.count_nonzero(blank[code])):
+            text = f"Rows that name no lot ({filled:,}) are of the one that others of their wafer name."
+            notes.append(Note("assumed", self.name, text))
+        return whole[code], ids
+
     def _check_apart(
-        self, code: _Integers, x: _Integers, y: _Integers, options: ReadingOptions, named: Collection[str]
+        self,
+        code: _Integers,
+        ids: Sequence[_Ids],
+        x: _Integers,
+        y: _Integers,
+        options: ReadingOptions,
+        named: Collection[str],
     ) -> None:
         """Find out whether what looks like tests again may be another wafer's dies.
 
@@ -164,9 +192,11 @@ class DieRows:
             UnreadableFile: most places of a wafer are named again, and no column names the wafers.
             ReadingQuestion: so they are, and nothing says that all are of one lot.
         """
-        lot_known = options.lot is not None or any(lot is not None for lot, _ in self._codes)
-        if "wafer" in named and lot_known:
-            return
+        if "wafer" in named:
+            if options.lot is not None:
+                return
+            of_no_lot = np.array([lot is None for lot, _ in ids])[code]
+            code, x, y = code[of_no_lot], x[of_no_lot], y[of_no_lot]
         again, wafers = _named_again(code, x, y)
         if not again:
             return
@@ -179,9 +209,9 @@ class DieRows:
         raise ReadingQuestion(
             self.name,
             "lot",
-            f"On {again:,} of {wafers:,} wafers most dies are named more than once, and no column names the lot. If "
-            "all are of one lot, what is it called? The last test of a die will count. If they are of several, call "
-            "the column that names them 'lot' and open the file again.",
+            f"On {again:,} of {wafers:,} wafers most dies are named more than once, and nothing names their lot. If "
+            "all are of one lot, what is it called? The last test of a die will count. If they are of several, name "
+            "the lot in every row, in a column called 'lot', and open the file again.",
         )
 
     def _check_ids(self, drafts: Sequence[Draft]) -> None:
@@ -242,7 +272,13 @@ class DieRows:
         return state, has_bins
 
     def _wafers(
-        self, code: _Integers, x: _Integers, y: _Integers, state: NDArray[np.uint8], bins: _Integers | None
+        self,
+        code: _Integers,
+        ids: Sequence[_Ids],
+        x: _Integers,
+        y: _Integers,
+        state: NDArray[np.uint8],
+        bins: _Integers | None,
     ) -> tuple[list[Draft], int]:
         order = np.argsort(code, kind="stable")
         code, x, y, state = code[order], x[order], y[order], state[order]
@@ -261,7 +297,6 @@ class DieRows:
                 f"{dies_of[i]:,} dies lie on {rows[i]:,} x {columns[i]:,} cells; check for a stray coordinate.",
             )
 
-        ids = list(self._codes)
         ends = np.r_[starts[1:], len(code)]
         drafts, dies = [], 0
         for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -305,12 +340,6 @@ def _named_again(code: _Integers, x: _Integers, y: _Integers) -> tuple[int, int]
     _, wafer, distinct = np.unique(places[0], return_inverse=True, return_counts=True)
     again = np.bincount(wafer, times > 1)
     return int(np.count_nonzero((again >= _MOST_AGAIN * distinct) & (again >= _FEW_RETESTS))), len(distinct)
-
-
-def _id(text: str) -> str:
-    """Return an id; empty where the text says that there is none."""
-    found = numbers.unwrapped(text)
-    return "" if found.lower() in numbers.BLANKS else found
 
 
 def _sparse(name: str, code: _Integers, x: _Integers, y: _Integers) -> list[Note]:

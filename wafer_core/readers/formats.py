@@ -15,6 +15,7 @@ from wafer_core.errors import UnreadableFile
 from wafer_core.lot import ReadingOptions
 from wafer_core.readers import arrays, dielist, grid, lotfile, parquet
 from wafer_core.readers.draft import Format, Reading
+from wafer_core.readers.npy import ZIP_MAGICS
 from wafer_core.readers.source import Source
 
 FORMATS: tuple[Format, ...] = (
@@ -61,7 +62,7 @@ def read_source(source: Source, options: ReadingOptions) -> Reading:
         raise UnreadableFile(
             source.name, _stranger(_unpacked(source.data)) or "it is packed with gzip; unpack it first."
         )
-    zipped = head.startswith(b"PK")
+    zipped = head.startswith(ZIP_MAGICS)
     if zipped and not zipfile.is_zipfile(BytesIO(source.data)):
         raise UnreadableFile(source.name, "the archive is damaged or cut short; copy or save it again.")
     for known in FORMATS:

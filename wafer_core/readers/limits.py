@@ -18,6 +18,8 @@ MAX_MEMBERS = 20_000
 """Arrays in one npz file."""
 MAX_GRID_TEXT = 128 << 20
 """Bytes of a text grid, whose every cell is taken apart; a die list may be longer."""
+MAX_LINE = 1 << 19
+"""Characters of one line of text, whose cells are taken apart at once."""
 MAX_SIDE = 4096
 """Rows or columns of one wafer's grid."""
 MAX_CELLS = 400_000_000
@@ -44,6 +46,16 @@ def check_grid_text(name: str, size: int) -> None:
     if size > MAX_GRID_TEXT:
         most = megabytes(MAX_GRID_TEXT)
         raise UnreadableFile(name, f"a text grid of {megabytes(size)} is larger than {most}; save it as npz.")
+
+
+def check_line(name: str, number: int, length: int) -> None:
+    """Refuse a line of text that is too long to take apart."""
+    if length > MAX_LINE:
+        raise UnreadableFile(
+            name,
+            f"line {number:,} is longer than {MAX_LINE:,} characters; check that its lines end as those of text do, or "
+            "leave out columns that are not needed.",
+        )
 
 
 def check_expansion(name: str, packed: int, expanded: int) -> None:

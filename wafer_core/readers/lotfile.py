@@ -194,9 +194,10 @@ def _parts(flat: NDArray[Any], dtype: type[np.generic], shapes: list[tuple[int, 
         raise ValueError("the cells do not fill the grids")
     if dtype is np.int32 and flat.size and flat.min() < NO_BIN:
         raise ValueError("bins below -1")
-    return (
-        [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)] if shapes else []
-    )
+    if not shapes:
+        return []
+    # Copies: a view of one wafer would keep the cells of all of them.
+    return [part.reshape(shape).copy() for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
 FORMAT = Format("lot file", lambda source: is_zip(source) and "format.npy" in member_names(source), _read)

@@ -20,8 +20,11 @@ from wafer_core.readers import limits
 from wafer_core.readers.source import Source, damaged
 
 NPY_MAGIC = b"\x93NUMPY"
-ZIP_MAGIC = b"PK\x03\x04"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+"""How a zip archive begins, an empty one and one in pieces; texts may begin with `PK` alone."""
 _HEADER_LIMIT = 8192
+_MOST_LONG = 2**63
+"""No array is so long along an axis, and Python does not write numbers of thousands of digits into a sentence."""
 _KINDS = re.compile(r"[<>|=]?[biufUS]\d{1,6}")
 
 
@@ -94,7 +97,7 @@ class Archive:
 
 def is_zip(source: Source) -> bool:
     """Whether the file is a zip archive, which npz files are."""
-    return source.data.startswith((ZIP_MAGIC, b"PK\x05\x06"))
+    return source.data.startswith(ZIP_MAGICS)
 
 
 def member_names(source: Source) -> list[str]:
@@ -126,7 +129,7 @@ def _header(name: str, file: BinaryIO) -> Header:
         fields = ast.literal_eval(file.read(length).decode("utf-8").strip())
         dtype = _dtype(name, fields["descr"])
         shape = fields["shape"]
-        if not isinstance(shape, tuple) or any(type(n) is not int or n < 0 for n in shape):
+        if not isinstance(shape, tuple) or any(type(n) is not int or not 0 <= n < _MOST_LONG for n in shape):
             raise ValueError(shape)
         return Header(dtype, shape, bool(fields["fortran_order"]), 8 + (4 if wide else 2) + length)
 

@@ -24,6 +24,12 @@ def unwrapped(text: str) -> str:
     return text[2:-1].strip() if text.startswith('="') and text.endswith('"') and len(text) > 2 else text
 
 
+def id_of(text: str) -> str:
+    """Return an id; empty where the text says that there is none."""
+    found = unwrapped(text)
+    return "" if found.lower() in BLANKS else found
+
+
 def parse(texts: Sequence[str], thousands: bool = False) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of a column, int64 (n,), and what each text was, uint8 (n,).
 
