@@ -9,7 +9,6 @@ from safetensors.numpy import load
 from wafer_core.errors import BrokenModel
 from wafer_core.novelty import (
     FEWEST,
-    ORDINARY,
     Reference,
     limit_of,
     read_reference,
@@ -47,11 +46,26 @@ def test_a_direction_nobody_ever_left_says_little() -> None:
     assert 0.01 * dead < along < dead
 
 
+def test_every_variance_gains_a_tenth_of_the_mean_one() -> None:
+    deviations = np.diag([20.0, 5.0, *[1.0] * 10, *[0.0] * 28])
+    embedding = np.concatenate([deviations, -deviations] * 5).astype(np.float32)
+    variances = np.var(embedding, axis=0, ddof=1)
+    gain = 0.1 * variances.mean()
+    reference = reference_of(embedding)
+    steps = np.eye(40, dtype=np.float32)[[0, 1, 30]]
+    assert reference.distances(steps) == pytest.approx(np.sqrt(gain / (variances[[0, 1, 30]] + gain)), rel=1e-5)
+
+
+def test_sixteen_directions_are_kept_of_as_many_as_have_as_many_again(reference: Reference) -> None:
+    assert reference.axes.shape == (16, 40)
+    assert reference_of(drawn(200)[:, :20]).axes.shape == (10, 20)
+
+
 def test_the_limit_leaves_the_share_of_ordinary_ones_it_promises(reference: Reference) -> None:
     limit = limit_of(reference.distances(drawn(5000, seed=2)))
     novelty = reference.novelty(drawn(20_000, seed=3), limit)
     assert novelty.dtype == np.float32
-    assert np.mean(novelty > 1) == pytest.approx(1 - ORDINARY, abs=0.005)
+    assert np.mean(novelty > 1) == pytest.approx(0.01, abs=0.005)
 
 
 @pytest.mark.parametrize("width", [8, 40, 128])
@@ -106,6 +120,7 @@ def _with_header(change: dict[str, object]) -> bytes:
         b"",
         b"\x05" + b"\0" * 7 + b"[1,2]",
         b"\xff" * 40,
+        (100_000).to_bytes(8, "little") + b"[" * 100_000,
         reference_bytes(Reference(np.full(4, np.nan, np.float32), np.ones((2, 4), np.float32))),
         reference_bytes(Reference(np.ones(4, np.float32), np.ones((2, 5), np.float32))),
         _with_header({"axes": None}),
@@ -115,4 +130,10 @@ def _with_header(change: dict[str, object]) -> bytes:
 )
 def test_what_is_no_reference_is_a_sentence(data: bytes) -> None:
     with pytest.raises(BrokenModel, match=r"student/x: it"):
+        read_reference(data, "student/x")
+
+
+def test_numbers_of_another_kind_are_no_reference_though_their_shape_fits() -> None:
+    data = _with_header({"centre": {"dtype": "F64", "shape": [40], "data_offsets": [0, 160]}})
+    with pytest.raises(BrokenModel, match="it is no reference"):
         read_reference(data, "student/x")

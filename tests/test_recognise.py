@@ -97,16 +97,17 @@ assert "torch" not in sys.modules, "torch was imported"
     assert list(tmp_path.iterdir()) == []
 
 
-def graph_of(gives="logits", shape=("n", 2, 16, 16), fill=1.0):
-    """A graph that answers the same to every map."""
+def graph_of(gives="logits", shape=("n", 2, 16, 16), fill=1.0, rows=()):
+    """A graph that answers the same to every map; `rows` are what makes `rows` from `flat`, if anything does."""
     cells = shape[1] * shape[2] * shape[3]
     weights = [
         numpy_helper.from_array(np.full((cells, width), fill, np.float32), name) for name, width in (("a", 8), ("b", 4))
     ]
     nodes = [
         helper.make_node("Flatten", ["map"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "a"], [gives]),
-        helper.make_node("MatMul", ["flat", "b"], ["embedding"]),
+        *(rows or [helper.make_node("Identity", ["flat"], ["rows"])]),
+        helper.make_node("MatMul", ["rows", "a"], [gives]),
+        helper.make_node("MatMul", ["rows", "b"], ["embedding"]),
     ]
     ends = ((gives, ("n", 8)), ("embedding", ("n", 4)))
     outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, size) for name, size in ends]
@@ -143,6 +144,20 @@ def test_any_graph_with_the_right_ends_is_a_model(tiny_folder, tmp_path):
 def test_graphs_that_are_no_model_are_refused(tiny_folder, tmp_path, data, sentence):
     with pytest.raises(BrokenModel, match=sentence):
         load_recognizer(graph_model(tiny_folder, tmp_path, data))
+
+
+ONE_ROW = [
+    helper.make_node("Constant", [], ["axes"], value_ints=[0]),
+    helper.make_node("ReduceMean", ["flat", "axes"], ["rows"]),
+]
+EVERY_ROW_TWICE = [helper.make_node("Concat", ["flat", "flat"], ["rows"], axis=0)]
+
+
+@pytest.mark.parametrize("rows", [ONE_ROW, EVERY_ROW_TWICE])
+def test_answers_of_another_number_than_maps_are_refused(tiny_folder, tmp_path, rows):
+    recognizer = load_recognizer(graph_model(tiny_folder, tmp_path, graph_of(rows=rows)))
+    with pytest.raises(BrokenModel, match="logits and an embedding of its own"):
+        recognizer.score_maps(np.ones((3, 2, 16, 16), np.float32))
 
 
 def test_answers_that_are_no_numbers_are_refused(tiny_folder, tmp_path):

@@ -121,7 +121,7 @@ def read_reference(data: bytes, where: str) -> Reference:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
         centre, axes = (_tensor(data[start:], header[name]) for name in ("centre", "axes"))
-    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise BrokenModel(f"{where}: it is no reference for novelty; restore the file.") from exc
     if centre.ndim != 1 or axes.ndim != 2 or axes.shape[1:] != centre.shape:
         raise BrokenModel(f"{where}: its centre and its axes do not belong together; restore the file.")

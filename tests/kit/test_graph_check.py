@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from wafer_core.errors import BrokenModel
-from wafer_core.kit.graph_check import MOST_NODES, check_graph
+from wafer_core.kit.graph_check import MOST_AXES, MOST_GRAPH_BYTES, MOST_NODES, check_graph
 from wafer_core.models.export import export_onnx, quantise
 from wafer_core.models.folder import files_of, shipped_models
 from wafer_core.models.networks import build
@@ -30,6 +30,19 @@ def test_shipped_graphs_are_fine():
     assert len(graphs) >= 6
     for file in graphs:
         check_graph(file.read(), file.file)
+
+
+def test_a_huge_file_is_not_even_read():
+    with pytest.raises(BrokenModel, match="bytes, more than any recogniser"):
+        check_graph(bytes(MOST_GRAPH_BYTES + 1), "a kit")
+
+
+def test_a_shape_that_is_stored_in_either_way_is_told():
+    shape = np.array([0, -1])
+    reshape = helper.make_node("Reshape", ["map", "shape"], ["logits"])
+    check_graph(bytes_of([reshape], {"shape": shape}), "a kit")
+    constant = helper.make_node("Constant", [], ["shape"], value=numpy_helper.from_array(shape))
+    check_graph(bytes_of([constant, reshape]), "a kit")
 
 
 @pytest.mark.parametrize("architecture", ["residual-8-1-1", "finest-4-8-8", "turning-2x1-4-4-6"])
@@ -78,6 +91,47 @@ def pooled_by(kernel, source, tensors=()):
     half = kernel // 2
     pads = [half] * 2 + [kernel - 1 - half] * 2
     return [helper.make_node("AveragePool", [source], ["logits"], kernel_shape=[kernel] * 2, pads=pads)], tensors
+
+
+def doubling(kind, times, first, **attributes):
+    """A value made of itself twice, again and again, beside all that the answer comes from."""
+    nodes = [helper.make_node(kind, [f"c{i}", f"c{i}"], [f"c{i + 1}"], **attributes) for i in range(times)]
+    return [*nodes, ordinary()], {"c0": first}
+
+
+def shaped(shape):
+    return [helper.make_node("Reshape", ["c", "shape"], ["again"]), ordinary()], {
+        "c": np.zeros(1, np.float32),
+        "shape": np.array(shape),
+    }
+
+
+def sparse(**elsewhere):
+    values = numpy_helper.from_array(np.zeros(16, np.float32), "values")
+    if elsewhere:
+        values.ClearField("raw_data")
+        values.data_location = TensorProto.EXTERNAL
+    for key, value in elsewhere.items():
+        entry = values.external_data.add()
+        entry.key, entry.value = key, value
+    places = numpy_helper.from_array(np.arange(16), "places")
+    return [
+        helper.make_node("Constant", [], ["c"], sparse_value=helper.make_sparse_tensor(values, places, [2, 8])),
+        ordinary(),
+    ]
+
+
+def _with_a_hidden(field):
+    """An attribute says that it is a number, and holds something else beside it."""
+
+    def change(model):
+        getattr(model.graph.node[0].attribute.add(name="axis", type=AttributeProto.INT, i=1), field).SetInParent()
+
+    return change
+
+
+def _with_a_tensor_of_another_size(model):
+    model.graph.initializer[0].dims[0] = 1 << 40
 
 
 def squared_by_the_batch():
@@ -132,6 +186,29 @@ LOOP = helper.make_graph([], "body", [], [])
             "more memory or time",
         ),
         (bytes_of([helper.make_node("MatMul", ["map", "w"], ["logits"])], {"w": np.zeros((3, 3))}), "do not fit"),
+        (bytes_of([ordinary(), ordinary()]), "do not fit"),
+        (bytes_of([helper.make_node("Relu", ["nothing"], ["logits"])]), "cannot be told"),
+        (bytes_of([helper.make_node("Constant", [], [""], value_int=1)]), "cannot be told|do not fit"),
+        (bytes_of(*doubling("Concat", 40, np.ones(8, np.int64), axis=0)), "more memory or time"),
+        (bytes_of(*doubling("Gather", 40, np.zeros((1, 1), np.int64))), "cannot be told"),
+        (bytes_of(*shaped([1] * (MOST_AXES + 1))), "cannot be told"),
+        (bytes_of([ordinary("Squeeze", axes=[0] * 1000)]), "holds 'axes' of Squeeze"),
+        (bytes_of(sparse()), "holds 'sparse_value' of Constant"),
+        (bytes_of(sparse(location="weights.bin", length="64")), "holds 'sparse_value' of Constant"),
+        (bytes_of([ordinary("Flatten")], changed=_with_a_hidden("sparse_tensor")), "holds 'axis' of Flatten"),
+        (bytes_of([ordinary("Flatten")], changed=_with_a_hidden("g")), "holds 'axis' of Flatten"),
+        (bytes_of([helper.make_node("Add", ["map", "w"], ["logits"])], {"w": np.float32([np.nan])}), "no numbers"),
+        (bytes_of([helper.make_node("Add", ["map", "w"], ["logits"])], {"w": np.float16([np.inf])}), "no numbers"),
+        (bytes_of([helper.make_node("Constant", [], ["c"], value_floats=[1.0, np.nan]), ordinary()]), "no numbers"),
+        (bytes_of([helper.make_node("Gemm", ["map", "map"], ["logits"], alpha=np.inf)]), "no numbers"),
+        (
+            bytes_of(
+                [helper.make_node("Add", ["map", "w"], ["logits"])],
+                {"w": np.zeros(2, np.float32)},
+                _with_a_tensor_of_another_size,
+            ),
+            "another size than it states",
+        ),
         (
             bytes_of(
                 [

@@ -1,5 +1,7 @@
 import ast
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,11 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from wafer_core.cli import main
 from wafer_core.kit.vectors import die_list
+from wafer_core.novelty import Reference, reference_bytes
 from wafer_core.readers.lotfile import write_lot
+from wafer_core.recognise import BATCH
 from wafer_core.synthesis.views import with_untested_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +86,8 @@ def files(tmp_path, small_lot, disc_states, untested_states, lot_of):
     np.save(tmp_path / "maps.npy", states)
     np.save(tmp_path / "one.npy", states[2])
     np.savez(tmp_path / "named.npz", maps=states, lot=["X", "X", "Y"], wafer=[3, 1, 2])
+    np.save(tmp_path / "many.npy", np.stack([disc_states(16, 16, i / BATCH, i) for i in range(BATCH + 2)]))
+    pd.read_csv(io.StringIO(list_text), dtype={"wafer": str}).to_parquet(tmp_path / "die list.parquet")
     np.savez(tmp_path / "bins.npz", maps=np.where(states == 2, 7, states.astype(np.int16)))
     return tmp_path
 
@@ -101,6 +108,8 @@ def files(tmp_path, small_lot, disc_states, untested_states, lot_of):
         (["named.npz"], []),
         (["bins.npz"], []),
         (["lot.npz"], []),
+        (["many.npy"], []),
+        (["die list.parquet"], []),
         (["die list.csv", "maps.npy", "die list.csv"], ["--lot", "ALL"]),
     ],
 )
@@ -111,6 +120,16 @@ def test_the_runner_says_what_score_says_byte_for_byte(files, recognise, capsysb
     assert recognise.main([*map(str, lots), *options, *["--fp32"] * fp32]) == 0
     assert capsysbinary.readouterr().out == expected
     assert expected.count(b"\n") > 1
+
+
+@pytest.mark.parametrize("model", ["student-int8", "student-onnx"])
+def test_what_is_compared_has_every_kind_of_answer_and_more_wafers_than_are_asked_at_once(files, model):
+    rows = list(csv.DictReader(score(files / "many.npy", model=model).decode().splitlines()))
+    assert len(rows) > BATCH
+    assert all(row["patterns"] for row in rows)
+    assert {row["flag"] for row in rows} == {"yes", "no"}
+    assert any(row["excluded"] for row in rows)
+    assert any("+" in row["patterns"] for row in rows)
 
 
 @pytest.mark.parametrize("name", ["partly tested.csv", "named.npz"])
@@ -176,6 +195,7 @@ def _swapped_weights(copied):
         (lambda copied: (copied / "card.json").unlink(), "card.json: it cannot be read"),
         (lambda copied: (copied / "card.json").write_text("{"), "no card"),
         (lambda copied: (copied / "card.json").write_text("[]"), "no card"),
+        (lambda copied: (copied / "card.json").write_text("[" * 100_000), "no card"),
         (lambda copied: _other_card(copied, lambda card: card.pop("decoder")), "no card"),
         (lambda copied: _other_card(copied, lambda card: card.update(patterns=[])), "another graph"),
     ],
@@ -207,6 +227,14 @@ def test_a_damaged_reference_answers_nothing(copied, recognise, damage, said):
         recognise.load(copied, "int8")
 
 
+def test_a_reference_of_another_graph_answers_nothing(copied, recognise):
+    data = reference_bytes(Reference(np.zeros(4, np.float32), np.zeros((2, 4), np.float32)))
+    next(copied.glob("*.novelty.safetensors")).write_bytes(data)
+    _other_card(copied, lambda card: card["novelty"].update(sha256=hashlib.sha256(data).hexdigest()))
+    with pytest.raises(recognise.BrokenModel, match="the reference of another graph"):
+        recognise.load(copied, "int8")
+
+
 def test_a_card_cannot_name_a_file_elsewhere(copied, recognise):
     weights = next(copied.glob("*.int8.onnx"))
     shutil.copy(weights, copied.parent / "outside.onnx")
@@ -226,6 +254,82 @@ def test_the_check_notices_a_model_that_answers_otherwise(copied, recognise):
     _other_card(copied, lower)
     with pytest.raises(recognise.BrokenModel, match="other patterns"):
         recognise.check(copied, "int8")
+
+
+def _expecting(copied, change):
+    """Change the rows of the answers expected of the int8 graph."""
+    path = copied / "expected-int8.csv"
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    change(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _moved_by(far):
+    """Move the last probability of the last wafer, which may be the only one that differs."""
+
+    def move(rows):
+        value = float(rows[-1]["Random"])
+        rows[-1]["Random"] = value + (far if value < 0.5 else -far)
+
+    return move
+
+
+def _renamed(rows):
+    rows[0]["wafer"] = "other"
+
+
+def _one_less(rows):
+    rows.pop()
+
+
+def test_the_check_passes_over_what_rounding_explains(copied, recognise):
+    _expecting(copied, _moved_by(0.09))
+    assert recognise.check(copied, "int8") == "8 test vectors answered as expected, probabilities within 0.09."
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_moved_by(0.11), r"a probability differs by 0\.11;"),
+        (_moved_by(0.2), r"not answered as expected: a probability differs by 0\.2; do not use the model here"),
+        (_renamed, "are not of one kit"),
+        (_one_less, "are not of one kit"),
+    ],
+)
+def test_the_check_notices_answers_that_are_not_those_expected(copied, recognise, change, said):
+    _expecting(copied, change)
+    with pytest.raises(recognise.BrokenModel, match=said):
+        recognise.check(copied, "int8")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (MemoryError(), 2, "There is not enough memory for this; give fewer or smaller files at once."),
+        (ZeroDivisionError("why"), 1, "failed on its own account, please report it: ZeroDivisionError('why')."),
+    ],
+)
+def test_whatever_ends_it_is_one_sentence_and_an_exit_code(files, recognise, capsys, monkeypatch, raised, code, said):
+    def read_paths(*_):
+        raise raised
+
+    monkeypatch.setattr(recognise, "read_paths", read_paths)
+    assert recognise.main([str(files / "maps.npy")]) == code
+    answered = capsys.readouterr()
+    assert answered.out == ""
+    assert answered.err.count("\n") == 1
+    assert said in answered.err
+
+
+def test_what_was_assumed_of_a_file_is_said_beside_its_answers(files, recognise, capsys):
+    lot = recognise.read_paths([files / "bins.npz"])
+    assert recognise.main([str(files / "bins.npz")]) == 0
+    assert "bins.npz: Bin 1 passes and every other bin fails (2 bins found)." in (said := capsys.readouterr().err)
+    assert said.splitlines() == [f"{note.file}: {note.text}" for note in lot.notes]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_answers_that_do_not_fit_leave_those_of_before(lot, recognise, capsys):
         assert recognise.main([str(lot), "--out", str(out)]) == 2
     assert out.read_text() == "of before"
     assert {path.name for path in lot.parent.iterdir() if path.is_file()} == {"lot.csv", "out.csv"}
-    assert capsys.readouterr().err == f"{out}: File too large.\n"
+    assert capsys.readouterr().err == f"--out {out} cannot be written: file too large.\n"
 
 
 def test_a_link_stays_a_link_and_a_missing_folder_is_named(lot, recognise, capsys):
@@ -47,7 +47,7 @@ def test_a_link_stays_a_link_and_a_missing_folder_is_named(lot, recognise, capsy
     assert real.read_text().startswith("lot,wafer,")
     out = lot.with_name("nowhere") / "out.csv"
     assert recognise.main([str(lot), "--out", str(out)]) == 2
-    assert f"{out}: No such file or directory." in capsys.readouterr().err
+    assert f"--out {out} cannot be written: no such file or directory." in capsys.readouterr().err
 
 
 def test_a_pipe_is_written_to_where_it_is(lot, recognise):

@@ -167,12 +167,57 @@ def test_a_card_that_names_other_files_is_refused(tiny_kit, tmp_path, file):
         import_kit(changed(tiny_kit, {f"{NAME}/card.json": json.dumps(card)}), tmp_path)
 
 
+def one_row(inner, outer):
+    return [onnx.helper.make_node("ReduceMean", [inner, "first axis"], [outer])]
+
+
+def every_row_twice(inner, outer):
+    return [onnx.helper.make_node("Concat", [inner, inner], [outer], axis=0)]
+
+
+def beside_the_mean(inner, outer):
+    return [*one_row(inner, f"{outer}.mean"), onnx.helper.make_node("Add", [inner, f"{outer}.mean"], [outer])]
+
+
+def boundless(inner, outer):
+    large, larger = f"{outer}.large", f"{outer}.larger"
+    return [
+        onnx.helper.make_node("Mul", [inner, "huge"], [large]),
+        onnx.helper.make_node("Mul", [large, "huge"], [larger]),
+        onnx.helper.make_node("Identity", [larger], [outer]),
+    ]
+
+
+def ending_in(nodes):
+    """What changes a graph into one whose outputs go through further operations."""
+
+    def change(model):
+        graph = model.graph
+        for end in graph.output:
+            for node in graph.node:
+                for names in (node.input, node.output):
+                    names[:] = [f"{name}.inner" if name == end.name else name for name in names]
+            end.type.tensor_type.shape.dim[0].Clear()
+        for end in graph.output:
+            graph.node.extend(nodes(f"{end.name}.inner", end.name))
+        for name, values in (("first axis", np.array([0])), ("huge", np.array([3e38], np.float32))):
+            graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+        return model.SerializeToString()
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda model: b"not a graph", "no ONNX file"),
         (lambda model: _elsewhere(model), "keeps weights in another file"),
         (lambda model: _renamed(model), "a model takes"),
+        (lambda model: _with_a_weight_of_nan(model), "weights that are no numbers"),
+        (ending_in(one_row), "logits and an embedding of its own"),
+        (ending_in(every_row_twice), "logits and an embedding of its own"),
+        (ending_in(beside_the_mean), "depends on the wafers asked about with it"),
+        (ending_in(boundless), "not a number"),
     ],
 )
 def test_weights_that_are_no_model_are_refused_though_their_hash_is_right(tiny_kit, tmp_path, change, said):
@@ -188,6 +233,14 @@ def _elsewhere(model):
     tensor.data_location = onnx.TensorProto.EXTERNAL
     entry = tensor.external_data.add()
     entry.key, entry.value = "location", "/etc/passwd"
+    return model.SerializeToString()
+
+
+def _with_a_weight_of_nan(model):
+    tensor = next(each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT)
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values.flat[0] = np.nan
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     return model.SerializeToString()
 
 

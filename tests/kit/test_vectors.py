@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from wafer_core.kit.pack import engine
-from wafer_core.kit.vectors import COUNT, die_list, read_vectors, vectors
-from wafer_core.lot import NO_DIE
+from wafer_core.kit.vectors import COUNT, PARTLY_TESTED, die_list, read_vectors, vectors
+from wafer_core.lot import NO_DIE, UNTESTED
 from wafer_core.models.folder import resolve
 
 
@@ -20,6 +20,13 @@ def lot(student):
 def test_vectors_are_wafers_of_several_grids(lot):
     assert len(lot) == COUNT
     assert len({wafer.frame.shape for wafer in lot}) > 1
+
+
+@pytest.mark.parametrize("name", ["student-int8", "student-onnx", "student-tiny-int8"])
+def test_two_vectors_are_partly_tested_whatever_the_model_is_sure_of(name):
+    lot = read_vectors(vectors(engine(resolve(name))))
+    assert sum(bool((wafer.states == UNTESTED).any()) for wafer in lot) >= PARTLY_TESTED == 2
+    assert len(lot) == COUNT
 
 
 def test_vectors_cover_several_answers_none_of_them_a_close_call(student, lot):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import prod
+from collections.abc import Iterable, Iterator
+from math import isfinite, prod
 from typing import NamedTuple
 
+import numpy as np
 import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, shape_inference
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    defs,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from wafer_core.errors import BrokenModel
 
@@ -20,7 +32,13 @@ OPERATORS = frozenset(
 )  # fmt: skip
 """What a recogniser is made of. None of it runs another graph, repeats itself or draws numbers."""
 
+MOST_GRAPH_BYTES = 16 << 20
+"""Of an ONNX file; the shipped teacher's has 1.5 million. To read one of empty parts takes 90 times as many."""
+
 MOST_NODES = 2_000
+
+MOST_AXES = 8
+"""Of a value; recognisers need five. Values are told by their axes, and a value of one number may have millions."""
 
 MOST_VALUES = 1 << 22
 """Numbers in all values of one wafer together; the shipped teacher's int8 graph has 1.7 million."""
@@ -29,6 +47,12 @@ MOST_WORK = 1 << 30
 """Multiplications for one wafer, and numbers that are only moved; the shipped teacher's are 100 million."""
 
 Shape = tuple[int, ...]
+
+_STANDARD = ("", "ai.onnx")
+"""The two names of the set of operators that every ONNX file uses."""
+
+_ATTRIBUTE_FIELDS = frozenset({"name", "doc_string", "type", "i", "f", "s", "t", "ints", "floats", "strings"})
+"""What an attribute may hold. Others are graphs and sparse tensors, which may keep their weights anywhere."""
 
 
 class _Taken(NamedTuple):
@@ -48,16 +72,19 @@ def check_graph(data: bytes, where: str) -> None:
         where: what begins the sentence of an error.
 
     Raises:
-        BrokenModel: it is no ONNX file, keeps weights elsewhere, does what no recogniser does, or would take more
-            memory or time for a wafer than `MOST_VALUES` and `MOST_WORK` allow, or for several more than in proportion.
+        BrokenModel: it is no ONNX file or a huge one, keeps weights elsewhere or some that are no numbers, does what
+            no recogniser does, or would take more memory or time for a wafer than `MOST_VALUES` and `MOST_WORK`
+            allow, or for several more than in proportion.
     """
+    if len(data) > MOST_GRAPH_BYTES:
+        raise BrokenModel(f"{where}: it has {len(data):,} bytes, more than any recogniser, so it was not loaded.")
     try:
         model = onnx.load_model_from_string(data)
     except Exception as exc:  # protobuf raises from a tree of its own
         raise BrokenModel(f"{where}: it is no ONNX file.") from exc
-    if any(each.data_location == TensorProto.EXTERNAL for each in _tensors(model)):
-        raise BrokenModel(f"{where}: it keeps weights in another file; a kit's graphs hold their own.")
     _check_operators(model, where)
+    _check_attributes(model.graph, where)
+    _check_tensors(model.graph, where)
     one, two = (_taken(model, wafers, where) for wafers in (1, 2))
     if one.values > MOST_VALUES or one.work > MOST_WORK:
         raise BrokenModel(f"{where}: it would take far more memory or time for a wafer than any recogniser.")
@@ -65,61 +92,118 @@ def check_graph(data: bytes, where: str) -> None:
         raise BrokenModel(f"{where}: what it would take grows faster than the number of wafers.")
 
 
-def _tensors(model: ModelProto) -> Iterator[TensorProto]:
-    yield from model.graph.initializer
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-
-
 def _check_operators(model: ModelProto, where: str) -> None:
     nodes = model.graph.node
     if len(nodes) > MOST_NODES:
         raise BrokenModel(f"{where}: it has {len(nodes):,} operations, more than any recogniser.")
-    foreign = {node.op_type for node in nodes if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx")}
+    foreign = {node.op_type for node in nodes if node.op_type not in OPERATORS or node.domain not in _STANDARD}
     if foreign or len(model.functions) or model.graph.sparse_initializer:
         named = ", ".join(sorted(foreign)[:3]) or "operations of its own"
         raise BrokenModel(f"{where}: it holds {named}, which no recogniser needs, so it was not loaded.")
 
 
-def _taken(model: ModelProto, wafers: int, where: str) -> _Taken:
-    try:
-        graph = shape_inference.infer_shapes(_asked_of(model, wafers), strict_mode=True, data_prop=True).graph
-    except Exception as exc:  # onnx raises from several trees
-        raise BrokenModel(f"{where}: its operations do not fit each other, so it is no usable model.") from exc
-    shapes: dict[str, Shape | None] = {each.name: tuple(each.dims) for each in graph.initializer}
-    shapes |= {each.name: _shape(each) for each in (*graph.input, *graph.value_info, *graph.output)}
-    values = work = 0
+def _check_attributes(graph: GraphProto, where: str) -> None:
     for node in graph.node:
-        given, made = ([shapes.get(name) for name in names if name] for names in (node.input, node.output))
-        if None in given or None in made:
-            raise BrokenModel(f"{where}: how much memory its {node.op_type} would take cannot be told.")
-        values += sum(prod(shape) for shape in made if shape is not None)
-        work += _work(node, [shape for shape in (*given, *made) if shape is not None])
+        for attribute in node.attribute:
+            held = {field.name for field, _ in attribute.ListFields()}
+            # Nothing says more of an axis than what to pad it with at both of its ends.
+            if held - _ATTRIBUTE_FIELDS or len(attribute.ints) > 2 * MOST_AXES:
+                said = f"{attribute.name[:80]!r} of {node.op_type}"
+                raise BrokenModel(f"{where}: it holds {said}, which no recogniser needs, so it was not loaded.")
+            if not all(map(isfinite, (attribute.f, *attribute.floats))):
+                raise BrokenModel(f"{where}: it holds weights that are no numbers; restore the file.")
+
+
+def _check_tensors(graph: GraphProto, where: str) -> None:
+    if any(each.data_location == TensorProto.EXTERNAL for each in _tensors(graph)):
+        raise BrokenModel(f"{where}: it keeps weights in another file; a kit's graphs hold their own.")
+    for tensor in _tensors(graph):
+        try:
+            values = numpy_helper.to_array(tensor)
+        except Exception as exc:  # onnx and NumPy raise from several trees
+            raise BrokenModel(f"{where}: a stored tensor has another size than it states; restore the file.") from exc
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise BrokenModel(f"{where}: it holds weights that are no numbers; restore the file.")
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    yield from (each.t for node in graph.node for each in node.attribute if each.HasField("t"))
+
+
+def _taken(model: ModelProto, wafers: int, where: str) -> _Taken:
+    """Count what a graph takes, operation by operation: no value is told before those it comes from are bounded.
+
+    What ONNX tells of a whole graph at once would itself hold values and axes that double with every operation.
+    """
+    types, stored = _types_before(model.graph, wafers), _stored_shapes(model.graph)
+    values = work = 0
+    for node in model.graph.node:
+        given = _told(node, (types.get(name) for name in node.input if name), where)
+        made_types = _made_by(node, model, types, stored, where)
+        made = _told(node, (made_types.get(name) for name in node.output), where)
+        types |= made_types
+        values += sum(map(prod, made))
+        work += _work(node, [*given, *made])
     return _Taken(values, work)
 
 
-def _asked_of(model: ModelProto, wafers: int) -> ModelProto:
-    """Return a graph that is asked of so many wafers, without what the file claims of its own values."""
-    asked = ModelProto()
-    asked.CopyFrom(model)
-    del asked.graph.value_info[:]
-    for end in asked.graph.input:
-        axes = end.type.tensor_type.shape.dim
+def _types_before(graph: GraphProto, wafers: int) -> dict[str, TypeProto]:
+    """Return the types, shapes included, of what there is before any operation: maps of so many wafers, and weights."""
+    types = {}
+    for end in graph.input:
+        types[end.name] = asked = TypeProto()
+        asked.CopyFrom(end.type)
+        axes = asked.tensor_type.shape.dim
         if axes and axes[0].dim_value <= 0:
             axes[0].dim_value = wafers
-    for end in asked.graph.output:
-        end.type.tensor_type.ClearField("shape")
-    return asked
+    return types | {each.name: helper.make_tensor_type_proto(each.data_type, each.dims) for each in graph.initializer}
 
 
-def _shape(value: onnx.ValueInfoProto) -> Shape | None:
-    """Return the shape of a value, or None where an axis of it is unknown or no number of things."""
-    axes = value.type.tensor_type.shape.dim
-    if not value.type.tensor_type.HasField("shape") or not all(axis.HasField("dim_value") for axis in axes):
+def _stored_shapes(graph: GraphProto) -> dict[str, TensorProto]:
+    """Return the stored tensors that can be the shape of something, or its axes, by name."""
+    constants = [node for node in graph.node if node.op_type == "Constant"]
+    tensors = {name: each.t for node in constants for name in node.output for each in node.attribute}
+    tensors |= {each.name: each for each in graph.initializer}
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if tensor.data_type == TensorProto.INT64 and len(tensor.dims) < 2 and prod(tensor.dims) <= MOST_AXES
+    }
+
+
+def _made_by(
+    node: NodeProto, model: ModelProto, types: dict[str, TypeProto], stored: dict[str, TensorProto], where: str
+) -> dict[str, TypeProto]:
+    """Return the types of what an operation makes."""
+    try:
+        (version,) = {each.version for each in model.opset_import if each.domain in _STANDARD}
+        known = {name: types[name] for name in node.input if name}
+        made = shape_inference.infer_node_outputs(defs.get_schema(node.op_type, version, ""), node, known, stored)
+        if not made.keys().isdisjoint(types):
+            raise ValueError("a value is made twice")
+    except Exception as exc:  # onnx raises from several trees
+        raise BrokenModel(f"{where}: its operations do not fit each other, so it is no usable model.") from exc
+    return made
+
+
+def _told(node: NodeProto, types: Iterable[TypeProto | None], where: str) -> list[Shape]:
+    shapes = []
+    for each in types:
+        shape = None if each is None else _shape(each)
+        if shape is None:
+            raise BrokenModel(f"{where}: how much memory its {node.op_type} would take cannot be told.")
+        shapes.append(shape)
+    return shapes
+
+
+def _shape(value: TypeProto) -> Shape | None:
+    """Return the shape of a value, or None where it has too many axes or one is unknown or no number of things."""
+    axes = value.tensor_type.shape.dim
+    if not value.tensor_type.HasField("shape") or len(axes) > MOST_AXES:
         return None
     shape = tuple(axis.dim_value for axis in axes)
-    return None if min(shape, default=0) < 0 else shape
+    return shape if all(axis.HasField("dim_value") and axis.dim_value >= 0 for axis in axes) else None
 
 
 def _work(node: NodeProto, shapes: list[Shape]) -> int:

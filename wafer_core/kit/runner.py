@@ -98,7 +98,7 @@ def load(folder: Path, precision: str) -> Model:
         reference, its_hash = (str(card["novelty"][key]) for key in ("file", "sha256")) if limit else ("", "")
     except OSError as exc:
         raise BrokenModel(f"{folder / CARD}: it cannot be read; unpack the kit again.") from exc
-    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
         raise BrokenModel(f"{CARD}: it is no card with an {precision} graph; unpack the kit again.") from exc
     graph = GraphSession(_beside(folder, file, stated), file, threads=1)
     if (size, patterns) != (graph.size, PATTERNS):

@@ -10,6 +10,10 @@ import zipfile
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wafer_core.canonical import CHANNELS
 from wafer_core.errors import BrokenModel
 from wafer_core.kit.graph_check import check_graph
 from wafer_core.models.card import CARD
@@ -21,6 +25,9 @@ MOST_BYTES = 256 << 20
 """Of a kit, packed and unpacked; a teacher of a million parameters takes 6 MB."""
 MOST_MEMBERS = 100
 _MOST_CARD_BYTES = 4 << 20
+
+_MOST_SWAY = 0.1
+"""How far an answer may lie from that to the map alone, in distances of two maps' answers; rounding makes 0.00001."""
 
 
 def import_kit(data: bytes, parent: Path, taken: Collection[str] = ()) -> Path:
@@ -151,13 +158,39 @@ def _check_loads(file: ModelFile) -> None:
     data, where = file.read(), f"{file.folder.name}/{file.file}"
     if file.engine == "onnx":
         check_graph(data, where)
-        if GraphSession(data, where, threads=1).size != file.card.size:
+        graph = GraphSession(data, where, threads=1)
+        if graph.size != file.card.size:
             raise BrokenModel(f"{where}: its graph takes maps of another size than its card says.")
+        _check_answers(graph)
     else:
         # Here and not above, because a kit usually holds ONNX alone and must not wait for torch.
         from wafer_core.models.weights import load_network
 
         load_network(file)
+
+
+def _check_answers(graph: GraphSession) -> None:
+    """Ask about two maps, one by one and at once.
+
+    Raises:
+        BrokenModel: an answer is no number, or depends on what else was asked with it.
+    """
+    maps = np.zeros((2, CHANNELS, graph.size, graph.size), dtype=np.float32)
+    maps[0, 0] = 1
+    maps[1, 0, :, : graph.size // 2] = 1
+    maps[1, 1, :, graph.size // 2 :] = 1
+    first, second = (graph.run(each[None]) for each in maps)
+    for alone, together in zip(map(np.concatenate, zip(first, second, strict=True)), graph.run(maps), strict=True):
+        if not (np.isfinite(alone).all() and np.isfinite(together).all()):
+            raise BrokenModel(f"{graph.where}: it answers with something that is not a number; restore the file.")
+        if not _alike(alone, together):
+            raise BrokenModel(f"{graph.where}: what it says of a wafer depends on the wafers asked about with it.")
+
+
+def _alike(alone: NDArray[np.float32], together: NDArray[np.float32]) -> bool:
+    """Whether answers (2, k) to two maps are those given to each alone, but for rounding."""
+    apart, rounding = np.abs(alone[0] - alone[1]).max(), 1e-6 * np.abs(alone).max()
+    return bool(np.abs(together - alone).max() <= _MOST_SWAY * apart + rounding)
 
 
 def _moved(home: Path, parent: Path, taken: Collection[str]) -> Path:

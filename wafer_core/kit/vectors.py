@@ -7,6 +7,7 @@ import io
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wafer_core.kit.runner import VECTORS, Model
 from wafer_core.lot import FAIL, NO_DIE, PASS, UNTESTED, Frame, Lot, Wafer
@@ -15,27 +16,28 @@ from wafer_core.synthesis.simulator import mixed_map
 from wafer_core.synthesis.views import with_untested_rows
 
 COUNT = 8
+PARTLY_TESTED = 2
+"""How many of them are wafers whose test stopped early; these are rarely the surest."""
+
 _DRAWN = 48
 _SEED = 2303
 _BINS = {PASS: "1", FAIL: "5", UNTESTED: ""}
 
 
 def vectors(model: Model, count: int = COUNT) -> bytes:
-    """Return a die list of simulated wafers of several grids, some of them partly tested.
+    """Return a die list of simulated wafers of several grids, at least `PARTLY_TESTED` of them partly tested.
 
     Of many drawn, the one that the model is surest of stands for each answer it gives, then the
     second surest, and so on: processors round differently, and a close call could go either way.
     """
     drawn = _simulated()
     verdicts = model.verdicts(read_vectors(die_list(drawn)))
-    given: Counter[bytes] = Counter()
-    turns: list[tuple[int, int, int]] = []
-    for row in np.argsort(-verdicts.margin, kind="stable").tolist():
-        answer = verdicts.detected[row].tobytes()
-        turns.append((given[answer], len(turns), row))
-        given[answer] += 1
-    chosen = sorted(row for _, _, row in sorted(turns)[:count])
-    return die_list(Lot(drawn.title, tuple(drawn.wafers[row] for row in chosen)))
+    surest: list[int] = np.argsort(-verdicts.margin, kind="stable").tolist()
+    unfinished = [row for row in surest if (drawn.wafers[row].states == UNTESTED).any()]
+    reserved = _in_turn(unfinished, verdicts.detected)[:PARTLY_TESTED]
+    in_turn = _in_turn(list(dict.fromkeys([*reserved, *surest])), verdicts.detected)
+    chosen = list(dict.fromkeys([*reserved, *in_turn]))[:count]
+    return die_list(Lot(drawn.title, tuple(drawn.wafers[row] for row in sorted(chosen))))
 
 
 def read_vectors(data: bytes) -> Lot:
@@ -53,6 +55,17 @@ def die_list(lot: Lot) -> bytes:
             state = int(wafer.states[row, column])
             rows.writerow((wafer.lot, wafer.wafer, column, wafer.frame.rows - 1 - row, _BINS[state]))
     return text.getvalue().encode()
+
+
+def _in_turn(rows: list[int], answers: NDArray[np.bool_]) -> list[int]:
+    """Return the first row of each answer, bool (n, 8), then the second of each, and so on."""
+    given: Counter[bytes] = Counter()
+    turns: list[tuple[int, int, int]] = []
+    for place, row in enumerate(rows):
+        answer = answers[row].tobytes()
+        turns.append((given[answer], place, row))
+        given[answer] += 1
+    return [row for _, _, row in sorted(turns)]
 
 
 def _simulated() -> Lot:

@@ -59,11 +59,17 @@ class GraphSession:
         self.size, self.width = self._check_ends()
 
     def run(self, maps: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits float32 (n, 8) and embedding float32 (n, E) of maps float32 (n, 2, S, S)."""
+        """Return logits float32 (n, 8) and embedding float32 (n, E) of maps float32 (n, 2, S, S).
+
+        Raises:
+            BrokenModel: ONNX Runtime failed, or the graph answers with another number of rows than it was asked.
+        """
         try:
             logits, embedding = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(maps)})
         except _FAILURES as exc:
             raise BrokenModel(f"{self.where}: ONNX Runtime failed while running it.") from exc
+        if logits.shape != (len(maps), len(PATTERNS)) or embedding.shape != (len(maps), self.width):
+            raise BrokenModel(f"{self.where}: it does not give every map logits and an embedding of its own.")
         return logits, embedding
 
     def _check_ends(self) -> tuple[int, int]:

@@ -85,9 +85,16 @@ def _signed(model):
             tensor.CopyFrom(numpy_helper.from_array(np.array(0, np.int8), tensor.name))
 
 
+def _without_zero_points(model):
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear":
+            del node.input[2]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (_without_zero_points, "the graph is none that a recogniser has"),
         (_other_kind, "the graph holds Mul"),
         (_dilated, "a convolution of this shape"),
         (_lopsided, "a convolution of this shape"),

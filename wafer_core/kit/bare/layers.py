@@ -140,7 +140,13 @@ def integer_graph(data: bytes, where: str) -> IntegerGraph:
         graph = unfolded(model).graph
     except ValueError as exc:
         raise BrokenModel(f"{where}: it cannot be turned into C, because {exc}.") from exc
-    return _Reading(graph, where).graph()
+    try:
+        return _Reading(graph, where).graph()
+    except (IndexError, ValueError, StopIteration) as exc:
+        # An operation lacks an input, or weights have another shape than its own.
+        raise BrokenModel(
+            f"{where}: it cannot be turned into C because the graph is none that a recogniser has ({exc})."
+        ) from exc
 
 
 class _Reading:
