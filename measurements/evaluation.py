@@ -15,7 +15,7 @@ from measurements.rival_costs import NOT_EXPORTED
 from measurements.timing import say
 from rivals.methods import METHODS
 from rivals.shelf import Rival
-from wafer_core.compare import Paired, Rate, accuracy, paired
+from wafer_core.compare import EXACT, EXACT_MIXED, FALSE_ALARMS, MACRO_F1, Paired, Rate, accuracy, paired
 from wafer_core.decode import decode
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
@@ -52,30 +52,30 @@ class Line:
         """Return the figure of a model's verdicts on the set."""
         reached = accuracy(detected, one.labels, one.groups, self.least)
         return {
-            "macro-F1": reached.macro_f1,
-            "exact match": reached.exact,
-            "exact match, two patterns or more": reached.exact_mixed,
-            "normal wafers called defective": reached.false_alarms,
+            MACRO_F1: reached.macro_f1,
+            EXACT: reached.exact,
+            EXACT_MIXED: reached.exact_mixed,
+            FALSE_ALARMS: reached.false_alarms,
         }[self.metric]
 
 
 LINES = (
-    Line("resized", "macro-F1", note="WM-811K 64x64, its own class proportions; real"),
-    Line("resized", "exact match", note="the same"),
-    Line("resized", "normal wafers called defective", note="the same"),
-    Line("normals re-gridded", "normal wafers called defective", note="those normal wafers, re-gridded"),
-    Line("native", "macro-F1", FEW, "native grids, other lots; real, hardly any normal wafer"),
-    Line("native, 10% of rows untested", "macro-F1", FEW, "the same wafers, the test stopped early"),
-    Line("native, 25% of rows untested", "macro-F1", FEW, "the same"),
-    Line("native, 40% of rows untested", "macro-F1", FEW, "the same"),
-    Line("overlays", "exact match", note="two real wafers laid over each other, every fail kept"),
-    Line("simulated", "exact match", note="simulated, the 38 sets of MixedWM38 in equal shares"),
-    Line("simulated", "exact match, two patterns or more", note="the same"),
-    Line("simulated, blemished", "exact match", note="others, with a ragged edge, clumped noise, dies untested"),
-    Line("38 development maps", "exact match", note="real MixedWM38, simulator tuned on them: no test"),
-    Line("38 development maps", "exact match, two patterns or more", note="the same"),
-    Line("MixedWM38", "exact match", note="real, its own test part; trained on its own train part"),
-    Line("MixedWM38", "exact match, two patterns or more", note="the same"),
+    Line("resized", MACRO_F1, note="WM-811K 64x64, its own class proportions; real"),
+    Line("resized", EXACT, note="the same"),
+    Line("resized", FALSE_ALARMS, note="the same"),
+    Line("normals re-gridded", FALSE_ALARMS, note="those normal wafers, re-gridded"),
+    Line("native", MACRO_F1, FEW, "native grids, other lots; real, hardly any normal wafer"),
+    Line("native, 10% of rows untested", MACRO_F1, FEW, "the same wafers, the test stopped early"),
+    Line("native, 25% of rows untested", MACRO_F1, FEW, "the same"),
+    Line("native, 40% of rows untested", MACRO_F1, FEW, "the same"),
+    Line("overlays", EXACT, note="two real wafers laid over each other, every fail kept"),
+    Line("simulated", EXACT, note="simulated, the 38 sets of MixedWM38 in equal shares"),
+    Line("simulated", EXACT_MIXED, note="the same"),
+    Line("simulated, blemished", EXACT, note="others, with a ragged edge, clumped noise, dies untested"),
+    Line("38 development maps", EXACT, note="real MixedWM38, simulator tuned on them: no test"),
+    Line("38 development maps", EXACT_MIXED, note="the same"),
+    Line("MixedWM38", EXACT, note="real, its own test part; trained on its own train part"),
+    Line("MixedWM38", EXACT_MIXED, note="the same"),
 )
 PAIRED = (
     "resized",

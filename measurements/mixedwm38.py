@@ -24,8 +24,8 @@ from measurements.evaluation import measure, print_table, record
 from measurements.timing import say
 from wafer_core.canonical import canonical_states
 from wafer_core.decode import decode, least_certain, logit, match_thresholds
-from wafer_core.distill import Recipe as Distillation
-from wafer_core.distill import distil
+from wafer_core.distill.lesson import Recipe as Distillation
+from wafer_core.distill.loop import distil
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.asking import network_logits
 from wafer_core.models.folder import ModelFile, files_of, resolve

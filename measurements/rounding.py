@@ -25,7 +25,7 @@ from torch.nn.utils import parametrize
 
 from measurements.timing import say, table
 from wafer_core.decode import decode, logit, match_thresholds
-from wafer_core.distill import distil
+from wafer_core.distill.loop import distil
 from wafer_core.distill_shipped import BASIS, CALIBRATION, called_by, draws_from
 from wafer_core.models.export import export_onnx, folded, quantise
 from wafer_core.models.folder import ModelFile, resolve

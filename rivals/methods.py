@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from rivals.features import LogisticRegression, features
 from rivals.networks import RIVALS
-from wafer_core.distill import DistillationLoss, Recipe, distil
+from wafer_core.distill.lesson import Recipe
+from wafer_core.distill.loop import distil
+from wafer_core.distill.loss import DistillationLoss
 from wafer_core.distill_shipped import BASIS, draws_from
 from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.networks import Network, build

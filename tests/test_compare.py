@@ -71,15 +71,21 @@ def test_every_figure_lies_in_its_interval_and_repeats(groups):
         assert rate.low < rate.high, name
         assert rate.n >= 1, name
     assert json.dumps([rate.value for rate in found.figures().values()], allow_nan=False)
-    assert found.figures().keys() >= {"exact match", "macro F1", "F1, Center"}
+    assert found.figures().keys() >= {"exact match", "macro-F1", "F1, Center"}
+    assert {
+        f"{figure}, Scratch": found.figures()[f"{figure}, Scratch"].value for figure in ("precision", "recall")
+    } == {
+        "precision, Scratch": 1.0,
+        "recall, Scratch": 0.5,
+    }
 
 
 @pytest.mark.parametrize("labels", [sets(), sets("", ""), sets("Center")])
 def test_nothing_to_count_is_not_a_figure(labels):
     figures = accuracy(labels, labels).figures()
     assert all(rate.value in (0.0, 1.0) for rate in figures.values())
-    assert "exact match, mixed wafers" not in figures
-    assert ("macro F1" in figures) == labels.any()
+    assert "exact match, two patterns or more" not in figures
+    assert ("macro-F1" in figures) == labels.any()
 
 
 def test_lots_that_fail_alike_say_less_than_as_many_lots():
@@ -177,6 +183,25 @@ def test_paired_by_lot_is_wider_when_a_lot_loses_together():
     assert alone.loss.value == together.loss.value == pytest.approx(0.1)
     assert together.loss.high - together.loss.low > 1.5 * (alone.loss.high - alone.loss.low)
     assert together.upper <= together.loss.high
+    assert together.upper > 1.3 * alone.upper
+
+
+def test_bounds_by_lot_are_those_of_every_way_to_draw_as_many_lots():
+    """The ten lots lose none, one, two ... nine of their twenty wafers; a draw's total has a known distribution."""
+    labels = teacher = sets(*["Center"] * 200)
+    student = labels.copy()
+    for lot in range(10):
+        student[20 * lot : 20 * lot + lot] = False
+    chances = np.ones(1)
+    for _ in range(10):
+        chances = np.convolve(chances, np.full(10, 0.1))
+    low, upper, high = np.searchsorted(chances.cumsum(), [0.025, 0.95, 0.975]) / 200
+    found = paired(teacher, student, labels, [str(i // 20) for i in range(200)])
+    assert (found.loss.low, found.upper, found.loss.high) == pytest.approx((low, upper, high), abs=1.01 / 200)
+    alone = paired(teacher, student, labels)
+    assert found.loss.low < alone.loss.low
+    assert found.upper > alone.upper
+    assert found.loss.high > alone.loss.high
 
 
 @pytest.mark.parametrize(("lost", "gained"), [(0, 0), (0, 1), (1, 0), (0, 2), (1, 1)])
@@ -208,6 +233,21 @@ def test_agreement_counts_what_both_have_scored():
     assert found.share_defective == wilson(2, 4)
     assert (found.both[CENTER], found.teacher_only[LOC], found.student_only[LOC]) == (2, 1, 1)
     assert (found.both[SCRATCH], found.teacher_only[SCRATCH], found.student_only[SCRATCH]) == (1, 0, 0)
+
+
+def test_agreement_tells_the_teachers_calls_from_the_students():
+    found = agreement(verdicts("Loc", "Center+Loc", "", "Loc"), verdicts("", "Center", "Loc", "Loc"))
+    assert (found.both[LOC], found.teacher_only[LOC], found.student_only[LOC]) == (1, 2, 1)
+    assert (found.n, found.same) == (4, 1)
+
+
+def test_agreement_over_lots_leaves_unscored_wafers_out_of_their_lots():
+    lots = [str(i // 20) for i in range(100)]
+    ours, theirs = ["Center"] * 100, ["Center"] * 80 + [""] * 20
+    expected = agreement(verdicts(*ours), verdicts(*theirs), lots)
+    # One that the teacher has not scored and one that the student has not, amid the first lot.
+    ours[10:10], theirs[10:10], lots[10:10] = ["Loc"] * 2, ["Loc"] * 2, ["odd"] * 2
+    assert agreement(verdicts(*ours, unscored=[10]), verdicts(*theirs, unscored=[11]), lots) == expected
 
 
 def test_agreement_over_lots_draws_them_whole():
@@ -249,11 +289,18 @@ def test_lots_count_where_there_are_enough():
         labels_of(replace(few, wafers=(wafer("A", "1"),)))
 
 
+@pytest.mark.parametrize(("lots", "enough"), [(9, False), (10, True)])
+def test_ten_lots_are_enough(lots, enough):
+    lot = Lot("some", tuple(wafer(str(i % lots), str(i)) for i in range(40)))
+    assert (groups_of(lot) is not None) == enough
+
+
 @pytest.mark.parametrize(
     ("n", "lost", "gained", "said"),
     [
         (3000, 0, 0, "kept"),
         (3000, 10, 12, "kept"),
+        (3000, 8, 0, "kept"),  # by the one-sided bound; the two-sided interval reaches beyond what is allowed
         (3000, 40, 38, "open"),
         (3000, 15, 0, "open"),
         (3000, 16, 0, "lost"),

@@ -197,6 +197,8 @@ def test_where_a_matched_threshold_stands(calls, logits, expected):
         ([0, 0, 1, 1, 1, 1, 1, 1], [-3, -1, 2, 3, 4, 5, 6, 8], 7.0, 0.5),  # five are not
         ([0, 0, 1, 1, 0, 1, 1, 1, 1], [-3, -1, 2, 3, 3.5, 4, 5, 6, 8], 7.0, 7.0),  # five are where one is broken
         ([1, 1, 1, 1, 1, 1], [-5, -4, -3, -2, -1, 9], 0.0, -5.5),
+        # two cuts are equally good; 0.5 is nearer to one half, but farther from what is settled
+        ([0, 0, 1, 0, 1, 1, 1, 1, 1, 1], [-3, -1, 2, 3, 4, 5, 6, 7, 8, 9], 10.0, 3.5),
         ([], [], 0.7, 0.7),
     ],
 )

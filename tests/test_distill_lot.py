@@ -14,25 +14,20 @@ from wafer_core.benchmark import guard_set, shipped_sets
 from wafer_core.canonical import canonical
 from wafer_core.cli import main
 from wafer_core.decode import decode_with
-from wafer_core.distill import Progress, Settings, loop
-from wafer_core.distill_lot import (
-    CHECKPOINT,
-    Examples,
-    Stage,
-    distil_lot,
-    kept,
-    line,
-    maps,
-    plan,
-    pool,
-    run,
-    slowed,
-    start,
-)
+from wafer_core.distill import loop
+from wafer_core.distill.loop import Progress
+from wafer_core.distill.settings import Settings
+from wafer_core.distill_lot import kept, maps, plan, pool, run, start
 from wafer_core.distill_lot.agreement import Agreement
+from wafer_core.distill_lot.distil import distil_lot
 from wafer_core.distill_lot.judged import judging
+from wafer_core.distill_lot.kept import CHECKPOINT
 from wafer_core.distill_lot.plan import Plan, Taken, timed
+from wafer_core.distill_lot.stages import Examples, Stage
+from wafer_core.distill_lot.watched import affordable
+from wafer_core.distill_lot.words import line, slowed
 from wafer_core.errors import BrokenModel, OutdatedRun, UnknownWafer, UnusableLot, UsageError
+from wafer_core.held_out import held_out
 from wafer_core.kit.vectors import die_list
 from wafer_core.lot import FAIL, ORIENTATIONS, Frame, Lot, Wafer
 from wafer_core.models.card import Card
@@ -284,6 +279,20 @@ def test_no_wafer_of_the_lot_is_in_its_pool_in_whatever_turn(small_lot, teacher,
     again = Lot("again", (*(wafer.turned(way) for wafer in small_lot), *one_more))
     found = gathered([small_lot], teacher, settings(pool="lots"), [again])
     assert rows(found.pool.maps) == rows(canonical(one_more, 16))
+
+
+@pytest.mark.usefixtures("few_replayed")
+def test_the_wafers_to_watch_are_drawn_from_all_that_are_held_out(lot_of, disc_states, teacher):
+    """A file may begin with wafers that are alike; from its front alone they would be all that is looked at."""
+    lot = lot_of([disc_states(12, 12, 0.3, seed=i) for i in range(800)])
+    kept = [wafer.name for wafer, out in zip(lot, held_out(lot.wafers), strict=True) if out]
+    few, again, all_ = (gathered([lot], teacher, settings(budget=seconds)) for seconds in (10.0, 25.0, 60.0))
+    assert len(few.names) == affordable(10.0) == 100 < len(kept) < affordable(60.0)
+    assert list(few.names) == list(again.names) == [name for name in kept if name in few.names]
+    assert few.held_out == len(kept)
+    assert set(few.names) < set(kept)
+    assert set(few.names) != set(kept[:100])
+    assert list(all_.names) == kept
 
 
 @pytest.mark.usefixtures("few_replayed")

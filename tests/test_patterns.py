@@ -1,10 +1,7 @@
-import re
-
 import numpy as np
 import pytest
 
-from wafer_core import patterns
-from wafer_core.patterns import ALLOWED_SETS, COLOURS, NORMAL, PATTERNS, SUSPECTS, flags, index, names, title
+from wafer_core.patterns import ALLOWED_SETS, NORMAL, PATTERNS, SUSPECTS, flags, index, names, title
 
 
 def members(decoder):
@@ -59,9 +56,5 @@ def test_an_unknown_pattern_is_named_with_those_there_are(ask):
         ask("Edge-ring")
 
 
-def test_every_pattern_has_its_own_colour_and_a_suspect():
-    assert set(COLOURS) == {*PATTERNS, NORMAL}
+def test_every_pattern_has_a_suspect():
     assert set(SUSPECTS) == set(PATTERNS)
-    assert len(set(COLOURS.values())) == len(COLOURS)
-    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in COLOURS.values())
-    assert patterns.__doc__

@@ -48,6 +48,16 @@ def test_novelty_and_flag_follow_the_margin(
     assert verdicts.flagged.tolist() == [False, False, True, False, False]
 
 
+def test_a_wafer_is_flagged_from_the_first_number_above_one(
+    disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot]
+) -> None:
+    novelty = np.array([1.0, np.nextafter(np.float32(1), np.float32(2))], dtype=np.float32)
+    verdicts = decode(np.full((2, 8), -3.0, dtype=np.float32), [0.5] * 8, "38", novelty=novelty)
+    lot = lot_of([disc_states(9, 9, seed=i) for i in range(2)])
+    _, *rows = csv.reader(io.StringIO(verdicts_csv(lot, verdicts)))
+    assert [row[-2:] for row in rows] == [["1.0", "no"], ["1.0000001", "yes"]]
+
+
 @pytest.mark.parametrize("name", ["05\r+1+1", "05\n+1+1", "05\r\n+1", '05"\r'])
 def test_a_row_stays_one_row_whatever_breaks_an_id(
     disc_states: Callable[..., NDArray[np.uint8]], lot_of: Callable[..., Lot], name: str

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -194,6 +195,15 @@ def test_neither_distillation_nor_its_join_to_lots_reads_labels():
             assert not named, f"{module}, line {named[0].lineno}"
 
 
+def test_neither_join_of_distillation_to_wafers_compares_with_labels():
+    """`labels_of` gives labels away, and a score against them tells what they are."""
+    for module in MODULES:
+        if room(module) in ("distill_lot", "distill_shipped"):
+            assert "compare" not in rooms_used(module), module
+            named = [node for node in ast.walk(tree(module)) if _names(node, "labels_of")]
+            assert not named, f"{module}, line {getattr(named[0], 'lineno', '?')}"
+
+
 def test_nothing_distillation_reaches_uses_a_labelled_function():
     """A module within reach may define `labelled_*`, and use it there; nothing else may name it."""
     for module in reachable("distill"):
@@ -209,12 +219,16 @@ def test_nothing_distillation_reaches_uses_a_labelled_function():
 
 
 def _names_labelled(node: ast.AST) -> bool:
-    """Whether a node reads a name, an attribute, an import or a whole string that begins with `labelled_`."""
+    return _names(node, "labelled_")
+
+
+def _names(node: ast.AST, beginning: str) -> bool:
+    """Whether a node reads a name, an attribute, an import or a whole string that begins so."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
-            return name.startswith("labelled_")
+            return name.startswith(beginning)
         case ast.Constant(value=str(text)):
-            return text.startswith("labelled_") and text.isidentifier()
+            return text.startswith(beginning) and text.isidentifier()
     return False
 
 
@@ -224,7 +238,7 @@ def _reads_labels(node: ast.AST) -> bool:
 
 def test_loading_distillation_loads_no_trainer_no_judge_and_no_streamlit():
     script = (
-        "import sys, wafer_core.distill\n"
+        f"import sys, {', '.join(name for name in MODULES if room(name) == 'distill')}\n"
         "walled = ('streamlit', 'wafer_core.training', 'wafer_core.compare', 'wafer_core.readers')\n"
         "print([name for name in sys.modules if name.startswith(walled)])"
     )
@@ -232,8 +246,9 @@ def test_loading_distillation_loads_no_trainer_no_judge_and_no_streamlit():
     assert ran.stdout.strip() == "[]"
 
 
-def test_labels_leave_no_trace_in_the_weights(small_lot, tiny_folder, tmp_path):
-    from wafer_core.distill_lot import Settings, distil_lot
+def test_labels_leave_no_trace_in_what_is_written(small_lot, tiny_folder, tmp_path):
+    from wafer_core.distill.settings import Settings
+    from wafer_core.distill_lot.distil import distil_lot
     from wafer_core.models.folder import resolve
 
     true = np.random.default_rng(0).random((len(small_lot), 8)) < 0.3
@@ -242,16 +257,27 @@ def test_labels_leave_no_trace_in_the_weights(small_lot, tiny_folder, tmp_path):
         "shuffled": _labelled(small_lot, np.roll(true, 1, axis=0)),
         "none": small_lot,
     }
-    weights = {}
+    weights, said = {}, {}
     for name, lot in lots.items():
+        out = tmp_path / name / "student"
         settings = Settings(size="tiny", budget=600.0, seed=5, steps=3)
-        for _ in distil_lot([lot], resolve(str(tiny_folder)), tmp_path / name, settings):
+        for _ in distil_lot([lot], resolve(str(tiny_folder)), out, settings):
             pass
-        files = sorted((tmp_path / name).glob("student*"))
+        files = sorted(out.glob("student*"))
         weights[name] = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+        said[name] = _said(out)
     assert len(weights["none"]) == 4  # weights, both graphs, and what tells novelty
-    assert weights["true"] == weights["none"]
-    assert weights["shuffled"] == weights["none"]
+    assert {"files", "unsure_below", "novelty", "agreement"} <= said["none"].keys()
+    for name in ("true", "shuffled"):
+        assert weights[name] == weights["none"]
+        assert said[name] == said["none"]
+
+
+def _said(folder):
+    """Everything that the texts beside the weights say, thresholds and agreement among it, but what a clock says."""
+    card, record = (json.loads((folder / name).read_text()) for name in ("card.json", "run.json"))
+    clocks = {"plan", "seconds_until_writing", "history"}
+    return card | {name: value for name, value in record.items() if name not in clocks}
 
 
 def _labelled(lot, labels):

@@ -19,7 +19,9 @@ from wafer_core.readers import NamedBytes
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.recognise import Scores
 from wafer_core.workspace import Speed, Workspace, lots
+from wafer_core.workspace.database import VERSION
 from wafer_core.workspace.files import FileStore
+from wafer_core.workspace.job_rows import SPARED
 from wafer_core.workspace.results import KEYS_A_QUERY, REMEMBERED
 
 MODEL, OTHER = "aa" * 32, "bb" * 32
@@ -95,6 +97,14 @@ def test_a_workspace_of_the_first_version_is_opened_with_all_that_is_in_it(home)
     opened.request_pause(job_id)
     assert opened.job(job_id).state == "paused"
     opened.close()
+    check_of_this_version()
+
+
+def check_of_this_version() -> None:
+    """An upgraded file says which version it is of by now, so that nothing of it is upgraded a second time."""
+    again = Workspace()
+    assert again.database.row("PRAGMA user_version")[0] == VERSION
+    again.close()
 
 
 @pytest.mark.parametrize("damage", ["noise", "closed"])
@@ -153,6 +163,7 @@ def test_what_an_older_focused_deeplift_said_is_asked_again(version):
     assert opened.attributions("a" * 64, "b" * 64, "focused-deeplift", [3]) == {}
     assert list(opened.attributions("a" * 64, "b" * 64, "occlusion", [3])) == [3]
     opened.close()
+    check_of_this_version()
 
 
 def test_a_workspace_of_a_newer_version_is_left_alone(workspace):
@@ -497,6 +508,15 @@ def test_a_wafer_that_cannot_be_scored_is_present_and_has_no_number(workspace):
     assert np.isnan(logits).all()
 
 
+def test_what_was_answered_once_stays_the_answer(workspace):
+    maps, first = map_hashes(5), random_scores(5)
+    workspace.put_scores(MODEL, maps[:3], Scores(first.logits[:3], first.embedding[:3], MODEL))
+    workspace.put_scores(MODEL, maps, random_scores(5, seed=1))
+    np.testing.assert_array_equal(workspace.scores(MODEL, maps).logits[:3], first.logits[:3])
+    np.testing.assert_array_equal(workspace.scores(MODEL, maps).logits[3:], random_scores(5, seed=1).logits[3:])
+    np.testing.assert_array_equal(workspace.embeddings(MODEL, maps)[0][:3], first.embedding[:3])
+
+
 def test_no_maps_are_no_scores(workspace):
     logits, present = workspace.scores(MODEL, [])
     assert logits.shape == (0, 8)
@@ -551,6 +571,21 @@ def test_the_same_job_waits_once_and_takes_over_what_is_in_view(workspace):
     assert put_job(workspace) != job_id
 
 
+def test_a_less_urgent_twin_makes_what_waits_no_less_urgent(workspace):
+    job_id = put_job(workspace, first=(4, 2), urgency=0)
+    assert put_job(workspace, first=(7,), urgency=3) == job_id
+    assert (workspace.job(job_id).first, workspace.job(job_id).urgency) == ((7,), 0)
+
+
+def test_of_equally_urgent_jobs_the_running_one_goes_on_and_then_the_oldest(workspace):
+    oldest, running, urgent = (put_job(workspace, dedupe=name) for name in ("oldest", "running", "urgent"))
+    assert workspace.most_urgent().id == oldest
+    workspace.begin_job(running)
+    assert workspace.most_urgent().id == running
+    put_job(workspace, dedupe="urgent", first=(1,), urgency=2)
+    assert workspace.most_urgent().id == urgent
+
+
 def test_what_is_unfinished_is_found_by_its_kind(workspace):
     ids = [put_job(workspace, dedupe=name, kind="distil") for name in ("queued", "paused", "done", "cancelled")]
     put_job(workspace)
@@ -566,6 +601,16 @@ def test_what_went_wrong_a_moment_ago_is_not_started_by_a_redraw(workspace, stat
     workspace.end_job(job_id, state, "It went wrong.")
     assert put_job(workspace) == job_id
     assert put_job(workspace, again=True) != job_id
+
+
+@pytest.mark.parametrize(("later", "spared"), [(0.9, True), (1.1, False)])
+def test_what_went_wrong_is_started_again_after_a_while(workspace, monkeypatch, later, spared):
+    job_id = put_job(workspace)
+    workspace.end_job(job_id, "failed", "It went wrong.")
+    now = time.time()
+    monkeypatch.setattr("wafer_core.workspace.job_rows.time.time", lambda: now + later * SPARED)
+    assert (put_job(workspace) == job_id) == spared
+    assert SPARED == 600
 
 
 def test_what_went_wrong_by_a_clock_that_was_ahead_is_started(workspace, monkeypatch):

@@ -53,6 +53,8 @@ def test_students_are_chosen_by_name_and_approved_by_name(workspace, tiny_folder
     assert workspace.model("approved-int8").sha256 == workspace.model("lot7-small-1-int8").sha256
     assert workspace.model_of(workspace.model("approved").sha256).folder.name == "lot7-small-1"
     assert [approval.note for approval in workspace.approvals()] == ["looked at 23 wafers"]
+    # Whichever file was named, it is the student that is approved.
+    assert [approval.weights for approval in workspace.approvals()] == [workspace.model("lot7-small-1").sha256]
 
 
 def test_a_teacher_is_not_approved(workspace, tiny_folder):
@@ -433,6 +435,16 @@ def test_weights_that_are_here_already_are_not_imported_again(workspace, student
     with pytest.raises(UsageError, match="in the archive"):
         workspace.import_model(student_kit)
     assert [folder.name for folder in workspace.student_root.iterdir()] == ["tool-4"]
+
+
+def test_a_kit_is_imported_of_which_one_file_is_here(workspace, student_kit):
+    folder = workspace.import_model(student_kit).folder
+    card = json.loads((folder / "card.json").read_text())
+    (int8,) = (name for name in card["files"] if ".int8." in name)
+    (folder / "card.json").write_text(json.dumps({**card, "files": {int8: card["files"][int8]}}))
+    assert workspace.import_model(student_kit).folder.name == "tool-4-2"
+    with pytest.raises(UsageError, match="which is here already"):
+        workspace.import_model(student_kit)
 
 
 def test_of_one_kit_that_comes_in_twice_at_once_one_stays(workspace, student_kit, monkeypatch):

@@ -167,9 +167,10 @@ def match_thresholds(
     Args:
         teacher_detected: bool (n, 8), the teacher's decisions on unlabelled maps.
         student_logits: (n, 8), the student's logits on the same maps.
-        settled: eight thresholds the student came with, matched on other maps. One of them is kept unless
-            another mends more wafers than it breaks by two standard deviations of chance: a few wafers
-            are no reason to forget those maps.
+        settled: eight thresholds the student came with, matched on other maps. Where they are given, of
+            equally good gaps the one nearest to the settled threshold counts, not the one nearest to one
+            half, and even so the settled one is kept unless the other mends more wafers than it breaks by
+            two standard deviations of chance: a few wafers are no reason to forget those maps.
 
     Raises:
         ValueError: the shapes differ.

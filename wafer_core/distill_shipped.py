@@ -16,7 +16,8 @@ from torch import Tensor
 from wafer_core.canonical import canonical_states
 from wafer_core.console import place, positive, whole
 from wafer_core.decode import decode, least_certain, logit, match_thresholds
-from wafer_core.distill import Draw, Progress, Recipe, distil
+from wafer_core.distill.lesson import Draw, Recipe
+from wafer_core.distill.loop import Progress, distil
 from wafer_core.models.asking import network_logits
 from wafer_core.models.checkpoint import fingerprint
 from wafer_core.models.folder import ModelFile, resolve

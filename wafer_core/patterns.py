@@ -1,4 +1,4 @@
-"""The vocabulary: eight patterns, the sets they may form, their colours and their usual suspects."""
+"""The vocabulary: eight patterns, the sets they may form, and their usual suspects."""
 
 from __future__ import annotations
 
@@ -22,19 +22,6 @@ PATTERNS: tuple[str, ...] = (
 
 NORMAL = "Normal"
 """What a wafer without any pattern is called."""
-
-COLOURS: dict[str, str] = {
-    "Center": "#0072B2",
-    "Donut": "#56B4E9",
-    "Edge-Loc": "#E69F00",
-    "Edge-Ring": "#D55E00",
-    "Loc": "#009E73",
-    "Near-Full": "#666666",
-    "Scratch": "#CC79A7",
-    "Random": "#9E8B00",
-    NORMAL: "#9AA5B1",
-}
-"""One colour a pattern, after the colour-blind-safe set of Okabe and Ito."""
 
 SUSPECTS: dict[str, str] = {
     "Center": "plasma or gas-flow non-uniformity, CMP pressure",

@@ -180,3 +180,30 @@ def test_a_bar_shows_its_wafers_and_the_links_go_on_from_there(open_page, settle
     page.go_back()
     expect_address(page, pattern="Edge-Ring")
     expect(page.get_by_role("combobox", name="Sort", exact=True)).to_have_value("As in the file")
+
+
+def test_names_of_wafers_are_shown_where_they_differ(open_page, shelve, tmp_path):
+    long = "PRODUCT-XYZ_300mm_FAB12"
+    files = [
+        die_list(tmp_path / "a.csv", "N61274.00", {f"N61274-0{i}": wafer(QUIET, seed=i) for i in range(2)}),
+        die_list(tmp_path / "b.csv", long, {f"{long}_SLOT_{i}": wafer(QUIET, seed=i) for i in range(2)}),
+    ]
+    page = open_page(f"/?lot={shelve(*files)}")
+    expect(cards(page)).to_have_count(4)
+    names = page.get_by_role("group", name="Wafers").locator(".head b")
+    expect(names).to_have_text(
+        ["N61274.00 / N61274-00", "N61274.00 / N61274-01", "PRODUCT-XYZ_3…_FAB12_SLOT_0", "PRODUCT-XYZ_3…_FAB12_SLOT_1"]
+    )
+    cut = names.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length")
+    assert cut == 0
+
+
+def test_cards_stay_as_the_last_answer_comes(open_page, server, shelve, tmp_path):
+    lot = shelve(mixed_npz(tmp_path / "H8.npz", [RING, CENTRE, QUIET, RING] * 150))
+    page = open_page(f"/?lot={lot}")
+    gallery = page.get_by_role("group", name="Wafers")
+    expect(page.get_by_text("Student has read")).to_be_visible()
+    gallery.evaluate("one => { one.dataset.kept = 'yes'; }")
+    expect(page.get_by_text("Student has read")).to_have_count(0)
+    wait_for_verdicts(page, wafers=24)
+    expect(gallery).to_have_attribute("data-kept", "yes")

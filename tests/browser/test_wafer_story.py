@@ -158,7 +158,17 @@ def test_dies_are_flipped_by_hand_and_both_models_answer(open_page, settle, shel
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"{brushed - 1} made to pass.")).to_be_visible()
     expect(mine.get_by_text("flipped: ")).to_have_count(0)
+    # There is a wafer after this one, and none before it.
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"{brushed - 2} made to pass.")).to_be_visible()
+    settle(page)
     expect(page.get_by_role("heading", name="Wafer 01")).to_be_visible()
+    # The die chosen stays marked on every map of the wafer until the keyboard leaves it.
+    marks = page.locator(".dies .mark").filter(visible=True)
+    expect(mine.locator(".mark")).to_be_visible()
+    mine.get_by_role("group").blur()
+    expect(marks).to_have_count(0)
     page.get_by_role("button", name="Reset").click()
     expect(page.get_by_text("No die is flipped.")).to_be_visible()
     page.go_back()

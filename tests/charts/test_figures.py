@@ -92,6 +92,22 @@ def test_names_of_models_on_one_spot_stand_apart():
     assert len({(named.xanchor, named.y, named.ay) for named in figure.layout.annotations}) == 3
 
 
+@pytest.mark.parametrize(("theme", "colours"), [("light", LIGHT), ("dark", DARK)])
+def test_names_are_written_in_the_colour_of_texts_and_lines_lead_in_the_marks(theme, colours):
+    points = tuple(Point(f"model-{i}", 1000 + i, 0.9, 0.5, 1.0, "") for i in range(6))
+    marks = series([(point.name, "student", point.name) for point in points], theme)
+    named = accuracy_against_size(points, marks, "x", theme).layout.annotations
+    assert {one.font.color for one in named} == {colours.text}
+    assert {one.arrowcolor for one in named} <= {CLEAR, *(mark.colour for mark in marks)}
+
+
+def test_how_a_score_was_measured_is_shown_as_it_was_told():
+    point = Point("student", 1000, 0.9, 0.8, 0.95, "6 wafers · <b>A&B</b> %{x} 5 %<extra>gone</extra>")
+    [trace] = accuracy_against_size((point,), series([("student", "student", "s")], "light"), "x", "light").data
+    told = "6 wafers · &lt;b&gt;A&amp;B&lt;/b&gt; &#37;{x} 5 %&lt;extra&gt;gone&lt;/extra&gt;"
+    assert trace.hovertemplate.endswith(f"<br>{told}<extra></extra>")
+
+
 def test_a_line_leads_to_a_mark_only_from_a_name_that_stands_away():
     points = tuple(Point(f"model-{i}", 1000 + i, 0.9, 0.5, 1.0, "") for i in range(6))
     marks = series([(point.name, "student", point.name) for point in points], "light")
@@ -139,6 +155,21 @@ def test_bars_carry_intervals_support_and_what_a_click_needs():
     assert list(figure.layout.xaxis.ticktext) == ["Center<br>120 wafers", "Scratch<br>1 wafer"]
     assert (teacher.marker.color, set(student.marker.line.color)) == (DARK.teacher, {DARK.student})
     assert student.marker.color != DARK.student
+
+
+def test_bars_of_other_wafers_a_model_are_counted_one_by_one_and_stand_in_the_order_of_patterns():
+    bars = (
+        Bar("student", "Scratch", 0.7, 0.5, 0.8, 1),
+        Bar("tiny", "Scratch", 0.7, 0.5, 0.8, 1_200),
+        Bar("tiny", "Center", 0.9, 0.85, 0.93, 120),
+    )
+    figure = score_bars(bars, series(MODELS, "dark"), "agreement", "dark", same_wafers=False)
+    assert list(figure.layout.xaxis.ticktext) == list(figure.layout.xaxis.categoryarray) == ["Center", "Scratch"]
+    assert figure.layout.xaxis.categoryorder == "array"
+    student, tiny = figure.data
+    assert [each[-1] for each in student.customdata] == ["1 wafer"]
+    assert [each[-1] for each in tiny.customdata] == ["120 wafers", "1,200 wafers"]
+    assert "%{customdata[4]}" in tiny.hovertemplate
 
 
 def test_the_chosen_bar_is_outlined_and_the_others_stay_as_they_are():

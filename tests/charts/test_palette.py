@@ -32,6 +32,19 @@ def test_a_failing_die_without_a_say_is_grey(palette: Palette):
     assert contrast(palette.quiet_fail, palette.passing) > 1.9
 
 
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("colour", ["text", "muted", "teacher", "student"])
+def test_what_is_written_on_the_page_and_on_a_models_badge_is_read(palette: Palette, colour: str):
+    """A badge is written in the page's colour on the model's."""
+    assert contrast(getattr(palette, colour), palette.background) >= 4.5
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_marks_of_further_models_are_seen(palette: Palette):
+    assert [colour for colour in palette.series if contrast(colour, palette.background) < 3] == []
+    assert len({*palette.series, palette.teacher, palette.student}) == len(palette.series) + 2
+
+
 def test_on_dark_a_die_without_a_say_has_no_hue_of_the_evidence_against():
     red, green, blue = channels(DARK.quiet_fail)
     assert red == green == blue

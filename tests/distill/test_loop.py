@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from wafer_core.distill import LotAndReplay, Progress, Recipe, Replay, distil, loop, rehearsal
-from wafer_core.distill.lesson import Lesson
+from wafer_core.distill import loop
+from wafer_core.distill.lesson import Lesson, Recipe, rehearsal
+from wafer_core.distill.loop import Progress, distil
+from wafer_core.distill.sources import LotAndReplay, Replay
 from wafer_core.errors import UsageError
 from wafer_core.models.networks import build
 

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from wafer_core.distill import Recipe
-from wafer_core.distill.lesson import MEMORY, Lesson
+from wafer_core.distill.lesson import MEMORY, Lesson, Recipe
 from wafer_core.distill.memory import Memory
 from wafer_core.models.networks import build
 

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from wafer_core.distill import Settings
-from wafer_core.distill.settings import LONGEST, SHORTEST
+from wafer_core.distill.settings import LONGEST, SHORTEST, Settings
 from wafer_core.errors import UsageError
 from wafer_core.models.sizes import STUDENT_SIZES
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wafer_core.distill import LotAndReplay, Replay
+from wafer_core.distill.sources import LotAndReplay, Replay
 
 
 def random(seed=0):

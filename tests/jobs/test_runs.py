@@ -19,7 +19,8 @@ from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually
 
 from wafer_core import jobs
 from wafer_core.benchmark import guard_set
-from wafer_core.distill_lot import CHECKPOINT, pool
+from wafer_core.distill_lot import pool
+from wafer_core.distill_lot.kept import CHECKPOINT
 from wafer_core.distill_lot.plan import Plan
 from wafer_core.errors import OutdatedRun, UnreadableFile, UnusableLot
 from wafer_core.jobs import folders, tasks

@@ -243,10 +243,10 @@ def test_a_bare_address_carries_no_defaults(visit: Visit, lots: list[str]) -> No
 
 
 def bound_names(path: Path) -> list[str]:
-    """The parameters that a module ties widgets to: the first argument of `bound`, the third of `segmented`."""
+    """The parameters that a module ties widgets to: an argument of `bound`, `segmented` and the settings' `_choice`."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     named = [(getattr(call.func, "attr", getattr(call.func, "id", "")), call.args) for call in calls]
-    places = {"bound": 0, "segmented": 2}
+    places = {"bound": 0, "segmented": 2, "_choice": 2}
     found = [args[places[name]] for name, args in named if name in places and len(args) > places[name]]
     return [each.value for each in found if isinstance(each, ast.Constant)]
 
@@ -254,6 +254,7 @@ def bound_names(path: Path) -> list[str]:
 def test_what_is_chosen_anywhere_goes_along() -> None:
     bound = {name for path in Path(state.__file__).parents[1].glob("*/*.py") for name in bound_names(path)}
     assert bound <= set(state.CARRIED)
+    assert bound >= {"sort", "show", "method", "seed", "start", "views", "pool", "below"}
 
 
 def test_no_name_of_the_address_means_two_things() -> None:

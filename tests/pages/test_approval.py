@@ -72,14 +72,20 @@ def run(store: Workspace, lot_id: str, tiny_folder: Path) -> int:
 def read(store: Workspace, answer, small_lot: Lot, small_benchmark: BenchmarkSet, small_guard: BenchmarkSet):
     """Lay ready what the students have read: `read("small-tiny-1", lost=3)` of the guard set's wafers."""
 
-    def lay(student: str, lost: int = 0, lost_int8: int | None = None, sets: Sequence[str] = LOT) -> None:
-        files = {student: lost, f"{student}-int8": lost if lost_int8 is None else lost_int8}
-        for name, wrong in files.items():
+    def lay(
+        student: str,
+        lost: int = 0,
+        lost_int8: int | None = None,
+        sets: Sequence[str] = LOT,
+        sets_int8: Sequence[str] = (),
+    ) -> None:
+        small = (lost if lost_int8 is None else lost_int8, sets_int8 or sets)
+        for name, (wrong, said) in {student: (lost, sets), f"{student}-int8": small}.items():
             model = store.model(name)
             truth = ["Center" if labels.any() else "Normal" for labels in small_guard.labels]
             answer(small_guard.lot, model, ["Loc"] * wrong + truth[wrong:])
-            answer(small_lot, model, sets)
-            answer(small_benchmark.lot, model, sets)
+            answer(small_lot, model, said)
+            answer(small_benchmark.lot, model, said)
 
     return lay
 
@@ -312,6 +318,34 @@ def test_a_student_that_is_worse_on_its_own_lot_is_approved_against_a_warning(
     assert page.button(key="approve-sure").label == "Approve all the same"
     click(page, "approve-sure")
     assert store.approved() == "small-tiny-1"
+
+
+@pytest.mark.parametrize(("page", "file"), [("distill", {}), ("distill", {"file": "int8"}), ("compare", {})])
+def test_the_question_is_about_both_files_wherever_it_is_asked(
+    visit: Visit, store: Workspace, run: int, compared, read, page: str, file: dict[str, str]
+):
+    read("small-tiny-1", sets_int8=NEW)
+    asked = visit(page, run=str(run), approve="small-tiny-1", **file)
+    assert not asked.exception
+    [said] = [str(each.value) for each in asked.warning]
+    assert "its int8 file answers as the teacher does on 2 wafers fewer than student-int8, of 6" in said
+    assert "Those of its int8 file differ on 0 from student-int8." in texts(asked)
+    assert asked.button(key="approve-sure").label == "Approve all the same"
+    click(asked, "approve-sure")
+    lot, *_ = store.approvals()[0].figures["grounds"]
+    assert [each["sha256"] for each in lot["files"]] == [
+        store.model(name).sha256 for name in ("small-tiny-1", "small-tiny-1-int8")
+    ]
+    assert [each["against"][0]["changed"] for each in lot["files"]] == [0, 2]
+
+
+def test_the_question_asks_for_what_either_file_says_of_the_lot(
+    visit: Visit, store: Workspace, lot_id: str, run: int, compared
+):
+    page = visit("compare", set=lot_id, students="student", approve="small-tiny-1")
+    assert "Its own lot is still being read" in texts(page)
+    asked = {job.payload["model"] for job in store.jobs("score") if job.lot == lot_id}
+    assert {"small-tiny-1", "small-tiny-1-int8"} <= asked
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
-from wafer_core.ui.compare import comparison, model_cards, speed, view
+from wafer_core.ui.compare import comparison, model_cards, pattern_scores, speed, view
 from wafer_core.ui.shared import words
 from wafer_core.workspace import Speed, Workspace
 
@@ -175,6 +175,15 @@ def test_the_bars_as_a_table_have_words_for_heads_and_dashes_for_nothing(visit: 
     assert rows.loc[("student", "Donut")].tolist() == ["–"] * 6 + [0, 0]
 
 
+def test_every_model_agrees_on_wafers_of_its_own(store: Workspace, small_lot: Lot, answer):
+    for name, sets in (("teacher", TEACHER), ("student", STUDENT), ("student-int8", ["Scratch"] * 6)):
+        answer(small_lot, store.model(name), sets)
+    ground = comparison.Ground(store.add_lot(small_lot), "six", 6, labelled=False, benchmark=False)
+    students = [store.model("student"), store.model("student-int8")]
+    bars = pattern_scores._agreement_bars(comparison.compare(ground, store.model("teacher"), students))
+    assert {bar.name: bar.support for bar in bars if bar.pattern == "Scratch"} == {"student": 2, "student-int8": 6}
+
+
 def test_agreement_as_a_table_has_words_for_heads(visit: Visit, store: Workspace, small_lot: Lot, answer):
     for name, sets in (("teacher", TEACHER), ("student", STUDENT)):
         answer(small_lot, store.model(name), sets)
@@ -216,6 +225,13 @@ def test_the_shipped_benchmark_comes_first_and_is_queued_for_every_model(visit: 
     assert len(store.jobs("score")) == 3
 
 
+def test_a_model_named_twice_in_the_address_stands_there_once(visit: Visit, answered: str):
+    page = visit("compare", set=answered, students="student,student-int8,student")
+    assert not page.exception
+    assert page.multiselect(key="address-students").value == ["student", "student-int8"]
+    assert len(page.table[0].value) == 3
+
+
 def test_models_are_chosen_in_the_address(visit: Visit, store: Workspace, answered: str):
     page = visit("compare", set=answered, students="student-int8,no such model")
     chosen = page.multiselect(key="address-students")
@@ -230,7 +246,7 @@ def test_models_are_chosen_in_the_address(visit: Visit, store: Workspace, answer
 
 def test_a_model_that_has_not_answered_shows_its_card(store: Workspace, shipped: Sequence[BenchmarkSet]):
     model = store.model("student")
-    told = {"exact match": 0.9, "macro F1": 0.8, "F1, Center": 0.7, "recall, Center": 0.6, "precision, Center": 0.5}
+    told = {"exact match": 0.9, "macro-F1": 0.8, "F1, Center": 0.7, "recall, Center": 0.6, "precision, Center": 0.5}
     figures = tuple(
         Figure(
             model.file, "singles", shipped[0].sha256, "test", name, value, value - 0.1, value + 0.05, 6, "the command"
@@ -324,6 +340,50 @@ def test_a_wafer_behind_a_bar_says_what_is_wrong_with_it(visit: Visit, answered:
     assert list(frame["labelled"]) == ["Scratch", "Center + Scratch"]
 
 
+@pytest.mark.parametrize(
+    ("held", "who", "pattern"), [("student-int8", "student-int8", "Loc"), ("student-onnx", "student", "Scratch")]
+)
+def test_the_wafers_behind_a_bar_begin_with_the_student_in_hand_where_it_goes_wrong(
+    visit: Visit, store: Workspace, answered: str, small_lot: Lot, answer, held: str, who: str, pattern: str
+):
+    answer(labelled(small_lot), store.model("student-int8"), TEACHER)
+    page = visit("compare", set=answered, students="student,student-int8", student=held)
+    assert not page.exception
+    assert page.selectbox(key="address-who").value == who
+    assert page.selectbox(key="address-bar").value == pattern
+
+
+def test_without_labels_the_first_pattern_is_one_on_which_student_and_teacher_part(
+    visit: Visit, store: Workspace, small_lot: Lot, answer
+):
+    for name, sets in (("teacher", TEACHER), ("student", [*TEACHER[:4], "Loc", "Normal"])):
+        answer(small_lot, store.model(name), sets)
+    page = visit("compare", set=store.add_lot(small_lot), students="student")
+    assert page.selectbox(key="address-bar").value == "Loc"
+    # Of so few wafers a share in percent would promise more than they can say.
+    assert "answers as the teacher does on 5 of 6 wafers. These" in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "ends"),
+    [
+        ("macro-F1", "0.899", "0.887 to 0.912"),
+        ("F1, Center", "0.899", "0.887 to 0.912"),
+        ("exact match", "89.9 %", "88.7 to 91.2"),
+    ],
+)
+def test_a_card_writes_an_f1_as_the_tables_do(metric: str, value: str, ends: str):
+    told = model_cards._figure(Figure("a", "six", "ab", "test", metric, 0.8991, 0.8871, 0.9121, 6, "the command"))
+    assert (told["value"], told["95 % interval"]) == (value, ends)
+
+
+def test_one_step_is_no_steps(store: Workspace):
+    model = store.model("student")
+    made = {**model.card.made_from, "steps": 1, "start_sha256": None}
+    told = model_cards._about(replace(model, card=replace(model.card, made_from=made)))
+    assert told["Training"].startswith("1 step, seed")
+
+
 def test_the_score_of_the_bars_is_in_the_address(visit: Visit, answered: str):
     page = visit("compare", set=answered, students="student", score="recall")
     assert any("Recall per pattern" in element.value for element in page.markdown)
@@ -378,6 +438,27 @@ def test_timing_a_lot_without_a_tested_die_says_so(store: Workspace, untested_st
     lot_id = store.add_lot(lot_of([untested_states(10, 10)]))
     with pytest.raises(UnusableLot, match="has a tested die"):
         speed.measure(store, lot_id, store.model("student-int8").sha256)
+
+
+def test_no_spreadsheet_runs_what_a_table_that_is_taken_along_quotes(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+):
+    wafers = tuple(replace(wafer, wafer=f"=1+{i}") for i, wafer in enumerate(labelled(small_lot)))
+    lot = replace(small_lot, title="@SUM(1)", wafers=wafers)
+    for name, said in (("teacher", TEACHER), ("student", STUDENT)):
+        answer(lot, store.model(name), said)
+    lot_id = store.add_lot(lot)
+    ground = comparison.Ground(lot_id, lot.title, 6, labelled=True, benchmark=False)
+    compared = comparison.compare(ground, store.model("teacher"), [store.model("student")])
+    assert set(view.figures(compared)["set"]) == {"'@SUM(1)"}
+    page = visit("compare", set=lot_id, students="student", bar="Scratch", who="student")
+    assert not page.exception
+    listed = [frame.value["wafer"].tolist() for frame in page.dataframe if "open" in frame.value]
+    assert listed
+    assert all(name.startswith("'=1+") for names in listed for name in names)
+    figure = replace(store.model("student").card.figures[0], set="=1+1", command="=cmd|' /C calc'!A0")
+    told = model_cards._figure(figure)
+    assert (told["set"], told["command"]) == (f"'=1+1 ({figure.split})", "'=cmd|' /C calc'!A0")
 
 
 def test_figures_come_as_a_table_that_says_of_what(store: Workspace, answered: str):

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from tests.pages.told import address, texts
 from wafer_core import distill_lot, jobs
 from wafer_core.canonical import canonical
-from wafer_core.distill import Settings
+from wafer_core.distill.settings import Settings
 from wafer_core.distill_lot.judged import so_many
 from wafer_core.held_out import held_out
 from wafer_core.jobs.logbook import note
@@ -385,6 +385,33 @@ def test_as_many_wafers_are_held_out_as_is_said(visit: Visit, store: Workspace, 
     assert f"38 wafers, {kept} of them held out to check the student on; 2 left out." in said
 
 
+def test_a_time_that_affords_to_look_at_some_of_the_held_out_wafers_promises_no_more(
+    visit: Visit, store: Workspace, lot_of, disc_states
+):
+    lot = lot_of([disc_states(8, 8, 0.3, seed=i) for i in range(800)])
+    kept, lot_id = int(held_out(lot.wafers).sum()), store.add_lot(lot)
+    some = f"{kept} of them held out and 120 of these to check the student on."
+    assert kept > 120
+    assert some in texts(visit("distill", lot=lot_id, time="30"))
+    assert f"{kept} of them held out to check the student on." in texts(visit("distill", lot=lot_id, time="60"))
+
+
+def test_what_a_lot_allows_is_counted_once_and_not_wafer_by_wafer(
+    visit: Visit, store: Workspace, lot_of, disc_states, monkeypatch: pytest.MonkeyPatch
+):
+    lot = lot_of([disc_states(12, 12, 0.3, seed=100 + i) for i in range(60)])
+    address = {"lot": store.add_lot(lot), "without": f"{lot.lot_hash[:6]}-{'.'.join(map(str, range(30)))}"}
+    visit("distill", **address)
+    asked: list[str] = []
+    find = Workspace.lot_file
+    monkeypatch.setattr(Workspace, "lot_file", lambda store, lot_id: asked.append(lot_id) or find(store, lot_id))
+    before = allowance._kept.cache_info()
+    assert "30 wafers" in texts(visit("distill", **address))
+    after = allowance._kept.cache_info()
+    assert (after.misses, after.hits > before.hits) == (before.misses, True)
+    assert len(asked) < 30
+
+
 def test_other_lots_and_wafers_left_out_reach_the_run(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot):
     other = store.add_lot(replace(small_lot, title="another", wafers=small_lot.wafers[:3]))
     page = visit("distill", lot=lot_id, pool="lots", beside=f"{other}.{lot_id}.gone")
@@ -582,6 +609,51 @@ def test_a_finished_run_is_used_compared_and_taken_along(visit: Visit, store: Wo
     # Else it would be compared with nobody: that choice was made before there was such a student.
     assert address(page, "students") is None
     assert {button.label for button in page.get("download_button")} == {"Download", "Download for the tool"}
+
+
+def test_a_run_that_looked_at_some_of_the_held_out_wafers_says_so(visit: Visit, store: Workspace, finished: int):
+    path = store.student_root / str(store.job(finished).name) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "held_out": 9}))
+    said = texts(visit("distill", run=str(finished)))
+    assert "| 4 of the 9 held-out wafers | 1 of 4 (0 to 3) | 3 of 4 (1 to 4) |" in said
+
+
+def test_a_finished_student_has_one_figure_of_agreement_and_its_curve_is_told_apart(
+    visit: Visit, lot_id: str, finished: int
+):
+    page = visit("distill", lot=lot_id, run=str(finished))
+    assert "3 of 4" in [element.value for element in page.markdown]
+    assert "2 of 4" not in [element.value for element in page.markdown]
+    assert "Agreement while it learned, at the teacher's limits **2 of 4**" in texts(page)
+    assert "Agreement on held-out wafers" not in texts(page)
+
+
+@pytest.mark.parametrize(("prepared", "said"), [(10.0, ""), (53.0, "its plan left 5 s"), (70.0, "its plan left 0 s")])
+def test_a_run_that_had_no_time_to_learn_in_says_so_and_why(
+    visit: Visit, store: Workspace, finished: int, prepared: float, said: str
+):
+    path = store.student_root / str(store.job(finished).name) / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "plan": {**record["plan"], "prepared": prepared}}))
+    warnings = " ".join(str(each.value) for each in visit("distill", run=str(finished)).warning)
+    assert ("Of 1 min" in warnings) == bool(said)
+    assert said in warnings
+
+
+def test_a_time_that_affords_no_step_promises_none():
+    plan = {"prepared": 10.0, "step_seconds": 0.2, "writing_seconds": 2.0}
+    assert form.estimate(12.1, plan).startswith("No step fits into that time, at 200 ms each")
+    assert form.estimate(12.3, plan).startswith("About 1 step, at 200 ms each")
+
+
+def test_no_held_out_wafers_are_no_count_of_none(visit: Visit, store: Workspace, lot_id: str):
+    run = submit(store, lot_id)
+    store.begin_job(run)
+    told = {"step": 20, "steps": 20, "seconds": 9.0, "loss": 0.5, "agreed": 0, "held_out": 0}
+    store.report(run, told, point=ProgressPoint(20, 9.0, 0.5, 0, 0))
+    store.end_job(run, "failed", "It failed.")
+    page = visit("distill", lot=lot_id, **{"beside-runs": str(run)})
+    assert list(page.table[0].value.loc["Agreement, last"]) == ["–"]
 
 
 def test_the_lot_of_a_run_opens_without_the_wafer_of_another(visit: Visit, lot_id: str, finished: int):

@@ -1,12 +1,14 @@
 """What stands under an overlay, in words and figures: every one measured, chance beside it, nothing made up."""
 
+import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from wafer_core.models.folder import files_of
 from wafer_core.trust.altered import TakenAway
-from wafer_core.trust.record import OVERLAYS, SIMULATED, Kept, MadeSet, Record
+from wafer_core.trust.record import OVERLAYS, RECORD, SIMULATED, Kept, MadeSet, Record
 from wafer_core.trust.tally import Reached
 from wafer_core.trust.whereabouts import Whereabouts
 from wafer_core.ui.shared import evidence
@@ -66,6 +68,23 @@ def test_an_answer_that_does_not_fall_without_its_strongest_dies_is_marked(after
     assert (all_["text"], all_["grave"]) == (text, grave)
 
 
+@pytest.mark.parametrize(
+    ("after", "at_random", "named", "text", "grave"),
+    [
+        (0.45, 0.43, True, "0.49 → 0.45, no more than random dies", True),
+        (0.45, 0.451, True, "0.49 → 0.45, no more than random dies", True),
+        (0.44, 0.45, True, "0.49 → 0.44", False),
+        (0.45, 0.43, False, "0.49 → 0.45", False),
+        (0.49, 0.43, True, "0.49 → 0.49, no lower", True),
+    ],
+)
+def test_an_answer_that_random_dies_move_as_far_is_marked(after, at_random, named, text, grave):
+    (strongest, beside) = evidence.removal("Loc", TakenAway(10, 143, 0.49, after, at_random), named)
+    assert (strongest["text"], strongest["grave"]) == (text, grave)
+    assert ("no more than without random dies" in strongest["hint"]) == ("random" in text)
+    assert not beside["grave"]
+
+
 def test_a_method_is_quoted_as_it_was_scored_on_these_weights():
     facts = evidence.pointing(record(kept(), kept(OVERLAYS, value=0.91)), WEIGHTS, METHOD, "Scratch")
     # What real wafers say stands before what simulated ones do.
@@ -123,3 +142,12 @@ def test_weights_that_were_never_scored_are_named(tiny_folder, tmp_path):
     assert evidence.unscored([there, never], METHOD).endswith(f"was not measured for this {never.role}'s weights.")
     assert evidence.unscored([never, never], METHOD).endswith("was not measured for these weights.")
     assert evidence.unscored([there], "gradcam").endswith("was not measured for these weights.")
+
+
+def test_a_record_that_is_measured_anew_is_read_anew(tiny_folder, tmp_path):
+    model = files_of(shutil.copytree(tiny_folder, tmp_path / "model"))[0]
+    for when, value in enumerate((0.91, 0.94), start=1):
+        figure = replace(kept(value=value), sha256=model.sha256)
+        record(figure).write(model.folder)
+        os.utime(model.folder / RECORD, ns=(when, when))
+        assert evidence.record(model).figures == (figure,)

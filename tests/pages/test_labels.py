@@ -1,6 +1,8 @@
 """Labels come with an upload and not with a lot's id: what is measured by them follows the newest."""
 
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -34,6 +36,28 @@ def test_an_opinion_follows_the_thresholds_and_not_the_weights_alone(store: Work
     after = comparison.opinion_on(ground, replace(model, card=replace(model.card, files=model.card.files | surer)))
     assert before.sum() == 3
     assert not after.verdicts.detected.any()
+
+
+def test_sessions_that_ask_at_the_same_time_take_no_opinion_from_each_other(
+    store: Workspace, small_lot: Lot, answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many opinions are kept as sessions drop while others look them up."""
+    monkeypatch.setattr(comparison, "KEPT", 1)
+    model = store.model("student")
+    answer(small_lot, model, STUDENT)
+    lots = [replace(small_lot, wafers=small_lot.wafers[:count]) for count in (3, 4, 5, 6)]
+    grounds = [Ground(store.add_lot(lot), "a lot", len(lot), labelled=False, benchmark=False) for lot in lots]
+
+    def ask(turn: int) -> int:
+        return len(comparison.opinion_on(grounds[turn % len(grounds)], model).present)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as sessions:
+            assert list(sessions.map(ask, range(400))) == [3, 4, 5, 6] * 100
+    finally:
+        sys.setswitchinterval(before)
 
 
 def labelled(lot: Lot, names: list[str]) -> Lot:

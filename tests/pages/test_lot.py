@@ -125,6 +125,39 @@ def test_wafers_unlike_anything_known_are_told_first_and_found(
     assert list(rows).index("flag") < list(rows).index("teacher")
 
 
+@pytest.mark.parametrize(
+    ("teacher", "student", "told"),
+    [
+        ([], [14], "by the student: wafer 15"),  # not a count of 15
+        ([], [4], "by the student: 05"),
+        ([0, 14], [0], "by both: 01 · by the teacher: wafer 15"),
+        ([10, 14], [], "by the teacher: 11, 15"),
+        (
+            range(10),
+            [8, 9, 15],
+            "by both 2: 09, 10 · by the teacher alone 8: 01, 02 … · by the student alone 1: 16",
+        ),
+        (range(9), range(9), "by both 9: 01, 02, 03, 04, 05, 06, 07, 08 …"),
+    ],
+)
+def test_of_wafers_that_models_flag_it_is_told_how_many_are_whose(
+    visit: Visit,
+    store: Workspace,
+    disc_states: Callable[..., np.ndarray],
+    lot_of: Callable[..., Lot],
+    answer: Callable[..., None],
+    teacher: Sequence[int],
+    student: Sequence[int],
+    told: str,
+) -> None:
+    lot = lot_of([disc_states(8, 8, 0.1, seed=seed) for seed in range(16)])
+    for name, unlike in (("teacher", teacher), ("approved", student)):
+        answer(lot, store.model(name), ["Normal"] * len(lot), unlike=unlike)
+    lines = [part.value for part in visit(lot=store.add_lot(lot)).markdown]
+    (line,) = (line for line in lines if "Unlike anything known" in line and "See" not in line and ":small" in line)
+    assert line.endswith(f":small[:gray[{told}]]")
+
+
 def test_a_lot_of_ordinary_wafers_is_said_to_be_so(visit: Visit, lot_id: str) -> None:
     app = visit(lot=lot_id, show="unlike")
     assert not app.exception
@@ -158,6 +191,33 @@ def test_the_table_has_a_row_for_every_wafer(visit: Visit, lot_id: str) -> None:
     shown = list(table)
     assert shown[:4] == ["open", "lot", "wafer", "map"]
     assert shown[-2:] == ["novelty", "dies"]
+
+
+@pytest.mark.parametrize(("wafers", "drawn"), [(1_000, True), (1_001, False)])
+def test_the_table_shows_maps_of_as_many_wafers_as_one_message_holds(
+    store: Workspace, small_lot: Lot, lot_id: str, wafers: int, drawn: bool
+) -> None:
+    said = opinions.Opinions(small_lot, _opinion(store, small_lot, "teacher"), _opinion(store, small_lot, "approved"))
+    frame = gallery.table(said, np.arange(wafers) % len(small_lot), "light")
+    assert (len(frame), "map" in frame) == (wafers, drawn)
+
+
+def test_a_table_without_maps_says_so_and_has_all_wafers(
+    visit: Visit, lot_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "The table has no maps of so many dies"
+    assert told not in texts(visit(lot=lot_id, view="table"))
+    monkeypatch.setattr(gallery, "MOST_PIXELS", 5 * gallery.ROW_PIXELS**2)
+    app = visit(lot=lot_id, view="table")
+    assert told in texts(app)
+    table = next(frame.value for frame in app.dataframe if "teacher" in frame.value)
+    assert "map" not in table
+    assert len(table) == 6
+    # Pictures of fewer wafers are shown again.
+    table = next(
+        one.value for one in visit(lot=lot_id, view="table", show="differ").dataframe if "teacher" in one.value
+    )
+    assert "map" in table
 
 
 def test_wafers_are_sorted_as_they_are_counted(visit: Visit, store: Workspace, disc_states, lot_of) -> None:
@@ -216,6 +276,42 @@ def test_answers_get_the_room_they_need(answers: list[str | None], width: int) -
     assert gallery.wide(pd.DataFrame({"teacher": answers}, dtype=object)) == width
 
 
+def test_ids_get_the_room_they_need(visit: Visit, store: Workspace, small_lot: Lot) -> None:
+    wafers = (replace(wafer, lot=f"N6127{i}.00", wafer=f"N6127{i}-0{i}") for i, wafer in enumerate(small_lot))
+    long_ids = store.add_lot(replace(small_lot, wafers=tuple(wafers)))
+    widths = {}
+    for lot_id in (store.add_lot(small_lot), long_ids):
+        table = next(one for one in visit(lot=lot_id, view="table").dataframe if "teacher" in one.value)
+        columns = json.loads(table.proto.columns)
+        widths[lot_id] = [columns[name]["width"] for name in ("lot", "wafer")]
+    assert list(widths.values()) == [[78, 52], [90, 90]]
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_cards_keep_their_place_as_the_last_answer_comes(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    """Where they are drawn at another place, all of them vanish for a moment."""
+    lot_id = store.add_lot(small_lot)
+    answer(small_lot, store.model("approved"), STUDENT)
+    app = visit(lot=lot_id)
+    awaited = place(app.main, "gallery")
+    answer(small_lot, store.model("teacher"), TEACHER)
+    app.run()
+    assert "≠ the models differ" in texts(app)
+    assert place(app.main, "gallery") == awaited
+
+
+def place(block: Block, key: str) -> list[int]:
+    """Return the way to an element of the page's own through the blocks that hold it."""
+    for i, part in block.children.items():
+        if isinstance(part, Block) and (below := place(part, key)):
+            return [i, *below]
+        if part.type == "bidi_component" and part.key == key:
+            return [i]
+    return []
+
+
 def test_what_is_missing_is_queued_the_student_first(
     visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
 ) -> None:
@@ -247,6 +343,21 @@ def test_before_anything_is_read_nothing_is_counted(
     said = texts(visit(lot=lot_id))
     assert "Wafers called Normal: 3 by the student." in said
     assert "No wafer is read by both yet." in said
+
+
+@pytest.mark.usefixtures("nobody_works")
+def test_while_a_lot_is_read_it_is_told_of_how_many_wafers_each_figure_is(
+    visit: Visit, store: Workspace, small_lot: Lot, answer: Callable[..., None]
+) -> None:
+    lot_id = store.add_lot(small_lot)
+    answer(small_lot, store.model("approved"), STUDENT)
+    assert "Read so far: 6 by the student, of 6 wafers." in texts(visit(lot=lot_id))
+    answer(replace(small_lot, wafers=small_lot.wafers[:3]), store.model("teacher"), TEACHER[:3])
+    app = visit(lot=lot_id)
+    assert "Read so far: 3 by the teacher, 6 by the student, of 6 wafers." in texts(app)
+    assert (app.metric[0].label, app.metric[0].value) == ("Agree, of wafers read by both", "2 of 3")
+    answer(small_lot, store.model("teacher"), TEACHER)
+    assert "Read so far" not in texts(visit(lot=lot_id))
 
 
 def test_of_a_model_that_has_read_nothing_no_figure_is_told(
@@ -373,6 +484,27 @@ def test_a_broken_file_gets_a_sentence_and_nothing_is_lost(visit: Visit, lot_id:
     assert "broken.npz" in app.error[0].value
     assert address(app, "lot") == lot_id
     assert app.title[0].value == "small"
+
+
+def test_what_stands_in_the_form_of_one_lot_does_not_come_along_to_another(
+    visit: Visit, store: Workspace, lot_id: str, small_lot: Lot
+) -> None:
+    """A browser keeps what was written into a field for as long as a field of the same identity is drawn."""
+    other = store.add_lot(replace(small_lot, title="other", wafers=small_lot.wafers[:3]))
+    app = visit(lot=lot_id)
+    of_one, of_one_again = identities(app), identities(app.run())
+    app.selectbox(key="address-lot").set_value(other).run()
+    assert not app.exception
+    assert app.title[0].value == "other"
+    assert of_one == of_one_again
+    assert len(of_one) == len(identities(app)) == 4
+    assert not of_one & identities(app)
+
+
+def identities(app: AppTest) -> set[str]:
+    """What the fields of the form that reads a lot another way are known by to a browser."""
+    labels = {"Turn every wafer", "Bins that pass", "The cells hold", "Lot name where a file has none"}
+    return {field.proto.id for field in (*app.selectbox, *app.text_input) if field.label in labels}
 
 
 def test_a_lot_is_turned_into_a_new_one(visit: Visit, store: Workspace, lot_id: str, small_lot: Lot) -> None:

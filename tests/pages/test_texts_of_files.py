@@ -24,7 +24,7 @@ from wafer_core.workspace import ProgressPoint, Workspace
 Visit = Callable[..., AppTest]
 
 SIX = ["Center", "Center", "Scratch", "Normal", "Normal", "Normal"]
-UI = Path(words.__file__).parent
+UI = Path(words.__file__).parents[1]
 
 MARKED = pytest.mark.parametrize(
     "marked",
@@ -217,9 +217,17 @@ def raw_texts(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", sorted(UI.rglob("*.py")), ids=lambda path: path.stem)
-def test_no_message_and_no_title_is_shown_without_being_quoted(path: Path):
-    assert not raw_texts(path.read_text(encoding="utf-8"))
+MODULES = [path.relative_to(UI).as_posix() for path in sorted(UI.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_message_and_no_title_is_shown_without_being_quoted(module: str):
+    assert not raw_texts((UI / module).read_text(encoding="utf-8"))
+
+
+def test_the_wall_stands_around_every_room():
+    rooms = {"components", "shared", "lot", "wafer", "compare", "distill"}
+    assert {Path(module).parent.name for module in MODULES} == {"", *rooms}
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_its_figures_are_of_the_validation_part(taught):
     figures = Card.read(taught).figures
     assert {figure.split for figure in figures} == {"validation"}
     # No set of so few wafers has enough normal ones for a share of false alarms.
-    assert {figure.metric for figure in figures} == {"exact", "macro F1"}
+    assert {figure.metric for figure in figures} == {"exact match", "macro-F1"}
     assert {figure.set for figure in figures} >= {"WM-811K resized", "WM-811K overlays", "simulated"}
     assert all(0 <= figure.value <= 1 for figure in figures)
 

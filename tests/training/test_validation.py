@@ -91,11 +91,11 @@ def test_a_card_hears_where_its_figures_come_from():
     logits = {one.name: np.where(one.labels, 9.0, -9.0).astype(np.float32) for one in sets}
     found = validation_figures("t.safetensors", sets, logits, (0.5,) * 8, "command")
     assert {(one.set, one.metric, one.n) for one in found} == {
-        ("WM-811K resized", "exact", 21),
-        ("WM-811K resized", "macro F1", 21),
-        ("WM-811K resized", "false alarms", 20),
-        ("simulated", "exact", 2),
-        ("simulated", "macro F1", 2),
+        ("WM-811K resized", "exact match", 21),
+        ("WM-811K resized", "macro-F1", 21),
+        ("WM-811K resized", "normal wafers called defective", 20),
+        ("simulated", "exact match", 2),
+        ("simulated", "macro-F1", 2),
     }
     assert all((one.file, one.split, one.command) == ("t.safetensors", "validation", "command") for one in found)
     assert {one.set_sha256 for one in found} == {one.sha256 for one in sets}

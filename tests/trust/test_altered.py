@@ -72,6 +72,13 @@ def test_taking_away_is_told_beside_chance():
     assert told[3].before == told[3].after == told[3].at_random == pytest.approx(0.5)
 
 
+def test_chance_is_the_mean_of_the_random_choices():
+    wafer = round_wafer(SIZE, SIZE)
+    drawn = sigmoid(answers(alterations(wafer, [])))[:, 0]
+    assert np.ptp(drawn) > 0.1
+    assert taken_away(answers, wafer, {0: downwards(wafer)})[0].at_random == pytest.approx(drawn.mean())
+
+
 @pytest.mark.parametrize(("failing", "count"), [(1, 1), (4, 4), (COUNT, COUNT)])
 def test_where_so_few_fail_all_are_taken_away_and_nothing_is_left_to_chance(failing, count):
     wafer = fails_above(failing)

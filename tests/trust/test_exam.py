@@ -74,6 +74,27 @@ def test_a_method_agrees_with_itself_and_is_compared_where_both_answer(exam):
     assert [(item.wafer, item.parts["agreement"].top) for item in found] == [(1, pytest.approx(-1))]
 
 
+def test_rankings_are_compared_from_twenty_failing_dies_on():
+    counts = [8, 19, 20, 21]
+    both = Answered(earned={(wafer, 0): np.arange(float(count)) for wafer, count in enumerate(counts)})
+    assert sorted(item.wafer for item in agreement(both, both)) == [2, 3]
+
+
+def test_three_models_with_weights_dealt_anew_take_turns(recognizer, wafers):
+    explained = []
+
+    def remembering(model, wafer, patterns):
+        if model is not recognizer:
+            explained.append(model)
+        return np.zeros((len(patterns), *wafer.states.shape), np.float32)
+
+    examine(recognizer, "made", wafers, {"remembering": remembering}, checked=4)
+    first, second, third, again = (model.score([wafers[0].wafer]).logits for model in explained)
+    assert np.array_equal(first, again)
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert np.abs(one - other).max() > 1e-3
+
+
 def test_progress_is_told(recognizer, wafers):
     told = []
     examine(recognizer, "made", wafers[:2], {}, 0, told.append)

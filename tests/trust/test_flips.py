@@ -22,6 +22,15 @@ class Counting(Linear):
         return super().__call__(maps) + np.float32(self.bias)
 
 
+class Weighing(Linear):
+    """`Linear` that also tells dies that pass from those that were not tested."""
+
+    def __call__(self, maps):
+        answer = super().__call__(maps)
+        answer[:, 0] += 0.5 * maps[:, 0].sum(axis=(1, 2))
+        return answer
+
+
 def upper_fails(count=60):
     """A wafer with fails only above the middle, each worth one logit to `Linear`'s first pattern."""
     states = np.full((SIZE, SIZE), PASS, np.uint8)
@@ -30,15 +39,16 @@ def upper_fails(count=60):
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_logits_are_those_of_the_altered_wafer(fill):
+@pytest.mark.parametrize("network", [Linear(), Weighing()], ids=["fails", "passes too"])
+def test_logits_are_those_of_the_altered_wafer(fill, network):
     wafer, random = round_wafer(23, 31), np.random.default_rng(0)
-    flips = Flips(Direct(Linear(), "onnx"), wafer, fill)
+    flips = Flips(Direct(network, "onnx"), wafer, fill)
     gone = random.random((300, flips.count)) < 0.4
     found = flips.logits(gone)
     for row in (0, 299):
         altered = wafer.states.copy()
         altered[wafer.states == FAIL] = np.where(gone[row], {"passing": PASS, "untested": UNTESTED}[fill], FAIL)
-        assert found[row] == pytest.approx(Linear()(canonical_states(altered[None], SIZE))[0], abs=1e-4)
+        assert found[row] == pytest.approx(network(canonical_states(altered[None], SIZE))[0], abs=1e-4)
 
 
 def test_curves_go_from_the_wafer_to_the_healthy_one():

@@ -16,7 +16,7 @@ from wafer_core.synthesis.neighbours import failing_neighbours
 from wafer_core.trust.exam import examine
 from wafer_core.trust.regions import simulated_mixes
 from wafer_core.trust.sanity import passed, randomised
-from wafer_core.trust.tally import reached
+from wafer_core.trust.tally import Reached, reached
 
 
 def crowded(recognizer, wafer, patterns):
@@ -49,6 +49,11 @@ def test_an_explainer_that_ignores_the_weights_fails(figures):
 def test_one_that_follows_them_passes(figures):
     assert figures["deeplift"].value < figures["broken"].value
     assert passed(figures["deeplift"])
+
+
+@pytest.mark.parametrize(("value", "high", "passes"), [(0.2, 0.49, True), (0.2, 0.5, False), (0.4, 0.6, False)])
+def test_the_whole_interval_has_to_lie_below_a_half(value, high, passes):
+    assert passed(Reached("randomised weights", None, None, value, 0.1, high, 0.1, 20)) == passes
 
 
 @pytest.mark.parametrize("file", range(3), ids=["torch", "onnx", "int8"])

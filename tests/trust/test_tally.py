@@ -46,6 +46,21 @@ def test_intervals_come_from_wafers_not_from_patterns():
     assert once.low < once.value < once.high
 
 
+def test_an_interval_of_quotients_holds_95_of_100():
+    own = np.random.default_rng(0).normal(2.0, 0.5, 400)
+    figure = one(reached([item(i, CENTER, 1.0, each) for i, each in enumerate(own)]), "own/other")
+    assert figure.value == pytest.approx(own.mean())
+    assert figure.high - figure.low == pytest.approx(2 * 1.96 * own.std() / np.sqrt(400), rel=0.1)
+    assert figure.high - figure.value == pytest.approx(figure.value - figure.low, rel=0.2)
+
+
+@pytest.mark.parametrize("score", ["pointing", "own/other", "removal"])
+def test_chance_is_the_mean_of_all_attributions(score):
+    chances = [0.1, 0.2, 0.6, 0.7]
+    items = [Item(i // 2, CENTER, {score: Part(1.0, 1.0, chance)}) for i, chance in enumerate(chances)]
+    assert one(reached(items), score).chance == pytest.approx(0.4)
+
+
 def test_hits_all_alike_are_not_certain():
     figure = one(reached([item(i, CENTER, 1.0) for i in range(10)]), "pointing")
     assert (figure.value, figure.high) == (1, 1)
@@ -72,3 +87,21 @@ def test_beating_chance_takes_the_whole_interval(score, low, high, beats):
 
 def test_every_score_says_on_which_side_of_chance_is_good():
     assert set(BETTER.values()) == {"higher", "lower"}
+    assert {score for score, side in BETTER.items() if side == "lower"} == {
+        "removal",
+        "deletion, passing",
+        "deletion, untested",
+        "infidelity",
+        "max-sensitivity",
+        "randomised weights",
+    }
+    assert {score for score, side in BETTER.items() if side == "higher"} == {
+        "pointing",
+        "pointing, evenly",
+        "pointing, unclaimed",
+        "pointing, unshared",
+        "own/other",
+        "insertion, passing",
+        "insertion, untested",
+        "agreement",
+    }

@@ -65,6 +65,14 @@ def test_three_quarters_of_a_ring_stand_on_no_side_and_less_than_two_thirds_do()
     assert whole((radius > 0.8) & (clock < 6)).clock == 3
 
 
+@pytest.mark.parametrize(("column", "clock"), [(20, None), (21, None), (22, None), (23, 3), (17, 9)])
+def test_dies_about_the_wafers_centre_stand_on_no_side(column, clock):
+    """They have one by themselves, but nobody would say that a die beside the centre is at three o'clock."""
+    failing = np.zeros((SIZE, SIZE), bool)
+    failing[19:22, column] = True
+    assert whole(failing).clock == clock
+
+
 def test_the_fewest_strongest_dies_hold_four_fifths_of_what_speaks_for_it():
     failing = np.zeros((SIZE, SIZE), bool)
     failing[5, :20] = True

@@ -19,8 +19,8 @@ Role = Literal["teacher", "student"]
 class Palette:
     """Every colour a chart needs on one background, as `#rrggbb`.
 
-    `speaks_for` and `speaks_against` are the ends of the signed scale of attributions, `series`
-    the further colours for more students or bins, in order of use.
+    `speaks_for` and `speaks_against` are the ends of the signed scale of attributions, `sequential` the scale of
+    shares from none to all, `series` the further colours for more students or bins, in order of use.
     """
 
     background: str
@@ -58,12 +58,11 @@ LIGHT = Palette(
     untested="#9DB2CF",
     quiet_fail="#97A2AE",
     teacher="#7B4FA3",
-    student="#0E8A7D",
+    student="#0C8377",
     speaks_for="#B4480A",
     speaks_against="#1F5FA8",
-    # As theme.chartSequentialColors in .streamlit/config.toml.
     sequential=("#F7F4EE", "#FDE8C8", "#FDBB84", "#F1764E", "#BF3023", "#6E0A08"),
-    series=("#0072B2", "#C98500", "#A8457F", "#5F7A1E", "#56789A", "#8C5A33", "#3C4A57", "#B08FD0"),
+    series=("#0072B2", "#C98500", "#A8457F", "#5F7A1E", "#56789A", "#8C5A33", "#3C4A57", "#A680CA"),
 )
 
 DARK = Palette(

@@ -6,6 +6,7 @@ open or faint for a smaller or converted one, so that two files of one model sta
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import plotly.graph_objects as go
 
 from wafer_core.charts import Palette, Theme, palette
 from wafer_core.charts.names import Mark, Place, places_beside
+from wafer_core.patterns import PATTERNS
 
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 CLEAR = "rgba(0,0,0,0)"
@@ -107,7 +109,7 @@ def accuracy_against_size(
         for p in points
     ]
     for point, place in zip(points, places_beside([point.name for point in points], at), strict=True):
-        figure.add_annotation(**_name(point, mark_of[point.name], place))
+        figure.add_annotation(**_name(point, mark_of[point.name], place, colours))
     ticks = _size_ticks(left, right)
     figure.update_xaxes(
         type="log",
@@ -123,7 +125,7 @@ def accuracy_against_size(
 
 @dataclass(frozen=True)
 class Bar:
-    """One model's score on one pattern; `support` counts the wafers that carry it."""
+    """One model's score on one pattern; `support` counts the wafers it is a score of."""
 
     name: str
     pattern: str
@@ -135,17 +137,23 @@ class Bar:
 
 @lru_cache(maxsize=32)
 def score_bars(
-    bars: tuple[Bar, ...], marks: Marks, metric: str, theme: Theme, chosen: tuple[str, str] | None = None
+    bars: tuple[Bar, ...],
+    marks: Marks,
+    metric: str,
+    theme: Theme,
+    chosen: tuple[str, str] | None = None,
+    same_wafers: bool = True,
 ) -> go.Figure:
     """Draw a score per pattern, a bar a model with its interval; `customdata` begins with model, pattern.
 
+    Where the bars of a pattern are of the `same_wafers` for all models, its axis counts them; else each bar alone does.
     The bar of the `chosen` (model, pattern) is outlined; all others stay as they are, for they are read beside it.
     Figures are kept, because a page draws the same ones at every rerun; change a copy only.
     """
     colours = palette(theme)
     figure = go.Figure()
-    patterns = list(dict.fromkeys(bar.pattern for bar in bars))
-    support = {bar.pattern: bar.support for bar in bars}
+    support = {bar.pattern: _wafers(bar.support) for bar in bars}
+    patterns = [pattern for pattern in PATTERNS if pattern in support]
     for mark in marks:
         own = {bar.pattern: bar for bar in bars if bar.name == mark.name}
         if own:
@@ -153,9 +161,10 @@ def score_bars(
             figure.add_trace(_bars(shown, mark, metric, colours, chosen))
     figure.update_xaxes(
         tickvals=patterns,
-        ticktext=[
-            f"{pattern}<br>{support[pattern]:,} wafer{'' if support[pattern] == 1 else 's'}" for pattern in patterns
-        ],
+        ticktext=[f"{pattern}<br>{support[pattern]}" if same_wafers else pattern for pattern in patterns],
+        # Else those that the first model has no bar of would stand behind all others.
+        categoryorder="array",
+        categoryarray=patterns,
         showgrid=False,
     )
     figure.update_yaxes(range=[0, 1], tickformat=".1f", title=metric)
@@ -206,6 +215,7 @@ def learning_curve(
 def _point(point: Point, mark: Series, metric: str) -> go.Scatter:
     above, below = 100 * (point.high - point.value), 100 * (point.value - point.low)
     interval = f"95 % interval {100 * point.low:.1f} to {100 * point.high:.1f}"
+    told = f"{metric} %{{y:.1f}} %<br>{interval}<br>{_verbatim(point.how)}"
     return go.Scatter(
         x=[point.bytes],
         y=[100 * point.value],
@@ -213,15 +223,23 @@ def _point(point: Point, mark: Series, metric: str) -> go.Scatter:
         mode="markers",
         marker={"symbol": mark.symbol, "size": 12, "color": mark.colour, "line": {"width": 2, "color": mark.colour}},
         error_y={"array": [above], "arrayminus": [below], "color": mark.colour, "thickness": 1.2, "width": 4},
-        hovertemplate=f"<b>{point.name}</b><br>{metric} %{{y:.1f}} %<br>{interval}<br>{point.how}<extra></extra>",
+        hovertemplate=f"<b>{point.name}</b><br>{told}<extra></extra>",
     )
 
 
-def _name(point: Point, mark: Series, place: Place) -> dict[str, object]:
-    """Return the annotation that names a point, with a thin line to it where it stands away."""
+def _verbatim(text: str) -> str:
+    """Return a text of somebody else's so that Plotly shows it as it is, in a template as well."""
+    return html.escape(text, quote=False).replace("%{", "&#37;{")
+
+
+def _name(point: Point, mark: Series, place: Place, colours: Palette) -> dict[str, object]:
+    """Return the annotation that names a point, with a thin line to it where it stands away.
+
+    The line alone has the colour of the mark, which is not dark enough to be read in.
+    """
     return {
         "text": point.name,
-        "font": {"color": mark.colour, "size": 12},
+        "font": {"color": colours.text, "size": 12},
         # An annotation takes the exponent on a logarithmic axis.
         "x": _decades(point.bytes),
         "y": 100 * {"up": point.value, "low": point.low, "high": point.high}[place.by],
@@ -260,12 +278,16 @@ def _bars(bars: Sequence[Bar], mark: Series, metric: str, colours: Palette, chos
             "thickness": 1,
             "width": 2,
         },
-        customdata=[[mark.name, bar.pattern, bar.low, bar.high] for bar in bars],
+        customdata=[[mark.name, bar.pattern, bar.low, bar.high, _wafers(bar.support)] for bar in bars],
         hovertemplate=(
             f"<b>%{{customdata[1]}}</b>, {mark.name}<br>{metric} %{{y:.3f}}"
-            "<br>95 % interval %{customdata[2]:.3f} to %{customdata[3]:.3f}<extra></extra>"
+            "<br>95 % interval %{customdata[2]:.3f} to %{customdata[3]:.3f}<br>%{customdata[4]}<extra></extra>"
         ),
     )
+
+
+def _wafers(number: int) -> str:
+    return f"{number:,} wafer{'' if number == 1 else 's'}"
 
 
 def _faint(colour: str) -> str:

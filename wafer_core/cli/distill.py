@@ -19,6 +19,8 @@ from wafer_core.cli.options import (
     report_reading,
 )
 from wafer_core.console import positive, whole
+from wafer_core.distill.settings import RANDOM, Settings
+from wafer_core.distill_lot.kept import ASKED, CHECKPOINT, STATE
 from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.models.card import Card
 from wafer_core.models.sizes import STUDENT_SIZES
@@ -26,7 +28,8 @@ from wafer_core.novelty import UNTOLD
 from wafer_core.whole_files import PARTIAL
 
 if TYPE_CHECKING:
-    from wafer_core.distill_lot import Examples, Progress, Stage
+    from wafer_core.distill.loop import Progress
+    from wafer_core.distill_lot.stages import Examples, Stage
 
 NAME = "distill"
 BUDGET = 60.0
@@ -65,9 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     A command that was killed and is repeated goes on where it was, from what it kept in `DIR.run`.
     """
-    from wafer_core.distill import Settings
-    from wafer_core.distill.settings import RANDOM
-    from wafer_core.distill_lot import ASKED, CHECKPOINT, distil_lot, slowed
+    from wafer_core.distill_lot.distil import distil_lot
+    from wafer_core.distill_lot.words import slowed
 
     check_folder(arguments.out)
     keep = arguments.out.absolute().with_name(arguments.out.absolute().name + ".run")
@@ -108,7 +110,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _told(going: Iterable[Stage | Progress | Examples], started: float) -> Progress | None:
     """Print how a run goes on, a line now and then, and return what it said of its last step."""
-    from wafer_core.distill_lot import Progress, Stage, line
+    from wafer_core.distill.loop import Progress
+    from wafer_core.distill_lot.stages import Stage
+    from wafer_core.distill_lot.words import line
 
     last: Progress | None = None
     said, stage = 0.0, ""
@@ -126,8 +130,6 @@ def _told(going: Iterable[Stage | Progress | Examples], started: float) -> Progr
 
 def _check_state(keep: Path) -> None:
     """Find out before the work begins whether the folder that is removed at its end holds nothing but a run's state."""
-    from wafer_core.distill_lot import STATE
-
     held = [each.name for each in keep.iterdir()] if keep.exists() else []
     if others := [name for name in held if name not in STATE and not name.endswith(PARTIAL)]:
         raise UsageError(

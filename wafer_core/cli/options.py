@@ -59,9 +59,9 @@ def model_file(name: str) -> ModelFile:
         UnknownModel: no model answers to it.
         BrokenModel: its folder contradicts its card.
     """
-    from wafer_core.models.folder import resolve
+    from wafer_core.models.folder import APPROVED, resolve
 
-    if name.removesuffix("-int8").removesuffix("-onnx") == "approved":
+    if name in APPROVED:
         from wafer_core.workspace import Workspace, default_root
 
         if default_root().is_dir():

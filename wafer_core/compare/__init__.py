@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from wafer_core.decode import Verdicts
 
 __all__ = [
+    "EXACT",
+    "EXACT_MIXED",
+    "FALSE_ALARMS",
+    "MACRO_F1",
     "Accuracy",
     "Agreement",
     "Paired",
@@ -51,6 +55,10 @@ __all__ = [
 
 FEWEST_LOTS = 10
 """Fewer lots do not show how lots differ; their wafers are then counted one by one."""
+
+EXACT, EXACT_MIXED = "exact match", "exact match, two patterns or more"
+MACRO_F1, FALSE_ALARMS = "macro-F1", "normal wafers called defective"
+"""What cards and tables call the figures of a whole set."""
 
 SEED = 0
 """Of the draws behind intervals, so that the same verdicts always have the same."""
@@ -98,10 +106,10 @@ class Accuracy:
     def figures(self) -> dict[str, Rate]:
         """Return every figure there was something to count for, by name."""
         whole = {
-            "exact match": self.exact,
-            "exact match, mixed wafers": self.exact_mixed,
-            "macro F1": self.macro_f1,
-            "false alarms on normal wafers": self.false_alarms,
+            EXACT: self.exact,
+            EXACT_MIXED: self.exact_mixed,
+            MACRO_F1: self.macro_f1,
+            FALSE_ALARMS: self.false_alarms,
         }
         each = {
             f"{name}, {entry.pattern}": rate

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wafer_core.distill import Settings
+from wafer_core.distill.settings import Settings
 from wafer_core.errors import OutdatedRun, UsageError
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import CHANNELS, canonical
-from wafer_core.distill import Settings
+from wafer_core.distill.settings import Settings
 from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.distill_lot.pool import AT_ONCE, Called, Pool, origin, pooled
+from wafer_core.distill_lot.watched import watched
 from wafer_core.errors import UnusableLot
 from wafer_core.held_out import held_out
 from wafer_core.lot import Lot, Wafer
@@ -27,9 +28,6 @@ MOST_CALIBRATION = 400
 _MOST_KNOWN = 512
 """Maps of the pool from which novelty is told, and as many to tell what is ordinary; of the lot the same."""
 
-_WATCHED_A_SECOND = 4
-_FEWEST_WATCHED, _MOST_WATCHED = 100, 2000
-
 
 @dataclass(frozen=True, eq=False)
 class Maps:
@@ -37,7 +35,7 @@ class Maps:
 
     Args:
         learned: of the lot, to learn from.
-        watched: of the lot, held out by a hash of the map, to look at while a student learns.
+        watched: of the lot, those drawn from the held out to look at while a student learns.
         names: of the wafers of `watched`.
         held_out: how many maps of the lot are held out, watched or not.
         withheld: how many tested wafers, of the lot and of other lots, are in no use because students are judged
@@ -104,6 +102,7 @@ def gather(
     Raises:
         UnusableLot: no wafer has a tested die, or none that may be learned from and was not left out.
         UnknownWafer: a wafer to leave out is in none of the lots.
+        UsageError: the other lots hold no wafer that may be learned from.
     """
     wafers = [wafer for lot in lots for wafer in lot if wafer.scorable]
     if not wafers:
@@ -125,14 +124,14 @@ def gather(
     used, seen = [own[i] for i in np.flatnonzero(taken)], maps[taken]
     kept = held_out(used)
     learned = seen[~kept]
-    watched = np.flatnonzero(kept)[: int(np.clip(_WATCHED_A_SECOND * settings.budget, _FEWEST_WATCHED, _MOST_WATCHED))]
-    watched_logits = yield from _asked(teacher, seen[watched])
+    looked = watched(used, kept, settings.budget)
+    watched_logits = yield from _asked(teacher, seen[looked])
     calibration_logits = yield from _asked(teacher, _calibration(learned, pool))
-    named = tuple(used[i].name for i in watched)
+    named = tuple(used[i].name for i in looked)
     origins = _origins(lots, {wafer.map_hash for wafer in used})
     return Maps(
         learned=learned,
-        watched=seen[watched],
+        watched=seen[looked],
         names=named,
         held_out=int(kept.sum()),
         withheld=withheld,
@@ -140,7 +139,7 @@ def gather(
         pool=pool,
         watched_logits=watched_logits,
         calibration_logits=calibration_logits,
-        mark=_mark([used[i].map_hash for i in np.flatnonzero(~kept)], [used[i].map_hash for i in watched], pool.data),
+        mark=_mark([used[i].map_hash for i in np.flatnonzero(~kept)], [used[i].map_hash for i in looked], pool.data),
     )
 
 

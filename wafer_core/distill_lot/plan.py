@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
 
-from wafer_core.distill import Progress
+from wafer_core.distill.loop import Progress
 from wafer_core.whole_files import write_whole
 
 _SPARE = 3.0

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import CHANNELS, canonical
-from wafer_core.distill import Settings
-from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED
+from wafer_core.distill.settings import WITH_LOTS, WITH_SHIPPED, Settings
 from wafer_core.distill_lot.judged import judging, so_many
 from wafer_core.errors import UsageError
 from wafer_core.known_wafers import KnownWafers

@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from wafer_core.decode import decode, decode_with, least_certain, logit, match_thresholds
-from wafer_core.distill import LotAndReplay, Progress, Recipe, Replay, Settings, distil, rehearsal
-from wafer_core.distill.loop import SHOWN
+from wafer_core.distill.lesson import Recipe, rehearsal
+from wafer_core.distill.loop import SHOWN, Progress, distil
+from wafer_core.distill.settings import Settings
+from wafer_core.distill.sources import LotAndReplay, Replay
 from wafer_core.distill_lot.agreement import Agreement
 from wafer_core.distill_lot.maps import Maps
 from wafer_core.distill_lot.plan import Plan, Taken, timed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wafer_core.distill import Settings
+from wafer_core.distill.settings import Settings
 from wafer_core.errors import UsageError
 from wafer_core.models.card import CARD
 from wafer_core.models.folder import SHIPPED, ModelFile, files_of

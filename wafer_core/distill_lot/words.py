@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wafer_core.distill import Progress
+from wafer_core.distill.loop import Progress
 from wafer_core.distill_lot.stages import Examples, Stage
 
 Told = Progress | Stage | Examples

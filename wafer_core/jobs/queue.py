@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wafer_core.distill.settings import WITH_LOTS, Settings
 from wafer_core.errors import UnsupportedMethod, UnusableLot
 from wafer_core.explain import check_method
 from wafer_core.jobs.folders import drop_run_folder
@@ -22,9 +23,6 @@ from wafer_core.models.folder import ModelFile
 from wafer_core.models.sizes import STUDENT_SIZES
 from wafer_core.trust.altered import alterations
 from wafer_core.workspace import JobRow, Kind, ProgressPoint, State, Workspace
-
-if TYPE_CHECKING:
-    from wafer_core.distill import Settings
 
 RECENT = 50
 """Jobs of a kind that are looked through for how long one took."""
@@ -129,9 +127,7 @@ def jobs(workspace: Workspace, kind: Kind | None = None, states: Sequence[State]
 # What is asked for -------------------------------------------------------------------------------
 
 
-def submit_score(
-    workspace: Workspace, lot_id: str, model: ModelFile | str, first: Sequence[int] = (), again: bool = False
-) -> int:
+def submit_score(workspace: Workspace, lot_id: str, model: ModelFile | str, first: Sequence[int] = ()) -> int:
     """Ask for a lot's scores and return the job's id; asking twice queues once.
 
     Args:
@@ -139,7 +135,9 @@ def submit_score(
         lot_id: which lot.
         model: which model file, or its name.
         first: positions of the wafers in view; a job that waits or runs takes them over.
-        again: also try again what failed a moment ago.
+
+    Raises:
+        UnknownModel: no model answers to the name.
     """
     model = workspace.model(model) if isinstance(model, str) else model
     return workspace.put_job(
@@ -149,7 +147,6 @@ def submit_score(
         payload={"model": model.name, "sha256": model.sha256},
         urgency=score_urgency(model, in_view=bool(first)),
         first=first,
-        again=again,
     )
 
 
@@ -160,11 +157,12 @@ def submit_explain(
     model: ModelFile | str,
     method: str,
     patterns: Sequence[int],
-    again: bool = False,
 ) -> int:
     """Ask which dies made a model say patterns, and return the job's id; asking twice queues once.
 
     Raises:
+        UnknownModel: no model answers to the name.
+        UsageError: there is no such method.
         UnsupportedMethod: the method cannot explain this model.
     """
     model = workspace.model(model) if isinstance(model, str) else model
@@ -182,7 +180,6 @@ def submit_explain(
             "patterns": wanted,
         },
         urgency=Urgency.EXPLAIN,
-        again=again,
     )
 
 
@@ -192,6 +189,8 @@ def submit_explain_lot(workspace: Workspace, lot_id: str, model: ModelFile | str
     What is stored already is not made again; asking twice queues once.
 
     Raises:
+        UnknownModel: no model answers to the name.
+        UsageError: there is no such method.
         UnsupportedMethod: the method cannot explain this model.
     """
     model = workspace.model(model) if isinstance(model, str) else model
@@ -224,6 +223,9 @@ def submit_altered(
         wafer_index: which wafer of it.
         model: which model file, or its name.
         dies: cells that are flipped, as `trust.altered.flipped` takes them.
+
+    Raises:
+        UnknownModel: no model answers to the name.
     """
     model = workspace.model(model) if isinstance(model, str) else model
     flips = sorted(int(die) for die in dies)
@@ -248,8 +250,10 @@ def submit_distil(
     the lots of a pool that takes some.
 
     Raises:
+        UnknownModel: no model answers to the teacher's name.
         UnsupportedMethod: the teacher is an ONNX file, which cannot teach.
-        UnusableLot: no wafer of the lot has a tested die.
+        UnusableLot: no wafer of the lot has a tested die, or none that is not left out; or a pool of other lots names
+            none, or this one.
     """
     teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
     if teacher.engine != "torch":
@@ -261,7 +265,7 @@ def submit_distil(
     left_out = set(chosen.get("without", ()))
     if left_out and not any(wafer.scorable and wafer.name not in left_out for wafer in lot):
         raise UnusableLot(f"Every wafer of {lot.title} is left out; leave at least one in.")
-    if chosen.get("pool") in ("lots", "both") and not chosen.get("pool_lots"):
+    if chosen.get("pool") in WITH_LOTS and not chosen.get("pool_lots"):
         raise UnusableLot("Other lots are to be learned beside this one; name at least one of them.")
     if lot_id in chosen.get("pool_lots", ()):
         raise UnusableLot(f"{lot.title} cannot stand beside itself; choose other lots.")
@@ -291,6 +295,9 @@ def submit_rehearsal(
         size: the student's size.
         teacher: who would teach.
         again: whether one that has just failed is tried again.
+
+    Raises:
+        UnknownModel: no model answers to the teacher's name.
     """
     teacher = workspace.model(teacher) if isinstance(teacher, str) else teacher
     return workspace.put_job(

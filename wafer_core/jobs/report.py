@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wafer_core.distill_lot import PLAN, Examples, Progress, Stage, line
+from wafer_core.distill.loop import Progress
+from wafer_core.distill_lot.kept import PLAN
 from wafer_core.distill_lot.plan import Plan
+from wafer_core.distill_lot.stages import Examples, Stage
+from wafer_core.distill_lot.words import line
 from wafer_core.jobs.logbook import LINES, note
 from wafer_core.workspace import JobRow, ProgressPoint, Workspace
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wafer_core.decode import decode_with
+from wafer_core.distill.settings import Settings
+from wafer_core.distill_lot.kept import CHECKPOINT, PLAN
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
@@ -25,7 +27,7 @@ from wafer_core.trust.altered import alterations, flipped
 from wafer_core.workspace import JobRow, Kind, Workspace
 
 if TYPE_CHECKING:
-    from wafer_core.distill import Progress
+    from wafer_core.distill.loop import Progress
 
 Task = Generator[None, None, str]
 """Yields after every step and returns the sentence its job ends with."""
@@ -137,8 +139,7 @@ def distil(bench: Bench, job: JobRow) -> Task:
 
     What was done is kept in the run's folder; a worker that takes the job up again goes on from there.
     """
-    from wafer_core.distill import Settings
-    from wafer_core.distill_lot import CHECKPOINT, distil_lot
+    from wafer_core.distill_lot.distil import distil_lot
     from wafer_core.jobs.report import Report
 
     began = time.monotonic()
@@ -165,8 +166,7 @@ def distil(bench: Bench, job: JobRow) -> Task:
 
 def rehearse(bench: Bench, job: JobRow) -> Task:
     """Do what a distillation does before its first step, to say what one would take; it leaves no student."""
-    from wafer_core.distill import Settings
-    from wafer_core.distill_lot import PLAN, distil_lot
+    from wafer_core.distill_lot.distil import distil_lot
     from wafer_core.distill_lot.plan import Plan, timed
 
     lot, size = _unlabelled(bench.lot(job.lot)), job.payload["size"]
@@ -200,7 +200,7 @@ def _settings(stored: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
 
 
 def _ready(name: str, last: Progress | None = None) -> str:
-    from wafer_core.distill_lot import slowed
+    from wafer_core.distill_lot.words import slowed
 
     return f"{name} is ready; choose it by its name on any page. {slowed(last) if last else ''}".rstrip()
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from wafer_core.distill_lot.kept import CHECKPOINT
 from wafer_core.errors import OutdatedRun, WaferDistillError, lacks_memory
 from wafer_core.jobs.bench import Bench
 from wafer_core.jobs.folders import clear_runs, drop_run_folder, run_folder, scratch
@@ -93,8 +94,6 @@ class Worker:
 
     def _has_kept(self, job_id: int) -> bool:
         """Whether a run has left anything that would be lost with it."""
-        from wafer_core.distill_lot import CHECKPOINT
-
         return (run_folder(self.workspace, job_id) / CHECKPOINT).exists()
 
     def _hold(self, job_id: int, message: str = "") -> None:

@@ -20,8 +20,11 @@ SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 _KINDS = {("torch", "fp32"): "", ("onnx", "fp32"): "-onnx", ("onnx", "int8"): "-int8"}
 """What a file's kind adds to its folder's name, in the order in which a folder stands for one file."""
 
-APPROVED = {f"approved{ending}": f"student{ending}" for ending in _KINDS.values()}
+APPROVED_STEM, SHIPPED_STEM = "approved", "student"
 """What the approved student is called, and which shipped one it is until a workspace says otherwise."""
+
+APPROVED = {f"{APPROVED_STEM}{ending}": f"{SHIPPED_STEM}{ending}" for ending in _KINDS.values()}
+"""The same of each of its files."""
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What a model may be called: a folder's name on every system, and nothing that an address would break."""

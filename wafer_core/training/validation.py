@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wafer_core.canonical import canonical_states
+from wafer_core.compare import EXACT, FALSE_ALARMS, MACRO_F1, Rate, accuracy
 from wafer_core.decode import decode
 from wafer_core.models.card import Figure
 from wafer_core.patterns import PATTERNS
@@ -162,16 +163,17 @@ def validation_figures(
 ) -> list[Figure]:
     """Return what a card says of a model's validation, with the decoder each set is meant for."""
     return [
-        Figure(file, one.title, one.sha256, "validation", metric, value, None, None, _counted(one, metric), command)
+        Figure(file, one.title, one.sha256, "validation", metric, rate.value, rate.low, rate.high, rate.n, command)
         for one in sets
-        for metric, value in figures(one, logits[one.name], thresholds).items()
-        if metric in ("exact", "macro F1", "false alarms")
+        for metric, rate in _told(one, decode(logits[one.name], thresholds, one.decoder).detected).items()
     ]
 
 
-def _counted(examples: Examples, metric: str) -> int:
-    """Return over how many wafers of a set a figure is."""
-    return int((~examples.labels.any(axis=1)).sum()) if metric == "false alarms" else len(examples.labels)
+def _told(examples: Examples, detected: NDArray[np.bool_]) -> dict[str, Rate]:
+    """Return what a card says of a set, by the names that all cards have for it."""
+    found = accuracy(detected, examples.labels).figures()
+    least = {EXACT: 1, MACRO_F1: 1, FALSE_ALARMS: FEWEST_NORMAL}
+    return {name: found[name] for name, wafers in least.items() if name in found and found[name].n >= wafers}
 
 
 def _examples(

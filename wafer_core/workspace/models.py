@@ -15,7 +15,17 @@ from typing import Any
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.models.card import CARD
-from wafer_core.models.folder import APPROVED, NAME, SHIPPED, ModelFile, files_of, names_of, shipped_models
+from wafer_core.models.folder import (
+    APPROVED,
+    APPROVED_STEM,
+    NAME,
+    SHIPPED,
+    SHIPPED_STEM,
+    ModelFile,
+    files_of,
+    names_of,
+    shipped_models,
+)
 from wafer_core.workspace.approvals import Approval, ApprovalShelf, put_approval
 
 MOST_NOTE = 2000
@@ -162,7 +172,7 @@ class ModelShelf(ApprovalShelf):
         """Return the name of the approved student: the shipped one until another is approved."""
         standing = self.standing_approval()
         if standing is None:
-            return next(iter(APPROVED.values()))
+            return SHIPPED_STEM
         row = self._rows().get(standing.student)
         return row.name if row else standing.student
 
@@ -177,7 +187,7 @@ class ModelShelf(ApprovalShelf):
         if unmet := self._unmet_approval():
             raise unmet
         files = self._files_of(standing)
-        wanted = self.approved() + name.removeprefix(next(iter(APPROVED)))
+        wanted = self.approved() + name.removeprefix(APPROVED_STEM)
         # A model's bare name means its first file.
         named = [file for file in files if wanted in (file.name, file.stem)]
         if not named:
@@ -315,7 +325,7 @@ class ModelShelf(ApprovalShelf):
         """Return every name that finds a model file, and those that runs have reserved."""
         rows = self._rows()
         runs = self.database.rows("SELECT name FROM jobs WHERE name IS NOT NULL")
-        bases = {next(iter(APPROVED)), *(model.folder.name for model in self._shipped())}
+        bases = {APPROVED_STEM, *(model.folder.name for model in self._shipped())}
         bases |= {row["name"] for row in runs} | {folder.name for folder in self.student_root.iterdir()}
         bases |= {row.name for row in rows.values()}
         if but is not None:

@@ -12,7 +12,18 @@ from wafer_core.compare import Paired, Rate
 from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, shipped_models
 from wafer_core.ui.compare import comparison
-from wafer_core.ui.compare.before_after import Guarded, Side, ask_guard, befores, file_of, guarded, shipped_like
+from wafer_core.ui.compare.before_after import (
+    Guarded,
+    Kind,
+    Side,
+    ask_guard,
+    befores,
+    file_of,
+    guarded,
+    measured,
+    run_of,
+    shipped_like,
+)
 from wafer_core.ui.compare.judgement import SIGNS, guard_sentence
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.opinions import watch
@@ -60,19 +71,19 @@ def button(student: ModelFile, quiet: bool = False) -> None:
             _withdraw(standing)
 
 
-def question(student: ModelFile, sides: Sequence[Side] = ()) -> None:
+def question(student: ModelFile) -> None:
     """Open the dialog that asks before a student is approved, where the address says that it is being asked about.
 
     Neither a refresh nor results that arrive meanwhile close it.
     """
     if state.address(ASKED) == student.folder.name and not approved(student):
-        st.dialog(f"Approve {plain(student.stem)}?", width="medium", on_dismiss=_leave)(_ask)(student, sides)
+        st.dialog(f"Approve {plain(student.stem)}?", width="medium", on_dismiss=_leave)(_ask)(student)
 
 
-def _ask(student: ModelFile, sides: Sequence[Side]) -> None:
-    found, worse, differ = guarded(student), lot_sentence(sides), _differing(student)
-    unread = found is None and not is_shipped(student)
-    st.markdown(consequence(student, differ))
+def _ask(student: ModelFile) -> None:
+    sides, found, differ = _stands(student), guarded(student), _differing(student, "trained")
+    own, worse, unread = list(filter(_own_lot, sides)), lot_sentence(sides), found is None and not is_shipped(student)
+    st.markdown(consequence(student, differ, _differing(student, "int8")))
     if unread:
         ask_guard(student)
         st.info("The guard set is still being read, so nobody knows yet what this student has lost.")
@@ -82,10 +93,14 @@ def _ask(student: ModelFile, sides: Sequence[Side]) -> None:
     if worse:
         st.warning(worse, icon=SIGNS["lost"])
     if differ is None:
-        comparison.ask_missing(comparison.guard_ground(), _now_and_then(student))
-    if unread or differ is None:
-        drawn = (not unread, differ is not None)
-        watch(lambda: (is_shipped(student) or guarded(student) is not None, _differing(student) is not None), drawn)
+        comparison.ask_missing(comparison.guard_ground(), _now_and_then(student, "trained"))
+    for side in own:
+        comparison.ask(side.compared)
+    if not all(side.complete for side in own):
+        st.caption("Its own lot is still being read, so nobody knows yet whether it lost anything there.")
+    drawn = [not unread, differ is not None, *(side.complete for side in own)]
+    if not all(drawn):
+        watch(lambda: _known(student, own), drawn)
     doubtful = unread or worse or (found is not None and found.judgement == "lost")
     with st.container(horizontal=True):
         sure = "Approve all the same" if doubtful else "Approve"
@@ -96,38 +111,63 @@ def _ask(student: ModelFile, sides: Sequence[Side]) -> None:
             st.rerun()
 
 
+def _stands(student: ModelFile) -> list[Side]:
+    """Return where both files of a student stand, whichever a page shows; nothing where no run here made it."""
+    run = run_of(student)
+    sides = [side for each in measured(run, student).values() for side in each] if run else []
+    # Without an int8 file it is the trained one twice.
+    return list({(side.ground.lot_id, side.new.model.sha256): side for side in sides}.values())
+
+
+def _own_lot(side: Side) -> bool:
+    return not side.ground.guard and not side.ground.benchmark
+
+
+def _known(student: ModelFile, own: Sequence[Side]) -> list[bool]:
+    """Return what is known by now: what the guard set says, how many answers change there, and each side of its lot."""
+    guard = is_shipped(student) or guarded(student) is not None
+    read = (min(comparison.answered(side.compared)) == side.ground.wafers for side in own)
+    return [guard, _differing(student, "trained") is not None, *read]
+
+
 def _leave() -> None:
     state.put(**{ASKED: None})
 
 
-def consequence(student: ModelFile, differ: int | None) -> str:
+def consequence(student: ModelFile, differ: int | None, differ_int8: int | None) -> str:
     """Return what an approval changes.
 
     Args:
         student: who is to be approved.
         differ: wafers of the guard set on which its answers are not those given now; None while that is not known.
+        differ_int8: the same of its int8 file.
     """
-    before, wafers = plain(_read_with_now(student).name), f"{comparison.guard_ground().wafers:,} wafers"
+    before, wafers = plain(_read_with_now(student, "trained").name), f"{comparison.guard_ground().wafers:,} wafers"
     if differ is None:
         guard = f"it is still being counted on how many of {wafers} its answers differ from those of {before}"
     else:
         guard = f"its answers differ on {differ:,} of {wafers} from those of {before}"
-    return f"From now on every page reads with **{plain(student.stem)}**. On the guard set {guard}."
+    said = f"From now on every page reads with **{plain(student.stem)}**. On the guard set {guard}."
+    if differ_int8 is None or file_of(student, "int8").entry.precision != "int8":
+        return said
+    return (
+        f"{said} Those of its int8 file differ on {differ_int8:,} from {plain(_read_with_now(student, 'int8').name)}."
+    )
 
 
-def _read_with_now(student: ModelFile) -> ModelFile:
+def _read_with_now(student: ModelFile, kind: Kind) -> ModelFile:
     """Return whose answers stand on the pages now; the shipped student where the approved one cannot be used."""
-    return [file_of(shipped_like(student), "trained"), *befores(student, "trained")][-1]
+    return [file_of(shipped_like(student), kind), *befores(student, kind)][-1]
 
 
-def _now_and_then(student: ModelFile) -> tuple[ModelFile, ModelFile]:
+def _now_and_then(student: ModelFile, kind: Kind) -> tuple[ModelFile, ModelFile]:
     """Return whose answers would stand on the pages, and whose stand there now."""
-    return file_of(student, "trained"), _read_with_now(student)
+    return file_of(student, kind), _read_with_now(student, kind)
 
 
-def _differing(student: ModelFile) -> int | None:
+def _differing(student: ModelFile, kind: Kind) -> int | None:
     """Return on how many wafers of the guard set two students answer otherwise; None before both have read it."""
-    said = comparison.complete_opinions(comparison.guard_ground(), *_now_and_then(student))
+    said = comparison.complete_opinions(comparison.guard_ground(), *_now_and_then(student, kind))
     if said is None:
         return None
     after, before = said
@@ -137,28 +177,33 @@ def _differing(student: ModelFile) -> int | None:
 def lot_sentence(sides: Sequence[Side]) -> str | None:
     """Return what a student lost to the shipped one on the lot it was made of, read by the teacher's answers.
 
-    None where it lost nothing there, or where that is not known.
+    Of its files the one that lost more is told. None where none lost anything there, or where that is not known.
     """
-    own = (side for side in sides if side.changes and not side.ground.guard and not side.ground.benchmark)
-    for shipped in (side.changes[0] for side in own):
-        one = shipped.fidelity
-        fewer = one.teacher_only - one.student_only
-        if fewer > 0:
-            return (
-                f"On the lot it was made of it answers as the teacher does on {count(fewer, 'wafer')} fewer than "
-                f"{plain(shipped.before.name)}, of {one.n:,} (McNemar p {probability(one.p)})."
-            )
-    return None
+    known = [side for side in filter(_own_lot, sides) if side.changes]
+    worst = max(known, key=_fewer, default=None)
+    if worst is None or _fewer(worst) <= 0:
+        return None
+    shipped, who = worst.changes[0], "its int8 file" if worst.new.model.entry.precision == "int8" else "it"
+    return (
+        f"On the lot it was made of {who} answers as the teacher does on {count(_fewer(worst), 'wafer')} fewer than "
+        f"{plain(shipped.before.name)}, of {shipped.fidelity.n:,} (McNemar p {probability(shipped.fidelity.p)})."
+    )
+
+
+def _fewer(side: Side) -> int:
+    """Return on how many wafers fewer than the shipped one a new student answers as the teacher does."""
+    shipped = side.changes[0].fidelity
+    return shipped.teacher_only - shipped.student_only
 
 
 # Doing it ------------------------------------------------------------------------------------------
 
 
 def _approve(student: ModelFile, found: Guarded | None, sides: Sequence[Side]) -> None:
-    store = state.workspace()
-    run = next((job.id for job in store.jobs("distil", ("done",)) if job.name == student.folder.name), None)
+    store, run = state.workspace(), run_of(student)
+    note, kept = store.model_row(student).note, figures(found, sides)
     try:
-        store.approve(student.name, note=store.model_row(student).note, run=run, figures=figures(found, sides))
+        store.approve(student.name, note=note, run=run.id if run else None, figures=kept)
     except WaferDistillError as problem:
         st.error(plain(problem), title="It was not approved")
         return
@@ -194,19 +239,31 @@ def _called(folder: str) -> str:
 
 
 def figures(found: Guarded | None, sides: Sequence[Side] = ()) -> dict[str, Any]:
-    """Return what an approval keeps: the guard's figures, and where the student stood on every ground."""
+    """Return what an approval keeps: the guard's figures, and where each file of the student stood on every ground."""
     guard = {**found.to_json(), "set": comparison.guard_ground().lot_id} if found else None
-    return {"guard": guard, "grounds": [_ground(side) for side in sides if side.complete]}
+    grounds: dict[str, dict[str, Any]] = {}
+    for side in sides:
+        if side.complete:
+            grounds.setdefault(side.ground.lot_id, _ground(side))["files"].append(_file(side))
+    return {"guard": guard, "grounds": list(grounds.values())}
 
 
 def _ground(side: Side) -> dict[str, Any]:
-    new, ground = side.new, side.ground
+    """Return a ground on which no file stands yet."""
     return {
-        "title": ground.title,
-        "lot": ground.lot_id,
-        "wafers": ground.wafers,
-        "sha256": new.model.sha256,
+        "title": side.ground.title,
+        "lot": side.ground.lot_id,
+        "wafers": side.ground.wafers,
         "teacher_sha256": side.compared.teacher.model.sha256,
+        "files": [],
+    }
+
+
+def _file(side: Side) -> dict[str, Any]:
+    new = side.new
+    return {
+        "file": new.model.file,
+        "sha256": new.model.sha256,
         "agreement": _rate(new.alike.share if new.alike else None),
         "exact": _rate(new.reached.exact if new.reached else None),
         "against": [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wafer_core.compare import Paired, paired
 from wafer_core.compare.guard import Judgement, judged
-from wafer_core.errors import BrokenModel, UnknownModel
+from wafer_core.errors import BrokenModel, UnknownModel, WaferDistillError
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import comparison
@@ -97,8 +97,39 @@ class Side:
         return self.compared.complete
 
 
-def sides(grounds: Sequence[Ground], teacher: ModelFile, student: ModelFile, kind: Kind) -> list[Side]:
-    """Return where the new student and those before it stand on each ground, from what the store holds."""
+def measured(run: JobRow, student: ModelFile) -> dict[Kind, list[Side]]:
+    """Return where either file of a run's student stands beside those before it, from what the store holds.
+
+    The grounds are its own lot, the guard set and the benchmark.
+    """
+    teacher, grounds = _teacher(run), _grounds(run.lot)
+    return {kind: _sides(grounds, teacher, student, kind) for kind in KINDS}
+
+
+def run_of(student: ModelFile) -> JobRow | None:
+    """Return the run that made a student; None where none here did."""
+    done = state.workspace().jobs("distil", ("done",))
+    return next((job for job in done if job.name == student.folder.name), None)
+
+
+def _teacher(run: JobRow) -> ModelFile:
+    """Return who taught the student, or the teacher in hand where that one is gone."""
+    try:
+        return state.workspace().model_of(str(run.payload["sha256"]))
+    except WaferDistillError:
+        return state.model_in_hand("teacher")
+
+
+def _grounds(lot_id: str) -> list[Ground]:
+    """Return the grounds, the lot first; one that is no longer here is left out, and one that is a ground twice."""
+    shipped = [ground for ground in (comparison.guard_ground(), comparison.benchmark_ground()) if ground is not None]
+    row = next((row for row in state.workspace().lots() if row.id == lot_id), None)
+    if row is None or row.id in {ground.lot_id for ground in shipped}:
+        return shipped
+    return [Ground(row.id, row.title, row.wafers, row.labelled, benchmark=False), *shipped]
+
+
+def _sides(grounds: Sequence[Ground], teacher: ModelFile, student: ModelFile, kind: Kind) -> list[Side]:
     new = file_of(student, kind)
     return [_side(comparison.compare(ground, teacher, [*befores(student, kind), new])) for ground in grounds]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -22,10 +24,10 @@ def draw(comparison: Comparison) -> None:
         standing.pop(comparison.teacher.name, None)
     if not standing:
         return
-    first = next(iter(name for name in standing if name != comparison.teacher.name), next(iter(standing)))
+    first = _first(comparison, standing)
     st.markdown("**The wafers behind a bar**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        key, changed = state.bound("bar", PATTERNS, PATTERNS[0])
+        key, changed = state.bound("bar", PATTERNS, _pattern(comparison, standing[first]))
         pattern = st.selectbox("Pattern", PATTERNS, key=key, on_change=changed, width=180)
         key, changed = state.bound("who", standing, first)
         who = st.selectbox("Model", list(standing), key=key, on_change=changed, width=240)
@@ -40,8 +42,33 @@ def draw(comparison: Comparison) -> None:
         _against_teacher(comparison, one, column)
 
 
+def _first(comparison: Comparison, standing: Mapping[str, Standing]) -> str:
+    """Return which model is begun with: the student in hand, else another file of it, any student, the teacher."""
+    hand = state.model_in_hand("student")
+    marks = (
+        lambda one: one.model.sha256 == hand.sha256,
+        lambda one: one.model.folder == hand.folder,
+        lambda one: one.name != comparison.teacher.name,
+        lambda one: True,
+    )
+    return next(name for fits in marks for name, one in standing.items() if fits(one))
+
+
+def _pattern(comparison: Comparison, one: Standing) -> str:
+    """Return the pattern that is begun with: the first with a bar and wafers behind it, or what comes next to that."""
+    labelled, said = comparison.ground.labelled, one.said.verdicts
+    truth = _labels(comparison) if labelled else comparison.teacher.said.verdicts.detected
+    behind = (said.scored[:, None] & (truth != said.detected)).any(axis=0)
+    drawn = (truth if labelled else truth | said.detected).any(axis=0)
+    return PATTERNS[int(np.argmax(2 * behind + drawn))]
+
+
+def _labels(comparison: Comparison) -> NDArray[np.bool_]:
+    return np.array([wafer.labels for wafer in comparison.ground.lot], dtype=bool)
+
+
 def _against_labels(comparison: Comparison, one: Standing, column: int) -> None:
-    labels = np.array([wafer.labels for wafer in comparison.ground.lot], dtype=bool)
+    labels = _labels(comparison)
     called, scored = one.said.verdicts.detected[:, column], one.said.verdicts.scored
     missed, added = scored & labels[:, column] & ~called, scored & ~labels[:, column] & called
     pattern = PATTERNS[column]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 import streamlit as st
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 
 from wafer_core.benchmark import BenchmarkSet, guard_set, shipped_sets
 from wafer_core.compare import (
+    EXACT,
+    EXACT_MIXED,
+    FALSE_ALARMS,
+    MACRO_F1,
     Accuracy,
     Agreement,
     Paired,
@@ -35,6 +40,8 @@ MOST = 6
 """Shipped students a comparison begins with at most; more make bars too thin to read."""
 KEPT = 48
 """Complete opinions kept at hand."""
+_KEEPING = Lock()
+"""Every session is a thread of its own, and all keep opinions in one place."""
 
 
 @dataclass(frozen=True)
@@ -214,15 +221,16 @@ def complete_opinions(ground: Ground, *models: ModelFile) -> list[Opinion] | Non
 
 def opinion_on(ground: Ground, model: ModelFile) -> Opinion:
     """Return a model's opinion of the ground; one that is complete stays at hand while the model decides alike."""
-    key = (ground.lot_id, model.decides)
-    if key not in _complete():
+    kept, key = _complete(), (ground.lot_id, model.decides)
+    said = kept.get(key)
+    if said is None:
         said = opinion(model, ground.lot)
-        if not said.complete:
-            return said
-        while len(_complete()) >= KEPT:
-            _complete().pop(next(iter(_complete())), None)
-        _complete()[key] = said
-    return replace(_complete()[key], model=model)
+        if said.complete:
+            with _KEEPING:
+                while len(kept) >= KEPT:
+                    del kept[next(iter(kept))]
+                kept[key] = said
+    return replace(said, model=model)
 
 
 @st.cache_resource(show_spinner=False)
@@ -253,7 +261,7 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
         return None
     told = [f for f in model.card.figures if (f.file, f.set_sha256) == (model.file, shipped.sha256)]
     rates = {f.metric: Rate(f.value, f.low, f.high, f.n) for f in told if f.low is not None and f.high is not None}
-    if "exact match" not in rates:
+    if EXACT not in rates:
         return None
     patterns = tuple(
         PatternAccuracy(
@@ -267,12 +275,12 @@ def _on_card(ground: Ground, model: ModelFile) -> tuple[Accuracy, str] | None:
         for name in PATTERNS
     )
     return Accuracy(
-        n=rates["exact match"].n,
+        n=rates[EXACT].n,
         lots=None,
-        exact=rates["exact match"],
-        exact_mixed=rates.get("exact match, mixed wafers", NOTHING),
-        macro_f1=rates.get("macro F1", NOTHING),
-        false_alarms=rates.get("false alarms on normal wafers", NOTHING),
+        exact=rates[EXACT],
+        exact_mixed=rates.get(EXACT_MIXED, NOTHING),
+        macro_f1=rates.get(MACRO_F1, NOTHING),
+        false_alarms=rates.get(FALSE_ALARMS, NOTHING),
         patterns=patterns,
     ), told[0].command
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,10 +13,8 @@ import streamlit as st
 from wafer_core.models.card import Figure
 from wafer_core.models.folder import ModelFile, files_of
 from wafer_core.ui.shared import layout
-from wafer_core.ui.shared.words import command, count, human_bytes, interval, percent, plain
-
-FEW_RUNS, RUNS_HEIGHT = 3, 320
-"""Runs whose commands are read at a glance, and the pixels within which more of them scroll."""
+from wafer_core.ui.shared.words import command, count, human_bytes, interval, percent, plain, score_text, steps
+from wafer_core.verdicts_csv import inert
 
 
 def card(model: ModelFile) -> None:
@@ -42,7 +41,7 @@ def _about(model: ModelFile) -> dict[str, str]:
         "Reads": f"maps of {model.card.size} x {model.card.size}, pass and fail",
         "Answers": "one of the 38 sets of MixedWM38" if model.card.decoder == "38" else "any set of patterns",
         "Made from": learnt or "not stated",
-        "Training": f"{made['steps']:,} steps{_begun(made)}, seed {made['seed']}",
+        "Training": f"{steps(made['steps'])}{_begun(made)}, seed {made['seed']}",
         "Command": command(made["command"]) or "not stated",
     }
     if made.get("teacher_sha256"):
@@ -55,11 +54,10 @@ def _chain(model: ModelFile) -> None:
     runs = model.card.runs_until(files_of(model.folder)[0].sha256)
     if len(runs) < 2:
         return
-    steps = sum(run["steps"] for run in runs)
-    st.caption(f"**Made in {len(runs)} runs**, {steps:,} steps in all; each went on from the weights of the one before")
-    height: int | Literal["content"] = RUNS_HEIGHT if len(runs) > FEW_RUNS else "content"
+    in_all = steps(sum(run["steps"] for run in runs))
+    st.caption(f"**Made in {len(runs)} runs**, {in_all} in all; each went on from the weights of the one before")
     alt = f"Runs that led to {model.folder.name}, oldest first"
-    st.table(_runs(runs), border="horizontal", hide_index=True, height=height, alt=alt)
+    st.table(_runs(runs), border="horizontal", hide_index=True, alt=alt)
 
 
 def _runs(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -106,16 +104,16 @@ def _files(model: ModelFile) -> pd.DataFrame:
 
 
 def _figure(figure: Figure) -> dict[str, str]:
-    ends = None if figure.low is None or figure.high is None else (figure.low, figure.high)
     return {
-        "file": figure.file,
-        "metric": figure.metric,
-        "value": percent(figure.value, _digits(figure)),
-        "95 % interval": interval(*ends) if ends else "",
+        # The table can be downloaded as it is, and anyone may have written the card.
+        "file": inert(figure.file),
+        "metric": inert(figure.metric),
+        "value": _written(figure)(figure.value),
+        "95 % interval": _interval(figure),
         "meant": _meant(figure),
         "wafers": f"{figure.n:,}",
-        "set": f"{figure.set} ({figure.split})",
-        "command": figure.command,
+        "set": inert(f"{figure.set} ({figure.split})"),
+        "command": inert(figure.command),
     }
 
 
@@ -123,12 +121,28 @@ def _meant(figure: Figure) -> str:
     if figure.reach is None:
         return ""
     # A loss of nothing is reached where the interval holds zero.
-    meant = percent(figure.reach, _digits(figure)) if figure.reach else "none that can be told"
+    meant = _written(figure)(figure.reach) if figure.reach else "none that can be told"
     return f"{meant}: {'reached' if figure.reached else 'missed'}"
 
 
+def _is_score(figure: Figure) -> bool:
+    """Return whether a figure is an F1, which is no share of wafers and stands as a score on every page."""
+    return "F1" in figure.metric
+
+
+def _written(figure: Figure) -> Callable[[float], str]:
+    digits = _digits(figure)
+    return partial(score_text, digits=digits + 2) if _is_score(figure) else partial(percent, digits=digits)
+
+
+def _interval(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    return interval(figure.low, figure.high, *([score_text] if _is_score(figure) else []))
+
+
 def _digits(figure: Figure) -> int:
-    """Return with how many decimals a figure differs from what was meant, one at the least."""
+    """Return with how many decimals in percent a figure differs from what was meant, one at the least."""
     if figure.reach is None:
         return 1
     alike = (percent(figure.value, digits) == percent(figure.reach, digits) for digits in (1, 2))

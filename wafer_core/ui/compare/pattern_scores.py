@@ -12,6 +12,7 @@ from wafer_core.ui.compare.comparison import Comparison, pattern_agreement
 from wafer_core.ui.shared import layout, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.words import interval, score_text
+from wafer_core.verdicts_csv import inert
 
 SCORES = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
@@ -34,7 +35,7 @@ def draw(comparison: Comparison, drawn: Marks) -> None:
     who, pattern = state.address("who"), state.address("bar")
     chosen = (who, pattern) if who and pattern else None
     st.plotly_chart(
-        score_bars(tuple(bars), drawn, metric, state.theme(), chosen),
+        score_bars(tuple(bars), drawn, metric, state.theme(), chosen, same_wafers=labelled),
         config=layout.CHART,
         key="pattern-scores",
         on_select=_bar_clicked,
@@ -68,12 +69,11 @@ def _score(entry: PatternAccuracy, score: str) -> Rate:
 
 
 def _agreement_bars(comparison: Comparison) -> list[Bar]:
-    known = [(one, pattern_agreement(one.alike)) for one in comparison.students if one.alike]
-    support = {name: max((rates[name].n for _, rates in known if name in rates), default=0) for name in PATTERNS}
     return [
-        Bar(one.name, name, rate.value, rate.low, rate.high, support[name])
-        for one, rates in known
-        for name, rate in rates.items()
+        Bar(one.name, name, rate.value, rate.low, rate.high, rate.n)
+        for one in comparison.students
+        if one.alike
+        for name, rate in pattern_agreement(one.alike).items()
     ]
 
 
@@ -94,9 +94,9 @@ def _pattern_frame(comparison: Comparison) -> pd.DataFrame:
     rows: list[dict[str, str | int]] = []
     for one in comparison.all:
         if labelled and one.reached:
-            rows += [{"Model": one.name, **_scores(entry)} for entry in one.reached.patterns]
+            rows += [{"Model": inert(one.name), **_scores(entry)} for entry in one.reached.patterns]
         elif one.alike and not labelled:
-            rows += [{"Model": one.name, **counts} for counts in _counts(one.alike)]
+            rows += [{"Model": inert(one.name), **counts} for counts in _counts(one.alike)]
     return pd.DataFrame(rows)
 
 

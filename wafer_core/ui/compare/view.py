@@ -25,6 +25,7 @@ from wafer_core.ui.shared import layout, lot_picker, state
 from wafer_core.ui.shared.opinions import problems, states, watch
 from wafer_core.ui.shared.spreadsheet import csv_file
 from wafer_core.ui.shared.words import (
+    ENOUGH,
     command,
     count,
     human_bytes,
@@ -40,6 +41,7 @@ from wafer_core.ui.shared.words import (
     times,
     unbroken,
 )
+from wafer_core.verdicts_csv import inert
 
 LABEL_LETTERS = 54
 """Of a set's name, what its list has room for."""
@@ -77,7 +79,7 @@ def choose_students(teacher: ModelFile, in_hand: ModelFile) -> list[ModelFile]:
     models = {model.name: model for model in state.workspace().models() if model.sha256 != teacher.sha256}
     default = [name for name in default_students(list(models.values()), in_hand.name) if name in models]
     asked = state.address("students")
-    named = default if asked is None else [name for name in asked.split(",") if name in models]
+    named = default if asked is None else [name for name in dict.fromkeys(asked.split(",")) if name in models]
     st.session_state["address-students"] = named
     chosen = st.multiselect(
         "Models beside the teacher",
@@ -152,8 +154,9 @@ def _sentences(comparison: Comparison, student: Standing) -> Iterator[str]:
     size = f"is {times(smaller)} times smaller on disk" if smaller >= 2 else takes
     if against is None or student.reached is None or teacher.reached is None:
         yield f"**{plain(student.name)}** {size} and answers as the teacher does on"
-        yield f"{alike.same:,} of {count(alike.n, 'wafer')}"
-        yield f"({percent(alike.share.value)}). These wafers carry no labels, so nothing here says who is right."
+        part = f" ({percent(alike.share.value)})" if alike.n >= ENOUGH else ""
+        yield f"{alike.same:,} of {count(alike.n, 'wafer')}{part}."
+        yield "These wafers carry no labels, so nothing here says who is right."
         return
     yield f"**{plain(student.name)}** {size}."
     yield f"It names {percent(student.reached.exact.value)} of {count(against.n, 'wafer')} exactly,"
@@ -398,7 +401,8 @@ def figures(comparison: Comparison) -> pd.DataFrame:
             own["agreement with the teacher"] = one.alike.share
         if one.against:
             own["loss in exact match"] = one.against.loss
-        about = {"model": one.name, "sha256": one.model.sha256, "set": ground.title, "set id": ground.lot_id}
+        about = {"model": inert(one.name), "sha256": one.model.sha256}
+        about |= {"set": inert(ground.title), "set id": ground.lot_id}
         rows += [
             {**about, "metric": name, "value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
             for name, rate in own.items()

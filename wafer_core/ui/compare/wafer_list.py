@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wafer_core.ui.compare.comparison import Ground
 from wafer_core.ui.shared import layout, state
 from wafer_core.ui.shared.words import wafer_name
+from wafer_core.verdicts_csv import inert
 
 LISTED = 200
 """Wafers that are listed; the line below says how many there are."""
@@ -43,8 +44,9 @@ def draw(
     frame = pd.DataFrame(
         {
             "open": [":material/open_in_new: Open"] * len(shown),
-            "wafer": [wafer_name(lot, lot.wafers[place]) for place in shown],
-            **{title: [told(place) for place in shown] for title, told in columns.items()},
+            # The list can be downloaded as it is.
+            "wafer": [inert(wafer_name(lot, lot.wafers[place])) for place in shown],
+            **{inert(title): [told(place) for place in shown] for title, told in columns.items()},
         }
     )
     st.dataframe(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import streamlit as st
@@ -44,14 +44,16 @@ def element(name: str, markup: str, *scripts: str) -> Callable[..., Any]:
 
 
 def stamped(key: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `data` with the colours and with when it was first drawn, in seconds since 1970.
+    """Return `data` with the colours, and with the session and the how-manieth of its drawings it is, from 1.
 
-    What stays the same keeps its time, so it is sent to the browser once; what comes late is known
-    by its time to be late.
+    What stays the same keeps its number, so it is sent to the browser once; what comes late is known by its number to
+    be late. A session that begins anew, as after a restart of the server, counts anew. No clock is asked: one that is
+    set back would make all that follows late.
     """
     kept = f"drawn-{key}"
-    drawn, before = st.session_state.get(kept, (0.0, None))
+    drawn, before = st.session_state.get(kept, (0, None))
     if before != data:
-        drawn = time.time()
+        drawn += 1
         st.session_state[kept] = drawn, data
-    return {**data, "drawn": drawn, "colours": COLOURS}
+    session = st.session_state.setdefault("drawn-session", token_hex(8))
+    return {**data, "session": session, "drawn": drawn, "colours": COLOURS}

@@ -21,17 +21,32 @@ const bar = (told) => {
   return line;
 };
 
-const row = (told, pick) => {
-  const element = make("div", told.strong ? "row strong" : "row");
-  const name = make(pick ? "button" : "div", "name", told.name);
+const blank = (told, pick) => {
+  const row = make("div", "row");
+  row.dataset.name = told.name;
+  row.append(make(pick ? "button" : "div", "name", told.name), make("div"));
+  return row;
+};
+
+const fill = (row, told, pick) => {
+  row.className = told.strong ? "row strong" : "row";
+  const [name, lines] = row.children;
   if (pick) {
     name.title = "Show the wafers with " + told.name;
     name.onclick = () => pick(told.name);
   }
-  const lines = make("div");
-  lines.append(...told.bars.map(bar));
-  element.append(name, lines);
-  return element;
+  lines.replaceChildren(...told.bars.map(bar));
+};
+
+// A pattern that is there already keeps its row, and with it the keyboard's focus, whatever comes before it.
+const draw = (bars, rows, pick) => {
+  const known = new Map(Array.from(bars.children, (row) => [row.dataset.name, row]));
+  const wanted = rows.map((told) => known.get(told.name) ?? blank(told, pick));
+  for (const child of Array.from(bars.children)) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((row, i) => {
+    if (bars.children[i] !== row) bars.insertBefore(row, bars.children[i] ?? null);
+    fill(row, rows[i], pick);
+  });
 };
 
 const keys = (roles) => {
@@ -56,5 +71,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   bars.style.setProperty("--thick", paired ? "0.8rem" : "0.95rem");
   bars.style.setProperty("--gap", data.gap);
   const pick = data.pick ? (name) => setTriggerValue("picked", name) : null;
-  bars.replaceChildren(...data.rows.map((told) => row(told, pick)), ...(paired ? [keys(data.roles)] : []));
+  draw(bars, data.rows, pick);
+  if (paired) bars.append(keys(data.roles));
 }

@@ -78,6 +78,7 @@ class Sheet {
   constructor(root) {
     this.root = root;
     this.view = WHOLE;
+    this.marked = null;
     this.figures = [];
     this.trial = new Trial();
     this.sized = new ResizeObserver(() => this.draw());
@@ -91,7 +92,7 @@ class Sheet {
     window.removeEventListener(LINK, this.hear);
   }
 
-  show({ trial, drawn, save, ...data }, theme) {
+  show({ trial, session, drawn, save, ...data }, theme) {
     this.trial.show(trial, data.stage);
     const told = JSON.stringify([theme, this.trial.on, data]);
     // What is there already keeps the pointer's drag and the keyboard's focus.
@@ -102,6 +103,7 @@ class Sheet {
     this.stage = data.stage;
     if (this.link !== data.link) [this.view, this.die] = [WHOLE, undefined];
     this.link = data.link;
+    this.marked = null;
     this.figures = [];
     const groups = make("div", data.framed ? "groups framed" : "groups");
     this.root.style.setProperty("--most", data.most + "px");
@@ -179,6 +181,7 @@ class Sheet {
     box.setAttribute("role", "group");
     box.setAttribute("aria-label", "Arrow keys choose a die, Enter flips it");
     tip.setAttribute("aria-live", "polite");
+    box.onblur = () => this.tell({ die: null });
     box.onclick = (event) => {
       const die = this.dieAt(this.where(figure, event));
       if (!this.dragged && die !== null && event.target !== figure.back) this.flip(figure, () => this.trial.flip(die));
@@ -239,7 +242,7 @@ class Sheet {
     const to = this.where(figure, event);
     const { x, y } = this.from;
     const far = Math.max(Math.abs(to.x - x), Math.abs(to.y - y)) > DRAGGED;
-    figure.tip.className = "tip";
+    this.tell({ die: null });
     figure.frame.className = far ? "drag on" : "drag";
     Object.assign(figure.frame.style, {
       left: Math.min(x, to.x) + "px",
@@ -278,23 +281,24 @@ class Sheet {
     window.dispatchEvent(new CustomEvent(LINK, { detail: { link: this.link, ...detail } }));
   }
 
-  // Do what a map of the same wafer does, be it another's or an own one.
+  // Do what a map of the same wafer does, be it another's or an own one; seen closer, no die is pointed at any longer.
   follow({ die, view }) {
-    if (view) {
-      this.view = view;
-      this.draw();
-    }
-    if (die === undefined) return;
+    if (view) this.view = view;
+    this.marked = view ? null : die;
+    if (this.marked === null) for (const { tip } of this.figures) tip.className = "tip";
+    if (view) this.draw();
+    else for (const { mark } of this.figures) this.place(mark);
+  }
+
+  // Lay a map's mark on the die that is pointed at.
+  place(mark) {
+    mark.className = this.marked === null ? "mark" : "mark on";
     const { rows, columns } = this.stage;
     const { left, top, size } = this.view;
-    for (const { mark, tip } of this.figures) {
-      mark.className = die === null ? "mark" : "mark on";
-      if (die === null) tip.className = "tip";
-      mark.style.left = (100 * ((die % columns) / columns - left)) / size + "%";
-      mark.style.top = (100 * (Math.floor(die / columns) / rows - top)) / size + "%";
-      mark.style.width = 100 / columns / size + "%";
-      mark.style.height = 100 / rows / size + "%";
-    }
+    mark.style.left = (100 * ((this.marked % columns) / columns - left)) / size + "%";
+    mark.style.top = (100 * (Math.floor(this.marked / columns) / rows - top)) / size + "%";
+    mark.style.width = 100 / columns / size + "%";
+    mark.style.height = 100 / rows / size + "%";
   }
 
   draw() {
@@ -305,7 +309,7 @@ class Sheet {
       pen.clearRect(0, 0, side, side);
       paint(pen, pixels, this.stage, { x: 0, y: 0, side }, this.view, this.colours, signs);
       if (this.trial.on) this.trial.paint(pen, this.stage, side, this.view, this.theme, this.colours.text);
-      mark.className = "mark";
+      this.place(mark);
       back.className = this.view === WHOLE ? "back" : "back on";
     }
   }

@@ -1,6 +1,7 @@
 // The gallery: a card a wafer, which is a link; a plain click opens the wafer in place.
 
 const SIGNS = { differ: "\u2260", unsure: "?" };
+const MOST_LETTERS = 26; // Two lines of a narrow card.
 const MEANINGS = { differ: "the models name different patterns", unsure: "a model is unsure" };
 
 const says = (role, letter) => {
@@ -23,6 +24,10 @@ const blank = (id) => {
   return card;
 };
 
+// Wafers of a lot are told apart at either end of their names; what is cut of a very long one is its middle.
+const fitting = (name) =>
+  name.length > MOST_LETTERS ? name.slice(0, MOST_LETTERS / 2) + "\u2026" + name.slice(-MOST_LETTERS / 2) : name;
+
 const say = (card, role, verdict) => {
   const line = card.querySelector(".says." + role);
   line.className = "says " + role + (verdict === null ? " waiting" : verdict === "Normal" ? " normal" : "");
@@ -35,7 +40,8 @@ const fill = (card, wafer, theme) => {
   if (map.src !== wafer[theme]) map.src = wafer[theme];
   card.classList.toggle("long", wafer.title.length > 9);
   const [name, figure] = card.querySelector(".head").children;
-  name.textContent = name.title = wafer.title;
+  name.textContent = fitting(wafer.title);
+  name.title = wafer.title;
   figure.textContent = wafer.figure;
   card.querySelector(".flag").textContent = wafer.flag;
   say(card, "teacher", wafer.teacher);

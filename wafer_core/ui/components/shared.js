@@ -8,9 +8,10 @@ const make = (tag, name, text) => {
 };
 
 // While a script loads, the browser may call it for later data first.
-const outdated = (element, data) => {
-  if (data.drawn < Number(element.dataset.drawn || 0)) return true;
-  element.dataset.drawn = data.drawn;
+const outdated = (element, { session, drawn }) => {
+  const shown = element.dataset;
+  if (session === shown.session && drawn < Number(shown.drawn)) return true;
+  Object.assign(shown, { session, drawn });
   return false;
 };
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from wafer_core.distill_lot.judged import judging, so_many
+from wafer_core.distill_lot.watched import affordable
 from wafer_core.held_out import held_out
 from wafer_core.lot import Lot
 from wafer_core.models.folder import ModelFile
@@ -43,12 +45,12 @@ class Seen:
     unlike: int | None = None
 
 
-def draw(hand: state.Hand, size: str) -> None:
+def draw(hand: state.Hand, size: str, seconds: float) -> None:
     """Draw the sentences, asking teacher and starting student for what they have not said of the lot yet."""
     begins = run_settings.start(size)
     said = opinions.opinion(hand.teacher, hand.lot)
     begun = opinions.opinion(begins, hand.lot) if begins else None
-    there, learned = sentences(hand, said, begun, size)
+    there, learned = sentences(hand, said, begun, size, seconds)
     for column, title, lines in zip(
         st.columns(2), ("What the lot allows", "What a student learns of it"), (there, learned), strict=True
     ):
@@ -58,7 +60,9 @@ def draw(hand: state.Hand, size: str) -> None:
         _await(hand, waiting)
 
 
-def sentences(hand: state.Hand, said: Opinion, begun: Opinion | None, size: str) -> tuple[list[str], list[str]]:
+def sentences(
+    hand: state.Hand, said: Opinion, begun: Opinion | None, size: str, seconds: float
+) -> tuple[list[str], list[str]]:
     """Return what there is to say of the lot, and of what a student of that size can and cannot learn of it.
 
     Args:
@@ -66,12 +70,13 @@ def sentences(hand: state.Hand, said: Opinion, begun: Opinion | None, size: str)
         said: what the teacher says of it, as far as it has.
         begun: what the student says that a run starts from; None for random weights.
         size: the student's size.
+        seconds: the run's budget.
     """
     left = run_settings.left_out(hand)
     used, withheld = _used(hand.lot, left)
     begins, pool, wafers = run_settings.start(size), run_settings.pool(), int(used.sum())
-    kept = int(held_out([hand.lot.wafers[i] for i in np.flatnonzero(used)]).sum())
-    there, learned = [_enough(wafers, begins, pool), _wafers(wafers, len(left), kept)], []
+    kept = _kept(hand.lot_id, used.tobytes())
+    there, learned = [_enough(wafers, begins, pool), _wafers(wafers, len(left), kept, affordable(seconds))], []
     there += [f"{so_many(withheld)}, {'is' if withheld == 1 else 'are'} not learned from."] if withheld else []
     if said.complete:
         seen = _seen(said, used)
@@ -110,11 +115,12 @@ def _enough(wafers: int, begins: ModelFile | None, pool: str) -> str:
     return f"**Enough with help**: so few wafers teach little by themselves; {' and '.join(helpers)} {carry} the rest."
 
 
-def _wafers(wafers: int, left: int, kept: int) -> str:
+def _wafers(wafers: int, left: int, kept: int, checked: int) -> str:
     without = f"; {left:,} left out" if left else ""
     if not kept:
         return f"{count(wafers, 'wafer')} to learn from{without}. None can be held out to check the student on."
-    return f"{count(wafers, 'wafer')}, {kept:,} of them held out to check the student on{without}."
+    check = "to check the student on" if kept <= checked else f"and {checked:,} of these to check the student on"
+    return f"{count(wafers, 'wafer')}, {kept:,} of them held out {check}{without}."
 
 
 def _teacher(seen: Seen) -> str:
@@ -170,6 +176,13 @@ def _used(lot: Lot, left_out: Sequence[str]) -> tuple[NDArray[np.bool_], int]:
             maps.add(wafer.map_hash)
             used[place] = True
     return used, sum(wafer.scorable and wafer.map_hash in judged for wafer in lot)
+
+
+@lru_cache(maxsize=16)
+def _kept(lot_id: str, used: bytes) -> int:
+    """Return how many of the wafers used are held out; by the lot's id, for a lot that is a key stays in memory."""
+    lot = state.load_lot(lot_id)
+    return int(held_out([lot.wafers[i] for i in np.flatnonzero(np.frombuffer(used, dtype=bool))]).sum())
 
 
 def _seen(said: Opinion, used: NDArray[np.bool_]) -> Seen:

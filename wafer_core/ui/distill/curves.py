@@ -70,10 +70,11 @@ def draw(points: Sequence[ProgressPoint], seconds: float, run: int) -> None:
     loss = f"{curves.loss[-1][1]:.4f}" if curves.loss else "–"
     left, right = st.columns(2)
     with left:
-        st.markdown(f"Agreement on held-out wafers **{agreed}**")
+        # Not the figure of the finished student, which answers at limits of its own.
+        st.markdown(f"Agreement while it learned, at the teacher's limits **{agreed}**")
         figure = learning_curve(curves.agreement, "agreement", seconds, state.theme())
         st.plotly_chart(
-            figure, config=layout.CHART, key=f"agreement-{run}", alt=f"Agreement with the teacher, in the end {agreed}"
+            figure, config=layout.CHART, key=f"agreement-{run}", alt=f"Agreement while it learned, in the end {agreed}"
         )
     with right:
         st.markdown(f"Loss **{loss}**")

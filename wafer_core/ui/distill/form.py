@@ -64,7 +64,7 @@ def start_form(hand: state.Hand, runs: Sequence[JobRow]) -> None:
     _expect(hand, size, seconds, same)
     with st.expander("More settings", icon=":material/tune:"):
         run_settings.draw(hand, size)
-    allowance.draw(hand, size)
+    allowance.draw(hand, size, float(seconds))
 
 
 def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -> None:
@@ -87,7 +87,9 @@ def _expect(hand: state.Hand, size: str, seconds: int, runs: Sequence[JobRow]) -
 def estimate(seconds: float, plan: Mapping[str, float]) -> str:
     """Return how far a run of so many seconds should come, by the plan of one like it."""
     left, pace = seconds - plan["prepared"] - plan["writing_seconds"], plan["step_seconds"]
-    said = f"About {count(max(int(left / pace), 1), 'step')}, at {1000 * pace:.0f} ms each"
+    fitting = int(left / pace)
+    many = f"About {count(fitting, 'step')}" if fitting > 0 else "No step fits into that time"
+    said = f"{many}, at {1000 * pace:.0f} ms each"
     if plan.get("wafer_seconds"):
         said += f"; its int8 file will read a wafer in {1000 * plan['wafer_seconds']:.2f} ms, one at a time on one core"
     little = " Most of the time goes into getting ready and writing: choose more." if left < seconds / 2 else ""

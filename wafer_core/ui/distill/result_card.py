@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from wafer_core.compare import Paired, Rate
-from wafer_core.errors import WaferDistillError
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import approval, comparison, judgement, speed_button, wafer_list
-from wafer_core.ui.compare.before_after import KINDS, Change, Kind, Side, ask_guard, guarded, sides
+from wafer_core.ui.compare.before_after import KINDS, Change, Kind, Side, ask_guard, guarded
 from wafer_core.ui.compare.comparison import Ground, Standing
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.choices import segmented
@@ -39,18 +38,14 @@ LETTERS = 34
 WHERE = {"lot": "This lot", "guard": "Guard set", "benchmark": "Shipped benchmark"}
 
 
-def measured(lot_id: str, teacher_sha256: str, student: ModelFile) -> list[Side]:
-    """Return where a student stands beside those before it: on its own lot, the guard set and the benchmark."""
-    teacher = _teacher(teacher_sha256)
-    return sides(list(_grounds(lot_id).values()), teacher, student, _kind())
-
-
-def draw(found: Sequence[Side], student: ModelFile) -> None:
-    """Draw the card; what has not been read yet is asked for, and the page redrawn as it comes."""
+def draw(measured: Mapping[Kind, Sequence[Side]], student: ModelFile) -> None:
+    """Draw the card of the file chosen; what either has not read yet is asked for, and the page redrawn as it comes."""
+    found = measured[_kind()]
     st.markdown("**Before and after**")
     _stand_in(found, student)
     _sentence(student)
-    reading = _progress(found, student)
+    # The question that comes before an approval is about both files, whichever is looked at.
+    reading = _progress([side for sides in measured.values() for side in sides], student)
     with st.container(horizontal=True, vertical_alignment="center"):
         segmented("Files compared", KINDS, "file", "trained")
         st.space("stretch")
@@ -64,24 +59,6 @@ def draw(found: Sequence[Side], student: ModelFile) -> None:
 
 def _kind() -> Kind:
     return "int8" if state.address("file") == "int8" else "trained"
-
-
-def _teacher(sha256: str) -> ModelFile:
-    """Return who taught the student, or the teacher in hand where that one is gone."""
-    try:
-        return state.workspace().model_of(sha256)
-    except WaferDistillError:
-        return state.model_in_hand("teacher")
-
-
-def _grounds(lot_id: str) -> dict[str, Ground]:
-    """Return the grounds by `WHERE`; a lot that is no longer here is left out, and one that is a ground twice."""
-    row = next((row for row in state.workspace().lots() if row.id == lot_id), None)
-    found = {"guard": comparison.guard_ground(), "benchmark": comparison.benchmark_ground()}
-    known = {where: ground for where, ground in found.items() if ground is not None}
-    if row is None or row.id in {ground.lot_id for ground in known.values()}:
-        return known
-    return {"lot": Ground(row.id, row.title, row.wafers, row.labelled, benchmark=False), **known}
 
 
 def _stand_in(found: Sequence[Side], student: ModelFile) -> None:
@@ -106,14 +83,15 @@ def _sentence(student: ModelFile) -> None:
 
 def _progress(found: Sequence[Side], student: ModelFile) -> bool:
     """Ask for what is missing, the lot first, say how far the models have come, and return whether any still reads."""
-    asked = [job for side in found if not side.complete for job in comparison.ask(side.compared)]
-    asked += ask_guard(student)
+    wanted = [job for side in found if not side.complete for job in comparison.ask(side.compared)]
+    asked = list({job.id: job for job in (*wanted, *ask_guard(student))}.values())
     problems(asked)
     if not asked:
         return False
     read = [[int(one.said.present.sum()) for one in side.compared.all] for side in found]
-    done = sum(map(sum, read))
-    total = sum(len(one.said.present) for side in found for one in side.compared.all)
+    # The teacher stands beside either file, and reads once.
+    there = {(side.ground.lot_id, one.model.sha256): one.said.present for side in found for one in side.compared.all}
+    done, total = sum(int(each.sum()) for each in there.values()), sum(map(len, there.values()))
     st.progress(done / max(1, total), text=f"Reading the same wafers with every model · {percent(done / total, 0)}")
     drawn = (read, [job.state for job in asked])
     watch(lambda: ([comparison.answered(side.compared) for side in found], states(asked)), drawn, every=2.0)

@@ -14,8 +14,11 @@ from wafer_core.errors import BrokenModel, WaferDistillError
 from wafer_core.models.fields import Fields
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.shared import state
-from wafer_core.ui.shared.words import ENOUGH, count_end, interval, percent, plain, share
+from wafer_core.ui.shared.words import ENOUGH, count_end, duration, interval, percent, plain, share, steps
 from wafer_core.workspace import JobRow
+
+LITTLE = 0.1
+"""The share of a run's time under which there was next to none to learn in."""
 
 
 def student_of(job: JobRow) -> ModelFile | None:
@@ -35,12 +38,14 @@ class Written:
         start: what the model is called whose weights it began with.
         before: how many held-out wafers that one answered as the teacher, and how far its logits were off.
         after: the same of the student.
+        held_out: how many wafers were held out; those counted above are drawn from them. None where that is not told.
     """
 
     plan: Mapping[str, float] | None = None
     start: str | None = None
     before: Mapping[str, float] | None = None
     after: Mapping[str, float] | None = None
+    held_out: int | None = None
 
 
 def written(folder: Path) -> Written:
@@ -49,9 +54,11 @@ def written(folder: Path) -> Written:
         told = Fields(json.loads((folder / "run.json").read_text(encoding="utf-8")), "run.json")
         both = told.inner("agreement") if told.has("agreement") else Fields({}, "run.json")
         return Written(
-            _plan(told.inner("plan")) if told.has("plan") else None,
-            told.inner("start").text("name", ".+") if told.has("start") else None,
-            *(_agreement(both.inner(when)) if both.has(when) else None for when in ("before", "after")),
+            plan=_plan(told.inner("plan")) if told.has("plan") else None,
+            start=told.inner("start").text("name", ".+") if told.has("start") else None,
+            before=_agreement(both.inner("before")) if both.has("before") else None,
+            after=_agreement(both.inner("after")) if both.has("after") else None,
+            held_out=told.integer("held_out", 0, 1 << 40) if told.has("held_out") else None,
         )
     except (OSError, ValueError, RecursionError, BrokenModel):
         return Written()
@@ -81,12 +88,46 @@ def draw(student: ModelFile) -> None:
     if not told.after or not told.after["wafers"]:
         return
     began = f"{told.start}, before" if told.start else "before"
-    rows = {"All held-out wafers": ("exact", "wafers"), "Where either names a pattern": ("exact_called", "called")}
+    rows = {_counted_of(told): ("exact", "wafers"), "Where either names a pattern": ("exact_called", "called")}
     lines = [f"| Same answer as the teacher | {plain(began)} | {plain(student.name)} |", "|---|---|---|"]
     for title, (hits, n) in rows.items():
         lines.append(f"| {title} | {_cell(told.before, hits, n)} | {_cell(told.after, hits, n)} |")
     lines.append(f"| Mean difference of logits | {_difference(told.before)} | {_difference(told.after)} |")
     st.markdown("\n".join(lines))
+
+
+def agreement(student: ModelFile) -> str:
+    """Return on how many of the wafers counted a finished student answers as its teacher, or a dash."""
+    after = written(student.folder).after
+    return share(int(after["exact"]), int(after["wafers"])) if after and after["wafers"] else "–"
+
+
+def little_time(student: ModelFile, budget: float) -> str | None:
+    """Return why a student was taught next to nothing; None where its plan left it time, or is not known.
+
+    Args:
+        student: who was taught.
+        budget: of its run, seconds.
+    """
+    plan = written(student.folder).plan
+    if not plan or not plan["step_seconds"]:
+        return None
+    prepared, writing = plan["prepared"], plan["writing_seconds"]
+    left = max(budget - prepared - writing, 0.0)
+    if left >= LITTLE * budget:
+        return None
+    return (
+        f"Of {duration(budget)} its plan left {duration(left)} for {steps(student.card.made_from['steps'])}: getting "
+        f"ready took {duration(prepared)}, and {duration(writing)} were kept for writing. Start a run of more time."
+    )
+
+
+def _counted_of(told: Written) -> str:
+    """Return which wafers are counted: a budget affords to look at so many of those held out."""
+    wafers = int(told.after["wafers"]) if told.after else 0
+    if told.held_out is None or wafers >= told.held_out:
+        return "All held-out wafers"
+    return f"{wafers:,} of the {told.held_out:,} held-out wafers"
 
 
 def counted(hits: int, n: int) -> str:

@@ -184,7 +184,8 @@ def _places(hand: state.Hand) -> list[int]:
     if head != hand.lot_id[:HEAD]:
         return []
     found = {place for text in places.split(".") if (place := state.whole(text)) is not None}
-    return sorted(place for place in found if place < len(hand.lot) and hand.lot.wafers[place].scorable)
+    wafers = hand.lot.wafers
+    return sorted(place for place in found if place < len(wafers) and wafers[place].scorable)
 
 
 def _written(lot_id: str, places: Sequence[int]) -> str | None:

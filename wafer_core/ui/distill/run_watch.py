@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.patterns import PATTERNS
 from wafer_core.ui.shared import opinions, state
+from wafer_core.ui.shared.state import BY_MAP
 from wafer_core.ui.shared.words import plain, wafer_name
 from wafer_core.workspace import JobRow
 
@@ -96,7 +96,7 @@ def _verdicts(teacher: ModelFile, logits: Sequence[Sequence[float]]) -> Verdicts
     return decode_with(teacher, rows)
 
 
-@lru_cache(maxsize=64)
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_MAP)
 def _picture(wafer: Wafer, theme: Theme) -> bytes:
     return map_png(wafer.states, theme, PIXELS, square=True)
 

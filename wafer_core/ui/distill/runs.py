@@ -10,10 +10,11 @@ from wafer_core import jobs
 from wafer_core.models.folder import ModelFile
 from wafer_core.novelty import UNTOLD
 from wafer_core.ui.compare import approval, kit_button, model_cards
+from wafer_core.ui.compare.before_after import measured
 from wafer_core.ui.compare.comparison import benchmark_exact
 from wafer_core.ui.distill import curves, result_card, run_record, run_start, run_watch, runs_together, zip_button
 from wafer_core.ui.shared import layout, opinions, state
-from wafer_core.ui.shared.words import count, duration, human_bytes, moment, percent, plain, share
+from wafer_core.ui.shared.words import count, duration, human_bytes, moment, percent, plain, steps
 from wafer_core.workspace import JobRow
 
 BADGES = {
@@ -174,9 +175,11 @@ def planned(job: JobRow) -> str:
     plan = job.progress.get("plan")
     if not plan or not plan["step_seconds"]:
         return ""
-    steps = f"{plan['steps']:,} step{'' if plan['steps'] == 1 else 's'} at {1000 * plan['step_seconds']:.0f} ms each"
-    kept = f"{duration(plan['writing_seconds'])} kept for writing"
-    return f"Now planned: {steps}, {kept}. Measured as this run began, it replaces the estimate from before."
+    pace, kept = 1000 * plan["step_seconds"], f"{duration(plan['writing_seconds'])} kept for writing"
+    return (
+        f"Now planned: {steps(plan['steps'])} at {pace:.0f} ms each, {kept}. "
+        "Measured as this run began, it replaces the estimate from before."
+    )
 
 
 def seconds_left(job: JobRow) -> float:
@@ -231,11 +234,12 @@ def _done(job: JobRow) -> None:
         st.warning(f"The folder of {plain(job.name or '')} is no longer in the workspace.", title="The student is gone")
         return
     st.markdown(
-        f"**{plain(student.name)}** is ready: {count(student.card.made_from['steps'], 'step')}, "
+        f"**{plain(student.name)}** is ready: {steps(student.card.made_from['steps'])}, "
         f"{count(student.entry.parameters, 'parameter')}, {human_bytes(_smallest(student))} as int8. "
         "Choose it by this name on any page."
     )
-    found = result_card.measured(job.lot, str(job.payload["sha256"]), student)
+    if little := run_record.little_time(student, _budget(job)):
+        st.warning(little, title="It had next to no time to learn")
     _, slowed, more = job.message.partition("The machine slowed down")
     if slowed:
         st.caption(plain(slowed + more))
@@ -249,9 +253,9 @@ def _done(job: JobRow) -> None:
             state.go("compare", student=student.name, students=None, who=None)
         approval.button(student)
         kit_button.draw(student, key="download")
-    approval.question(student, found)
+    approval.question(student)
     run_record.draw(student)
-    result_card.draw(found, student)
+    result_card.draw(measured(job, student), student)
     curves.draw(jobs.progress(state.workspace(), job.id), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "
@@ -310,9 +314,7 @@ def _line(job: JobRow) -> None:
     called = plain(student.name) if student else plain(job.payload["settings"].get("size", "student"))
     setting = f"{called} · {duration(_budget(job))} · {moment(job.created)}"
     lot.markdown(f"{_lot_of(job)}  \n:small[:gray[{setting}]]")
-    told = job.progress
-    counted = job.state == "done" and told.get("held_out")
-    agreement.markdown(share(told["agreed"], told["held_out"]) if counted else "–")
+    agreement.markdown(run_record.agreement(student) if student else "–")
     exact = benchmark_exact(student) if student else None
     benchmark.markdown(percent(exact.value) if exact else "–")
     label, icon, colour = BADGES[job.state]

@@ -33,7 +33,7 @@ def draw(runs: Sequence[JobRow]) -> None:
     points = {job.id: jobs.progress(state.workspace(), job.id) for job in chosen}
     left, right = st.columns(2)
     with left:
-        st.markdown("Agreement on held-out wafers")
+        st.markdown("Agreement while they learned, at the teacher's limits")
         _chart("agreement", {name_of(job): Curves.of(points[job.id]).agreement for job in chosen})
     with right:
         st.markdown("Loss")
@@ -108,6 +108,6 @@ def _figures(chosen: Sequence[JobRow], points: Mapping[int, Sequence[ProgressPoi
     rows = {name: list(map(plain, values)) for name, values in apart.items()}
     told = [job.progress for job in chosen]
     rows["Steps done"] = [f"{each['step']:,} of {each['steps']:,}" for each in told]
-    rows["Agreement, last"] = [share(each["agreed"], each["held_out"]) for each in told]
+    rows["Agreement, last"] = [share(each["agreed"], each["held_out"]) if each["held_out"] else "–" for each in told]
     rows["Loss, last"] = [f"{points[job.id][-1].loss or 0:.4f}" if points[job.id] else "–" for job in chosen]
     return pd.DataFrame(rows, index=[plain(name_of(job)) for job in chosen]).T

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +21,7 @@ from wafer_core.ui.components.gallery import Card, cards
 from wafer_core.ui.shared import layout, state
 from wafer_core.ui.shared.choices import segmented
 from wafer_core.ui.shared.opinions import Opinions
+from wafer_core.ui.shared.state import BY_MAP
 from wafer_core.ui.shared.words import UNLIKE, percent, wafer_name
 from wafer_core.verdicts_csv import inert
 
@@ -46,6 +46,8 @@ PAGES_SHOWN = 7
 PAGER_PIXELS = 50
 """What Streamlit reckons for a number, and for an arrow, before it leaves numbers out."""
 CARD_PIXELS = 208
+ID_LETTER = 8
+"""Pixels of a letter of an id, which are capitals and digits."""
 ROW_HEIGHT = 42
 HEAD_HEIGHT = 38
 MOST_ROWS = 25
@@ -56,6 +58,8 @@ _MOST_DIGITS = 19
 """Of a number within an id; a longer one is a text."""
 MARKS = {"differ": "≠ the models differ", "unsure": "? a model is unsure"}
 ROW_PIXELS = 72
+MOST_PIXELS = 1_000 * ROW_PIXELS**2
+"""Of all maps in the table together: every redraw makes the table anew, and sends it as one message."""
 
 
 def browse(said: Opinions) -> NDArray[np.intp]:
@@ -64,7 +68,9 @@ def browse(said: Opinions) -> NDArray[np.intp]:
     Once both models have answered, filters and pages redraw this part alone.
     """
     if not said.complete:
-        return _browse(said, None)
+        # A fragment draws into a container of its own; what is there already stays where it is when one takes over.
+        with st.container():
+            return _browse(said, None)
     return st.fragment(_browse, key=PART)(said, PART)
 
 
@@ -79,9 +85,11 @@ def _browse(said: Opinions, part: str | None) -> NDArray[np.intp]:
     slot = st.container()
     shown = _page(said, order, part)
     with slot:
+        # Signs come as the models answer, and move no card from its place.
+        signs = st.container()
         drawn = _cards(said, shown)
         if told := [told for mark, told in MARKS.items() if any(mark in card["marks"] for card in drawn)]:
-            st.caption(" · ".join(told))
+            signs.caption(" · ".join(told))
         opened = cards(drawn, key="gallery")
     if opened is not None:
         state.go("wafer", wafer=opened)
@@ -193,9 +201,9 @@ def _nothing(said: Opinions) -> None:
 # Maps --------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@st.cache_data(show_spinner=False, max_entries=2048, hash_funcs=BY_MAP)
 def _pictures(wafer: Wafer, pixels: int, themes: tuple[Theme, ...], square: bool = False) -> list[str]:
-    """Return a map's pictures as `data:` addresses; a lot is loaded once, so its wafers are their own keys."""
+    """Return a map's pictures as `data:` addresses."""
     pictures = map_pngs(wafer.states, themes, pixels, square)
     return ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
 
@@ -235,6 +243,8 @@ def _verdict(said: Opinions, i: int, role: str) -> str | None:
 def _table(said: Opinions, order: NDArray[np.intp]) -> None:
     opened = layout.opened_row(OPENED, [said.lot.wafers[i].name for i in order])
     frame = table(said, order, state.theme())
+    if "map" not in frame:
+        st.caption("The table has no maps of so many dies: find fewer wafers with the filters, or look at Maps.")
     st.dataframe(
         frame,
         hide_index=True,
@@ -242,20 +252,21 @@ def _table(said: Opinions, order: NDArray[np.intp]) -> None:
         height=HEAD_HEIGHT + ROW_HEIGHT * min(MOST_ROWS, len(frame)),
         row_height=ROW_HEIGHT,
         alt="Wafers of the lot with yield and the patterns both models name",
-        column_config=_columns(wide(frame[["teacher", "student"]])),
+        column_config=_columns(frame),
     )
     if opened is not None:
         state.go("wafer", wafer=opened)
 
 
-def _columns(answers: int) -> dict[str, Any]:
-    """Return how the columns are drawn, those of both models `answers` pixels wide."""
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return how the columns are drawn, those of ids and answers as wide as what stands in them."""
+    answers = wide(frame[["teacher", "student"]])
     return {
         # A selected cell would not do to open a wafer: sorting by a column selects one as well.
         "open": st.column_config.ButtonColumn("", key=OPENED, type="tertiary", pinned=True, width=70),
         # Narrow enough for a small screen; on a larger one each grows as much.
-        "lot": st.column_config.TextColumn("Lot", pinned=True, width=78),
-        "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=52),
+        "lot": st.column_config.TextColumn("Lot", pinned=True, width=wide(frame[["lot"]], 78, ID_LETTER)),
+        "wafer": st.column_config.TextColumn("Wafer", pinned=True, width=wide(frame[["wafer"]], 52, ID_LETTER)),
         "map": st.column_config.ImageColumn("Map", width=46),
         "yield": st.column_config.NumberColumn("Yield", format="%.1f %%", width=66),
         "flag": st.column_config.TextColumn(
@@ -287,23 +298,34 @@ def _shown(said: Opinions, frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if not idle.get(str(name))]
 
 
-def wide(answers: pd.DataFrame) -> int:
-    """Return how many pixels a column needs for the longest of these texts, within what two of them may take."""
-    longest = max((len(text) for text in answers.fillna("").to_numpy().ravel()), default=0)
-    return min(max(80, 18 + 6 * longest), 190)
+def wide(texts: pd.DataFrame, least: int = 80, letter: int = 6) -> int:
+    """Return how many pixels a column needs for the longest of these texts, within what two of them may take.
+
+    Args:
+        texts: what stands in it.
+        least: pixels that its title needs.
+        letter: pixels of a letter.
+    """
+    longest = max((len(text) for text in texts.fillna("").to_numpy().ravel()), default=0)
+    return min(max(least, 18 + letter * longest), 190)
 
 
 def table(said: Opinions, order: NDArray[np.intp], theme: Theme) -> pd.DataFrame:
-    """Return the wafers in view as rows: picture, ids, yield and what both models say."""
+    """Return the wafers in view as rows: ids, picture, yield and what both models say.
+
+    There are no pictures where they would have more than `MOST_PIXELS` together.
+    """
     wafers = [said.lot.wafers[i] for i in order]
     margins = np.fmin(said.teacher.verdicts.margin, said.student.verdicts.margin)[order]
+    few = sum(max(ROW_PIXELS, *wafer.frame.shape) ** 2 for wafer in wafers) <= MOST_PIXELS
+    pictures = {"map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers]} if few else {}
     return pd.DataFrame(
         {
             "open": [":material/open_in_new: Open"] * len(wafers),
             # The table can be downloaded as it is.
             "lot": [inert(wafer.lot) for wafer in wafers],
             "wafer": [inert(wafer.wafer) for wafer in wafers],
-            "map": [_pictures(wafer, ROW_PIXELS, (theme,), square=True)[0] for wafer in wafers],
+            **pictures,
             "yield": [None if wafer.yield_fraction is None else 100 * wafer.yield_fraction for wafer in wafers],
             "flag": ["unlike" if said.unlike[i] else "" for i in order],
             "teacher": [_verdict(said, int(i), "teacher") for i in order],

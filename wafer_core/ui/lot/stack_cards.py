@@ -35,14 +35,14 @@ class Stacked:
         one: what the model says of the lot.
         method: how it was explained.
         pattern: which one.
-        stack: the stack in view; None where the pattern is not explained on the grid chosen.
+        stack: the stack in view.
         all: its stacks on all grids.
     """
 
     one: Opinion
     method: str
     pattern: int
-    stack: EvidenceStack | None
+    stack: EvidenceStack
     all: Sequence[EvidenceStack]
 
     @property
@@ -64,7 +64,6 @@ class Stacked:
 def card(lot: Lot, stacked: Stacked) -> None:
     """Draw a pattern's stacked map with its title, how far it can be trusted, its wafers and its figures."""
     stack, name = stacked.stack, stacked.name
-    assert stack is not None
     st.markdown("**{}**  \n{}".format(*title(stacked)))
     stage, map_, scale = _map(stack)
     model = stacked.one.model
@@ -89,7 +88,6 @@ def _map(stack: EvidenceStack) -> tuple[Stage, DieMap, Scale]:
 
 def title(stacked: Stacked) -> tuple[str, str]:
     """Return `The Edge-Ring of this lot` and `12 wafers, 4 mixed`, or `9 of 12 wafers` where some are missing."""
-    assert stacked.stack is not None
     inside, all_ = stacked.stack.wafers, stacked.carriers.size
     wafers = count(all_, "wafer") if len(inside) == all_ else f"{len(inside):,} of {count(all_, 'wafer')}"
     mixed = int((stacked.one.verdicts.detected[list(inside)].sum(axis=1) > 1).sum())
@@ -99,7 +97,6 @@ def title(stacked: Stacked) -> tuple[str, str]:
 def standing(stacked: Stacked) -> str:
     """Return in words which grid a map is of, what else its wafers carry, and which are not in it."""
     stack = stacked.stack
-    assert stack is not None
     told = [f"{stack.frame.columns} × {stack.frame.rows} dies"]
     if beside := companions(stacked.one.verdicts.detected, stack.wafers, stacked.pattern):
         named = ", ".join(f"{PATTERNS[pattern]} of {count(wafers, 'wafer')}" for pattern, wafers in beside.items())
@@ -118,7 +115,6 @@ def standing(stacked: Stacked) -> str:
 def in_words(stacked: Stacked) -> str:
     """Return what a map shows to someone who cannot see it."""
     stack, name, role = stacked.stack, stacked.name, stacked.one.model.role
-    assert stack is not None
     told = f"Where the {role}'s evidence for {name} lies on {count(len(stack.wafers), 'wafer')}"
     strongest = strongest_dies(stack, most=1)
     if not strongest:
@@ -168,7 +164,6 @@ def _figures(name: str, stack: EvidenceStack) -> None:
 def _wafers(lot: Lot, stacked: Stacked) -> None:
     """Draw the wafers behind a map: links to each, and the gallery filtered by the pattern."""
     name, stack = stacked.name, stacked.stack
-    assert stack is not None
     behind = st.popover("Wafers", type="tertiary", key=f"behind-{name}", on_change="rerun")
     if not behind.open:
         return

@@ -237,8 +237,12 @@ def _cards(view: View) -> None:
     if not stacks:
         return
     chosen = _grid(stacks, view.hand.lot)
-    shown = [Stacked(view.one, view.method, pattern, _on(found, chosen), found) for pattern, found in stacks.items()]
-    shown = sorted((each for each in shown if each.stack is not None), key=lambda each: -each.carriers.size)
+    shown = [
+        Stacked(view.one, view.method, pattern, stack, found)
+        for pattern, found in stacks.items()
+        if (stack := _on(found, chosen)) is not None
+    ]
+    shown.sort(key=lambda each: -each.carriers.size)
     with st.grid(ACROSS if len(shown) >= ACROSS else ACROSS - 1, min_column_width=NARROWEST):
         for stacked in shown:
             with st.container(gap="xsmall"):
@@ -250,7 +254,7 @@ def _cards(view: View) -> None:
             f"{evidence.unscored([view.one.model], view.method)}",
             width="stretch",
         )
-        _download(view, {each.name: each.stack for each in shown if each.stack is not None})
+        _download(view, {each.name: each.stack for each in shown})
 
 
 def _download(view: View, shown: Mapping[str, EvidenceStack]) -> None:

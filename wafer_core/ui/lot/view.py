@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -136,7 +136,16 @@ def _contents(said: Opinions) -> None:
             st.rerun()
     if counts:
         normal = ", ".join(f"{by_role[NORMAL]:,} by the {role}" for role, by_role in counts.items())
-        st.caption(f"Wafers called {NORMAL}: {normal}.")
+        st.caption(f"Wafers called {NORMAL}: {normal}.{_read_so_far(said)}")
+
+
+def _read_so_far(said: Opinions) -> str:
+    """Return of how many wafers each model's counts are, until both have read all."""
+    if said.complete:
+        return ""
+    read = [(one.model.role, int(one.present.sum())) for one in (said.teacher, said.student)]
+    each = ", ".join(f"{number:,} by the {role}" for role, number in read if number)
+    return f" Read so far: {each}, of {count(len(said.lot), 'wafer')}."
 
 
 def contents(counts: Mapping[Role, Mapping[str, int]]) -> pd.DataFrame:
@@ -236,7 +245,8 @@ def _agreement(said: Opinions) -> None:
         return
     if compared.any():
         agreed = int((compared & ~differ).sum())
-        st.metric("Models agree on", f"{agreed:,} of {int(compared.sum()):,}")
+        asked = "Models agree on" if said.complete else "Agree, of wafers read by both"
+        st.metric(asked, f"{agreed:,} of {int(compared.sum()):,}")
     so_far = "" if said.complete else " so far"
     if said.can_flag:
         by_role = {one.model.role: one.verdicts.flagged for one in said.both}
@@ -263,21 +273,40 @@ def _wafers(
         st.caption(f"**{label}** · {none}")
         return
     most = NAMED if len(said.lot.lots) == 1 else NAMED // 3
-    shown = {i: wafer_name(said.lot, said.lot.wafers[i]) for i in wafers[:most]}
-    listed = ", ".join(shown.values()) if by_role is None else _by_role(shown, by_role)
-    more = f" and {len(wafers) - most:,} more" if len(wafers) > most else ""
+    named = {i: wafer_name(said.lot, said.lot.wafers[i]) for i in wafers}
+    listed = _listed(list(named.values()), most) if by_role is None else _by_role(named, by_role, most)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed + more)}]]", width="stretch")
+        st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed)}]]", width="stretch")
         st.button("See", key=f"see-{show}", on_click=_see, args=(show,), help="Show only these wafers below.")
 
 
-def _by_role(shown: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]]) -> str:
-    """Return `by both: 02, 11 · by the student: 15`, of wafers' titles by their positions."""
+def _listed(names: Sequence[str], most: int) -> str:
+    """Return `02, 11 and 5 more`; a lone number is called a wafer, as it would be read as a count."""
+    if len(names) == 1 and names[0].isdecimal() and not names[0].startswith("0"):
+        return f"wafer {names[0]}"
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _by_role(named: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]], most: int) -> str:
+    """Return whose word some wafers are, of their names by their positions.
+
+    `by both: 02, 11 · by the student: 05`, and of more than `most` wafers how many each, and a few of them:
+    `by both 32: 0003, 0021 … · by the teacher alone 237: 0001, 0007 …`.
+    """
     groups: dict[str, list[str]] = {"both": [], **{f"the {role}": [] for role in sorted(by_role, reverse=True)}}
-    for i, wafer in shown.items():
+    for i, wafer in named.items():
         roles = [role for role, those in by_role.items() if those[i]]
         groups["both" if len(roles) == len(by_role) else f"the {roles[0]}"].append(wafer)
-    return " · ".join(f"by {whose}: {', '.join(wafers)}" for whose, wafers in groups.items() if wafers)
+    found = {whose: names for whose, names in groups.items() if names}
+    if len(named) <= most:
+        return " · ".join(f"by {whose}: {_listed(names, most)}" for whose, names in found.items())
+    few = max(1, most // len(found))
+    return " · ".join(
+        f"by {whose}{'' if whose == 'both' else ' alone'} {len(names):,}: "
+        f"{', '.join(names[:few])}{' …' if len(names) > few else ''}"
+        for whose, names in found.items()
+    )
 
 
 def _see(show: str) -> None:

@@ -46,23 +46,39 @@ def measured(model: ModelFile, wafer: Wafer, credits: Mapping[int, NDArray[np.fl
 def removal(pattern: str, told: TakenAway, named: bool = True) -> list[Fact]:
     """Return how a pattern's probability moves without the strongest dies, and without as many random ones.
 
-    Where it does not fall, that is marked; not so where the model does not name the pattern, which has nowhere to fall.
+    Where it does not fall, or no further than without random ones, that is marked; not so where the model does not
+    name the pattern, which has nowhere to fall.
     """
-    stays = named and round(told.after, 2) >= round(told.before, 2)
+    mark, doubt = _doubt(told) if named else ("", "")
     moved = f"moves {pattern} from {told.before:.2f} to {told.after:.2f}"
-    moves = f"{told.before:.2f} → {told.after:.2f}{', no lower' if stays else ''}"
-    without = " The answer does not fall, so it does not rest on these dies alone." if stays else ""
+    moves = f"{told.before:.2f} → {told.after:.2f}{mark}"
     if told.at_random is None:
         taken = "its only failing die" if told.count == 1 else f"all its {told.count} failing dies"
-        return [_fact(f"Without {taken}", moves, f"Taking away {taken} {moved}.{without}", grave=stays)]
+        return [_fact(f"Without {taken}", moves, f"Taking away {taken} {moved}.{doubt}", grave=bool(mark))]
     hint = (
         f"Taking away its {told.count} strongest of {told.failing:,} failing dies {moved}; "
-        f"{told.count} random failing dies: {told.at_random:.2f}.{without}"
+        f"{told.count} random failing dies: {told.at_random:.2f}.{doubt}"
     )
     return [
-        _fact(f"Without its {told.count} strongest dies", moves, hint, grave=stays),
+        _fact(f"Without its {told.count} strongest dies", moves, hint, grave=bool(mark)),
         _fact(f"Without {told.count} random ones", f"{told.before:.2f} → {told.at_random:.2f}", hint),
     ]
+
+
+def _doubt(told: TakenAway) -> tuple[str, str]:
+    """Return what makes the strongest dies doubtful as a reason, behind their figures and as a sentence.
+
+    Figures are compared as they are shown.
+    """
+    after = round(told.after, 2)
+    if after >= round(told.before, 2):
+        return ", no lower", " The answer does not fall, so it does not rest on these dies alone."
+    if told.at_random is not None and after >= round(told.at_random, 2):
+        return (
+            ", no more than random dies",
+            " The answer falls no more than without random dies, so these do not mean more to it than others.",
+        )
+    return "", ""
 
 
 # How often it points rightly ---------------------------------------------------------------------
@@ -75,7 +91,7 @@ def record(model: ModelFile) -> Record:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _read(folder: str, _changed: int) -> Record:
+def _read(folder: str, changed: int) -> Record:
     try:
         return Record.read(Path(folder))
     except BrokenModel:

@@ -200,7 +200,8 @@ def _note(note: Note) -> str:
 def _options(lot: Lot, again: Callable[[ReadingOptions], None], bundled: bool) -> None:
     stated = lot.options
     bins, name, cells = "", "", stated.cells
-    with st.form("read-again", border=False):
+    # Named after the lot: a browser keeps what stands in a form, and fills it into that of another lot.
+    with st.form(f"read-again-{lot.lot_hash}", border=False):
         st.markdown("**Read it another way**")
         turn = st.selectbox(
             "Turn every wafer",

@@ -12,14 +12,15 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from operator import attrgetter
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from wafer_core.charts import Role, Theme
 from wafer_core.errors import UnknownModel, WaferDistillError
-from wafer_core.lot import Lot
+from wafer_core.lot import Lot, Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.shared.words import plain
 from wafer_core.workspace import LotRow, Workspace
@@ -292,7 +293,11 @@ def check_workspace() -> None:
 
 
 def _spare() -> None:
-    """Keep what is loaded by now out of the garbage collection that Streamlit runs after every rerun."""
+    """Keep what is loaded by now out of the garbage collection that Streamlit runs after every rerun.
+
+    What was kept out before and has been let go since is freed: sessions end, and lots make place for others.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -307,6 +312,10 @@ def _lot(lot_id: str, file: str) -> Lot:
     lot = workspace().lot(lot_id)
     _spare()
     return lot
+
+
+BY_MAP: dict[str | type[Any], Callable[[Any], Any]] = {Wafer: attrgetter("map_hash")}
+"""How a cache knows the wafers it is asked for: one that is a key itself stays in memory with all its cells."""
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ def share(hits: int, n: int) -> str:
     return percent(hits / n) if n >= ENOUGH else f"{hits:,} of {n:,}"
 
 
-def score_text(value: float) -> str:
+def score_text(value: float, digits: int = 3) -> str:
     """Return a score from 0 to 1, such as F1: `0.831`."""
-    return f"{value:.3f}"
+    return f"{value:.{digits}f}"
 
 
 def signed(number: float, digits: int = 1) -> str:
@@ -69,6 +69,11 @@ def interval(low: float, high: float, end: Callable[[float], str] = percent_end)
 def count(number: int, thing: str) -> str:
     """Return `23 wafers`, `1 wafer`, `2.9 M parameters`."""
     return f"{human_count(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def steps(number: int) -> str:
+    """Return `1 step`, `55,000 steps`, with every digit: so many again repeat a run."""
+    return f"{number:,} step{'' if number == 1 else 's'}"
 
 
 def human_count(number: int) -> str:
