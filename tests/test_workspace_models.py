@@ -13,9 +13,11 @@ import pytest
 
 from wafer_core.errors import BrokenModel, UnknownModel, UsageError
 from wafer_core.kit import kit
+from wafer_core.models import folder as folder_module
 from wafer_core.models.folder import SHIPPED, files_of
 from wafer_core.models.reference import fit_novelty
 from wafer_core.workspace import Workspace, is_shipped
+from wafer_core.workspace import models as models_module
 from wafer_core.workspace.models import MOST_NOTE, ModelShelf
 
 OTHER = "bb" * 32
@@ -224,6 +226,28 @@ def test_an_approved_student_that_is_gone_is_told_and_never_named_as_one_to_choo
     kept.rename(workspace.student_root / mine)
     assert workspace.model("approved").name == mine
     assert workspace.broken_models() == []
+
+
+def test_a_reference_that_was_written_over_in_place_is_noticed(workspace, mine):
+    folder = workspace.student_root / mine
+    fit_novelty(folder, *np.random.default_rng(0).random((2, 120, 2, 16, 16)).astype(np.float32))
+    assert mine in [model.name for model in workspace.models()]
+    [reference] = folder.glob("*.novelty.safetensors")
+    with reference.open("r+b") as file:
+        file.write(b"\xff")
+    assert mine not in [model.name for model in workspace.models()]
+    assert any(mine in problem for problem in workspace.broken_models())
+
+
+def test_a_shipped_card_that_was_written_anew_is_noticed(workspace, tmp_path, monkeypatch):
+    """As an upgrade does below a server that is not started again."""
+    shipped = shutil.copytree(SHIPPED, tmp_path / "models")
+    for module in (folder_module, models_module):
+        monkeypatch.setattr(module, "SHIPPED", shipped)
+    assert workspace.model("student").card.unsure_below != 9.0
+    card = json.loads((shipped / "student" / "card.json").read_text())
+    (shipped / "student" / "card.json").write_text(json.dumps({**card, "unsure_below": 9.0}))
+    assert workspace.model("student").card.unsure_below == 9.0
 
 
 def test_an_approval_is_of_the_weights_that_were_approved(workspace, mine, tmp_path):

@@ -238,6 +238,7 @@ def test_a_worker_waits_for_a_workspace_that_is_away(workspace, small_lot):
 def test_a_worker_leaves_a_workspace_that_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(worker, "GONE", 0.2)
+    monkeypatch.setattr(worker, "PAUSE", 0.5)  # a turn that takes longer is no absence
     going = Thread(target=worker.serve, args=(tmp_path / "home", 3600.0), daemon=True)
     going.start()
     while not (tmp_path / "home" / "runs").exists():

@@ -19,7 +19,7 @@ from patience import ENDLESS, ROOT, SHORT, TEACHER, all_turns, ended, eventually
 
 from wafer_core import jobs
 from wafer_core.benchmark import guard_set
-from wafer_core.distill_lot import pool
+from wafer_core.distill_lot import kept, pool
 from wafer_core.distill_lot.kept import CHECKPOINT
 from wafer_core.distill_lot.plan import Plan
 from wafer_core.errors import OutdatedRun, UnreadableFile, UnusableLot
@@ -506,9 +506,22 @@ def test_a_new_worker_clears_away_what_runs_that_are_over_left(workspace, worker
 @pytest.mark.parametrize("name", ["exp-2024-03", "scratch", "2024", "9" * 30, "²"])
 def test_what_no_run_has_left_is_nobodys_to_clear_away(workspace, worker, name):
     """The workspace may be a folder in which somebody keeps other things."""
-    (folders.runs_root(workspace) / name).mkdir(parents=True)
+    theirs = folders.runs_root(workspace) / name / "weights.pt"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
     worker.begin_anew()
     assert [folder.name for folder in folders.runs_root(workspace).iterdir()] == [name]
+    assert theirs.exists()
+
+
+def test_what_a_run_left_that_a_copy_put_back_knows_nothing_of_is_cleared_away(workspace, worker):
+    """A later run would be given its number, and be taken for another one."""
+    for name in (kept.ASKED, kept.CHECKPOINT, f"{folders.HALF}/half.safetensors"):
+        path = tasks.run_folder(workspace, 7) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    worker.begin_anew()
+    assert list(folders.runs_root(workspace).iterdir()) == []
 
 
 @pytest.mark.parametrize(("age", "stays"), [(0.0, True), (folders.FORGOTTEN + 60, False)])

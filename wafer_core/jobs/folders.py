@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from wafer_core.distill_lot.kept import STATE
 from wafer_core.whole_files import PARTIAL
 from wafer_core.workspace import Workspace
+
+HALF = "student"
+"""What the student is called in a run's folder until it is whole and moves."""
 
 FORGOTTEN = 86_400.0
 """Seconds after which nobody is at work any more at something that is not in its place yet."""
@@ -35,14 +40,14 @@ def clear_runs(workspace: Workspace) -> None:
     What nobody of ours has made stays: the workspace may be a folder that holds other things.
     """
     shutil.rmtree(_scratch(workspace), ignore_errors=True)
+    kept = {str(job_id) for job_id in workspace.unfinished("distil")}
     for folder in runs_root(workspace).glob("*"):
-        if re.fullmatch("[0-9]{1,18}", folder.name):
-            job = workspace.job(int(folder.name))
-            if job is not None and job.kind == "distil" and job.over:
-                drop_run_folder(workspace, job.id)
+        if folder.name not in kept and _of_a_run(folder):
+            shutil.rmtree(folder, ignore_errors=True)
     for partial in (*workspace.files.partials(), *workspace.student_root.glob(f".*{PARTIAL}")):
-        if time.time() - partial.lstat().st_mtime > FORGOTTEN:
-            _remove(partial)
+        with suppress(FileNotFoundError):  # it is in its place by now
+            if time.time() - partial.lstat().st_mtime > FORGOTTEN:
+                _remove(partial)
 
 
 def scratch(workspace: Workspace) -> Path:
@@ -50,6 +55,14 @@ def scratch(workspace: Workspace) -> Path:
     folder = _scratch(workspace)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _of_a_run(folder: Path) -> bool:
+    """Whether a folder is called as those of runs are, and holds something of a run's state and nothing else."""
+    if not (re.fullmatch("[0-9]{1,18}", folder.name) and folder.is_dir()):
+        return False
+    held = {each.name for each in folder.iterdir()}
+    return held != {HALF} and all(name in (*STATE, HALF) or name.endswith(PARTIAL) for name in held)
 
 
 def _scratch(workspace: Workspace) -> Path:

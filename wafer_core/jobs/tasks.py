@@ -19,7 +19,7 @@ from wafer_core.distill_lot.kept import CHECKPOINT, PLAN
 from wafer_core.errors import UnusableLot
 from wafer_core.explain import attribute
 from wafer_core.jobs.bench import Bench
-from wafer_core.jobs.folders import run_folder, scratch
+from wafer_core.jobs.folders import HALF, run_folder, scratch
 from wafer_core.jobs.queue import missing, missing_attributions, score_urgency, unexplained
 from wafer_core.lot import Lot, Wafer
 from wafer_core.recognise import Recognizer
@@ -152,7 +152,7 @@ def distil(bench: Bench, job: JobRow) -> Task:
     beside = [_unlabelled(workspace.lot(lot_id)) for lot_id in job.payload["settings"].get("pool_lots", ())]
     settings = Settings(**_settings(job.payload["settings"], {field.name for field in fields(Settings)}))
     folder = run_folder(workspace, job.id)
-    half = folder / "student"
+    half = folder / HALF
     shutil.rmtree(half, ignore_errors=True)
     workspace.forget_progress(job.id)  # a run that goes on tells it again
     report = Report(workspace, job, folder / CHECKPOINT)

@@ -136,13 +136,16 @@ def serve(root: Path, idle: float) -> None:
     workspace = Workspace(root)
     worker = Worker(workspace)
     rested, warm, begins, fault = time.monotonic(), False, True, ""
-    there = rested
-    while time.monotonic() - rested < idle and time.monotonic() - there < GONE:
+    away: float | None = None
+    while time.monotonic() - rested < idle:
         try:
             if not root.exists():
+                away = time.monotonic() if away is None else away
+                if time.monotonic() - away > GONE:
+                    break
                 time.sleep(PAUSE)
                 continue
-            there = time.monotonic()
+            away = None
             if begins:
                 worker.begin_anew(stopped=not fault)
                 # Whatever is made for a moment stands there, where the next worker finds what a kill left of it.

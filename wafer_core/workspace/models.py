@@ -26,6 +26,7 @@ from wafer_core.models.folder import (
     names_of,
     shipped_models,
 )
+from wafer_core.models.reference import ENDING
 from wafer_core.workspace.approvals import Approval, ApprovalShelf, put_approval
 
 MOST_NOTE = 2000
@@ -353,8 +354,9 @@ class ModelShelf(ApprovalShelf):
 
     def _kept(self, folder: Path, load: Callable[[], tuple[ModelFile, ...]]) -> tuple[ModelFile, ...]:
         """Read cards once: a page asks for its models at every rerun."""
-        # Files that are written over in place are checked as they are loaded.
-        stamp = _stamp([folder, folder / CARD])
+        # Weights that are written over in place are checked as they are loaded.
+        cards = folder.glob(f"*/{CARD}") if folder == SHIPPED else (folder / CARD, *folder.glob(f"*{ENDING}"))
+        stamp = _stamp([folder, *cards])
         if self._known.get(folder, (None, ()))[0] != stamp:
             self._known[folder] = (stamp, load())
         return self._known[folder][1]
