@@ -96,7 +96,7 @@ def teacher(lot, tmp_path_factory):
 @pytest.fixture(scope="module")
 def beginner(lot, tmp_path_factory):
     """A student that comes with weights, and with cuts of its own that the lot has reason to mend."""
-    return model_of(tmp_path_factory.mktemp("models") / "beginner", lot, share=0.2, change=0.1)
+    return model_of(tmp_path_factory.mktemp("models") / "beginner", lot, share=0.2, change=0.05)
 
 
 def gathered(lot, teacher, chosen, beside=()):

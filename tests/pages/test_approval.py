@@ -24,6 +24,7 @@ from wafer_core.patterns import flags
 from wafer_core.readers.lotfile import write_lot
 from wafer_core.ui.compare import comparison, judgement, kit_button
 from wafer_core.ui.compare.before_after import Guarded
+from wafer_core.ui.shared import state
 from wafer_core.workspace import ProgressPoint, Workspace
 
 Visit = Callable[..., AppTest]
@@ -348,6 +349,64 @@ def test_the_question_asks_for_what_either_file_says_of_the_lot(
     assert {"small-tiny-1", "small-tiny-1-int8"} <= asked
 
 
+def test_a_lot_whose_copy_is_damaged_leaves_the_question_to_the_guard_set(
+    visit: Visit, store: Workspace, lot_id: str, run: int, compared, read
+):
+    read("small-tiny-1")
+    stored = store.files.path(store.lot_file(lot_id))
+    stored.write_bytes(stored.read_bytes()[:-40])
+    state._lot.clear()
+    page = visit("compare", lot=comparison.guard_ground().lot_id, students="student", approve="small-tiny-1")
+    assert not page.exception
+    assert "Its own lot can no longer be read, so nobody knows whether it lost anything there." in texts(page)
+    assert page.button(key="approve-sure").label == "Approve all the same"
+
+
+def test_a_known_loss_is_told_while_a_third_student_still_reads(
+    visit: Visit, store: Workspace, run: int, compared, read, tiny_folder
+):
+    put_student(store, tiny_folder, "older-1")
+    store.approve("older-1")
+    read("small-tiny-1", sets=NEW)
+    page = visit("distill", run=str(run), approve="small-tiny-1")
+    assert "answers as the teacher does on 2 wafers fewer than student, of 6" in texts(page)
+    assert "Its own lot is still being read" not in texts(page)
+    assert list(card_table(page).iloc[0])[4].startswith("−2\u00a0wafers")
+
+
+def test_a_reading_that_failed_is_not_said_to_go_on(visit: Visit, store: Workspace, lot_id: str, run: int, compared):
+    visit("compare", students="student", approve="small-tiny-1")
+    for job in store.jobs("score"):
+        store.end_job(job.id, "failed", "The weights of small-tiny-1 cannot be read.")
+    page = visit("compare", students="student", approve="small-tiny-1")
+    assert "The weights of small-tiny-1 cannot be read." in "".join(str(error.value) for error in page.error)
+    assert "still being read" not in texts(page)
+    assert "Its own lot was not read to its end, so nobody knows" in texts(page)
+    assert page.button(key="approve-sure").label == "Approve all the same"
+
+
+def test_the_question_waits_for_the_answers_of_the_int8_file_too(
+    visit: Visit, store: Workspace, run: int, compared, read, tiny_folder
+):
+    put_student(store, tiny_folder, "older-1")
+    store.approve("older-1")
+    read("small-tiny-1")
+    page = visit("compare", students="student", approve="small-tiny-1")
+    assert "still being counted on how many those of its int8 file differ from older-1-int8." in texts(page)
+    guard = comparison.guard_ground().lot_id
+    assert {"older-1", "older-1-int8"} <= {job.payload["model"] for job in store.jobs("score") if job.lot == guard}
+
+
+def test_the_question_says_that_another_teacher_stands_in(visit: Visit, store: Workspace, run: int, compared, read):
+    read("small-tiny-1")
+    path = store.student_root / "small-tiny-1" / "card.json"
+    document = json.loads(path.read_text())
+    document["made_from"]["teacher_sha256"] = "ab" * 32
+    path.write_text(json.dumps(document))
+    page = visit("compare", students="student", approve="small-tiny-1")
+    assert any("told of teacher, which may answer otherwise" in warning.value for warning in page.warning)
+
+
 @pytest.mark.parametrize(
     ("loss", "upper", "said"),
     [
@@ -380,6 +439,14 @@ def test_no_student_learns_from_what_students_are_judged_by(visit: Visit, store:
     click(page, "start")
     assert "none may learn from them" in texts(page)
     assert store.jobs("distil") == []
+
+
+def test_a_ground_looks_its_lot_up_once(store: Workspace):
+    ground = comparison.guard_ground()
+    lot = ground.lot
+    state._lot.clear()
+    assert ground.lot is lot
+    assert ground == comparison.guard_ground()
 
 
 # The kit -----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from streamlit.testing.v1.element_tree import Block, Node
 from tests.pages.told import address, texts
 from wafer_core.charts.maps import stacks
 from wafer_core.lot import FAIL, PASS, UNTESTED, Lot, Note, NoteKind
+from wafer_core.ui.distill import run_watch
 from wafer_core.ui.lot import gallery, view
 from wafer_core.ui.shared import lot_picker, opinions
 from wafer_core.workspace import Workspace
@@ -156,6 +157,22 @@ def test_of_wafers_that_models_flag_it_is_told_how_many_are_whose(
     lines = [part.value for part in visit(lot=store.add_lot(lot)).markdown]
     (line,) = (line for line in lines if "Unlike anything known" in line and "See" not in line and ":small" in line)
     assert line.endswith(f":small[:gray[{told}]]")
+
+
+def test_a_picture_of_a_map_is_drawn_once_and_copied_never(small_lot: Lot) -> None:
+    wafer = small_lot.wafers[0]
+    assert gallery._pictures(wafer, 72, ("light",)) is gallery._pictures(replace(wafer), 72, ("light",))
+    assert run_watch._picture(wafer, "light") is run_watch._picture(replace(wafer), "light")
+
+
+def test_nothing_is_told_by_the_student_alone_before_the_teacher_has_read_it(
+    visit: Visit, store: Workspace, disc_states: Callable[..., np.ndarray], lot_of: Callable[..., Lot], answer
+) -> None:
+    lot = lot_of([disc_states(8, 8, 0.1, seed=seed) for seed in range(16)])
+    answer(lot, store.model("approved"), ["Normal"] * len(lot), unlike=range(12))
+    said = texts(visit(lot=store.add_lot(lot)))
+    assert "by the student 12: 01, 02" in said
+    assert "alone" not in said
 
 
 def test_a_lot_of_ordinary_wafers_is_said_to_be_so(visit: Visit, lot_id: str) -> None:

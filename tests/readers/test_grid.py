@@ -221,6 +221,11 @@ def test_lines_end_in_many_ways(end):
     assert [(wafer.frame.shape, wafer.failing) for wafer in lot] == [((SIDE, SIDE), BAD)] * 2
 
 
+def test_a_long_run_of_carriage_returns_parts_wafers_as_empty_lines_do():
+    lot = read([grid(lines(ROWS) + "\r" * 200_000 + lines(ROWS))])
+    assert [(wafer.frame.shape, wafer.failing) for wafer in lot] == [((SIDE, SIDE), BAD)] * 2
+
+
 @pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n\n\n"])
 @pytest.mark.parametrize("wafers", [1, 2])
 def test_lines_that_all_stand_apart_are_one_wafer(end, wafers):

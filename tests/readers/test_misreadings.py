@@ -473,6 +473,33 @@ def test_rows_without_a_lot_are_given_none_where_several_have_their_wafer():
     assert not any("that name no lot" in note.text for note in lot.notes)
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_rows_without_a_lot_that_name_the_same_dies_again_are_other_wafers(backwards):
+    ids = ("01", "02", "03")
+    named = [row for wafer in ids for row in dies("L1", wafer)]
+    unnamed = [row for wafer in ids for row in dies("", wafer, passing=5, failing=1)]
+    rows = [*unnamed, *named] if backwards else [*named, *unnamed]
+    lot = read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", rows))], ReadingOptions(pass_bins=(1,)))
+    expected = {**{f"L1/{wafer}": (GOOD, BAD) for wafer in ids}, **{f"d/{wafer}": (BAD, GOOD) for wafer in ids}}
+    assert told(lot) == expected
+    assert not any("that name no lot" in note.text for note in lot.notes)
+
+
+def test_a_few_retests_among_rows_without_a_lot_make_no_other_wafer():
+    rows = merged(dies())
+    again = [("", *row[1:]) for row in rows[:5]]
+    assert told(read([NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", [*rows, *again]))])) == {"A1/01": (GOOD, BAD)}
+
+
+def test_rows_without_a_lot_are_of_the_stated_one():
+    first, *others = dies()
+    named = [first, *dies("A1", "02")]
+    file = NamedBytes("d.csv", list_of("lot,wafer,x,y,bin", [*named, *[("", *row[1:]) for row in others]]))
+    lot = read([file], ReadingOptions(lot="C3"))
+    assert list(told(lot)) == ["A1/01", "A1/02", "C3/01"]
+    assert not any("that name no lot" in note.text for note in lot.notes)
+
+
 TWO = np.stack([STATES, STATES])
 
 
@@ -488,6 +515,9 @@ TWO = np.stack([STATES, STATES])
         ({"wafer": [1.0, 2.5]}, ["m/1", "m/2.5"], None),
         ({"lot": ["", "NULL"], "wafer": ["", "nan"]}, ["m/01", "m/02"], None),
         ({"lot": [" a ", "a"], "wafer": ['="05"', "6"]}, ["a/05", "a/6"], None),
+        ({"wafer": ["", "01"]}, ["m/02", "m/01"], None),
+        ({"wafer": ["", "1"]}, ["m/02", "m/1"], None),
+        ({"lot": ["a", "b"], "wafer": ["", "01"]}, ["a/01", "b/01"], None),
     ],
 )
 def test_ids_beside_maps_are_read_as_those_of_die_lists_are(beside, named, left_out):

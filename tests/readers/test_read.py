@@ -52,6 +52,17 @@ def test_files_stated_to_be_one_lot_are_numbered_through():
     assert names(read([npy("a.npy", 2), npy("b.npy")], ReadingOptions(lot="A9"))) == ["A9/01", "A9/02", "A9/03"]
 
 
+def test_numbers_made_up_are_none_that_a_file_names():
+    file = io.BytesIO()
+    np.savez(file, maps=np.stack([GRID] * 4), wafer=np.array(["", "01", "02", "none"]), lot=np.array("L1"))
+    blank = NamedBytes("blank.npz", file.getvalue())
+    assert names(read([blank])) == ["L1/03", "L1/01", "L1/02", "L1/04"]
+    third = NamedBytes("dies.csv", LIST.replace(b"L1,05,", b"L1,03,"))
+    assert names(read([blank, third])) == ["L1/04", "L1/01", "L1/02", "L1/05", "L1/03"]
+    stated = read([blank, npy("a.npy", 2)], ReadingOptions(lot="L1"))
+    assert names(stated) == ["L1/03", "L1/01", "L1/02", "L1/04", "L1/05", "L1/06"]
+
+
 def test_a_stated_lot_does_not_overrule_the_file_s_own():
     assert names(read([NamedBytes("dies.csv", LIST)], ReadingOptions(lot="A9"))) == ["L1/05"]
 

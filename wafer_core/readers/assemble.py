@@ -100,22 +100,33 @@ def _ids(files: Sequence[FileReading], options: ReadingOptions) -> tuple[list[tu
     notes: list[Note] = []
     # Files that are stated to be one lot are numbered through; otherwise each file counts from 1.
     through = sum(1 for file in files for draft in file.reading.drafts if draft.wafer is None)
-    counted = 0
+    own = {
+        (_lot(draft, file, options), draft.wafer.lstrip("0"))
+        for file in files
+        for draft in file.reading.drafts
+        if draft.wafer is not None
+    }
+    number = 0
     for file in files:
         drafts = file.reading.drafts
-        first, total = (counted, through) if options.lot else (0, len(drafts))
+        number, total = (number, through) if options.lot else (0, len(drafts))
         width = max(2, len(str(total)))
         unnamed = 0
         for position, draft in enumerate(drafts, start=1):
-            number = position
-            if draft.wafer is None:
+            lot, wafer = _lot(draft, file, options), draft.wafer
+            if wafer is None:
                 unnamed += 1
-                number = first + unnamed if options.lot else position
-            wafer = f"{number:0{width}d}" if draft.wafer is None else draft.wafer
-            given.append((sound_text(draft.lot or options.lot or file.stem), sound_text(wafer)))
-        counted += unnamed
+                number = number + 1 if options.lot else max(number + 1, position)
+                while (lot, str(number)) in own:
+                    number += 1
+                wafer = f"{number:0{width}d}"
+            given.append((lot, sound_text(wafer)))
         notes += _id_notes(file, drafts, options, unnamed)
     return _distinct(given, files, notes), notes
+
+
+def _lot(draft: Draft, file: FileReading, options: ReadingOptions) -> str:
+    return sound_text(draft.lot or options.lot or file.stem)
 
 
 def _id_notes(file: FileReading, drafts: Sequence[Draft], options: ReadingOptions, unnamed: int) -> list[Note]:

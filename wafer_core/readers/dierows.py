@@ -27,6 +27,8 @@ _FEW_LINES = 3
 """Rows or columns with dies of which nobody can say whether most between them are empty."""
 _MOST_AGAIN, _FEW_RETESTS = 0.7, 20
 """The share of a wafer's places, and so many of them at least, that no retest of what failed names again."""
+_FEW_SHARED = 0.1
+"""So many of the places of rows without a lot may be retests of dies whose rows name one; more are another wafer's."""
 _MANY_WAFERS, _FEW_DIES = 20, 2
 """Wafers of so few dies each of which no file has so many."""
 _FEW_PLACES = 1_000
@@ -132,7 +134,9 @@ class DieRows:
             raise UnreadableFile(self.name, f"none of its rows gives a die{why}.")
         bins = np.where(kind == numbers.WHOLE, value, NO_BIN) if has_bins else None
         self._check_left(state)
-        code, ids = self._with_lots(code, notes)
+        ids = list(self._codes)
+        if options.lot is None:
+            code, ids = self._with_lots(code, x, y, notes)
         drafts, retested = self._wafers(code, ids, x, y, state, bins)
         self._check_apart(code, ids, x, y, options, named)
         self._check_ids(drafts)
@@ -156,22 +160,26 @@ class DieRows:
             count,
         )
 
-    def _with_lots(self, code: _Integers, notes: list[Note]) -> tuple[_Integers, list[_Ids]]:
+    def _with_lots(
+        self, code: _Integers, x: _Integers, y: _Integers, notes: list[Note]
+    ) -> tuple[_Integers, list[_Ids]]:
         """Give rows without a lot the one lot that others of their wafer name: merged cells hold it once.
+
+        Rows that name the same dies again are left apart, as another lot's wafer of that number.
 
         Returns the number of every row's wafer, and what lot and wafer each number stands for.
         """
         ids = list(self._codes)
-        of_wafer: dict[str | None, list[int]] = defaultdict(list)
-        for number, (lot, wafer) in enumerate(ids):
-            if lot is not None:
-                of_wafer[wafer].append(number)
-        whole, blank = np.arange(len(ids)), np.zeros(len(ids), dtype=bool)
-        for number, (lot, wafer) in enumerate(self._codes):
-            if lot is None and len(of_wafer[wafer]) == 1:
-                [other] = of_wafer[wafer]
-                first = min(number, other)
-                whole[[number, other]], blank[number], ids[first] = first, True, ids[other]
+        joined, blank = np.arange(len(ids)), np.zeros(len(ids), dtype=bool)
+        for number, other in _only_lots(ids).items():
+            joined[number], blank[number] = other, True
+        apart = _sharing(joined[code], x, y, blank[code])
+        blank &= ~np.isin(joined, apart)
+        whole = np.arange(len(ids))
+        for number in np.flatnonzero(blank).tolist():
+            other = int(joined[number])
+            first = min(number, other)
+            whole[[number, other]], ids[first] = first, ids[other]
         if filled := int(np.count_nonzero(blank[code])):
             text = f"Rows that name no lot ({filled:,}) are of the one that others of their wafer name."
             notes.append(Note("assumed", self.name, text))
@@ -332,6 +340,31 @@ class DieRows:
     def _why(self) -> str:
         reasons = [f"{self._listing(found)}: {reason}" for reason, found in self.rejected.items() if found]
         return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _only_lots(ids: Sequence[_Ids]) -> dict[int, int]:
+    """Return for each number of a wafer without a lot the number of that wafer in the only lot that has it."""
+    of_wafer: dict[str | None, list[int]] = defaultdict(list)
+    for number, (lot, wafer) in enumerate(ids):
+        if lot is not None:
+            of_wafer[wafer].append(number)
+    return {
+        number: of_wafer[wafer][0]
+        for number, (lot, wafer) in enumerate(ids)
+        if lot is None and len(of_wafer[wafer]) == 1
+    }
+
+
+def _sharing(code: _Integers, x: _Integers, y: _Integers, blank: NDArray[np.bool_]) -> _Integers:
+    """Return the wafers whose `blank` rows name more than a few dies that their other rows name, too."""
+    if not blank.any():
+        return np.zeros(0, dtype=np.int64)
+    concerned = np.isin(code, code[blank])
+    places = np.unique(np.stack([code, x, y, blank])[:, concerned], axis=1)
+    shared = (places[:3, 1:] == places[:3, :-1]).all(axis=0)
+    of_blank = np.bincount(places[0], places[3])
+    of_both = np.bincount(places[0, 1:][shared], minlength=len(of_blank))
+    return np.flatnonzero(of_both > _FEW_SHARED * of_blank)
 
 
 def _named_again(code: _Integers, x: _Integers, y: _Integers) -> tuple[int, int]:

@@ -15,11 +15,11 @@ from wafer_core.readers.source import Source
 
 ADVICE = "give a die list whose first line names lot, wafer, x, y and bin, or a grid of numbers with a cell a die."
 
-_LINE_END = re.compile(r"\r+\n|\n\r|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Also what comes of writing Windows' line ends where they are made of line feeds once more."""
-_SAFE_CUT = re.compile(r"\n(?!\r)|\r(?![\r\n])")
-_PIECE = 1 << 16
-"""Characters, or a few more, that are parted into lines at a time: a file may be little else than empty lines."""
+_LINE_END = re.compile(r"\r{1,8}\n|\n\r|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Also what comes of writing Windows' line ends where they are made of line feeds once more.
+
+So few carriage returns at most, because a long run of them would be searched for its line feed from each anew.
+"""
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 200
 """Lines that show what cells are parted by."""
@@ -78,11 +78,12 @@ class GridText:
             limits.check_cells(self._name, cells_before + _size(block), with_bins=True)
 
     def _lines(self) -> Iterator[str]:
+        # Line by line and never all at once: a file may be little else than empty lines.
         start = 0
-        while cut := _SAFE_CUT.search(self._text, start + _PIECE):
-            yield from _LINE_END.split(self._text[start : cut.end()])[:-1]
-            start = cut.end()
-        yield from _LINE_END.split(self._text[start:])
+        for end in _LINE_END.finditer(self._text):
+            yield self._text[start : end.start()]
+            start = end.end()
+        yield self._text[start:]
 
     def _filled_lines(self) -> Iterator[tuple[int, str]]:
         """Yield every line that is not empty, with its number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,22 +13,26 @@ from wafer_core.errors import WaferDistillError
 from wafer_core.models.folder import ModelFile, shipped_models
 from wafer_core.ui.compare import comparison
 from wafer_core.ui.compare.before_after import (
+    KINDS,
+    Change,
     Guarded,
     Kind,
     Side,
     ask_guard,
     befores,
+    damaged,
     file_of,
     guarded,
     measured,
     run_of,
     shipped_like,
+    stand_in,
 )
 from wafer_core.ui.compare.judgement import SIGNS, guard_sentence
 from wafer_core.ui.shared import state
-from wafer_core.ui.shared.opinions import watch
+from wafer_core.ui.shared.opinions import problems, states, watch
 from wafer_core.ui.shared.words import count, in_points, moment, plain, probability
-from wafer_core.workspace import Approval, is_shipped
+from wafer_core.workspace import Approval, JobRow, is_shipped
 
 ASKED = "approve"
 """The parameter of the address that names the student whose approval is being asked about."""
@@ -71,39 +75,33 @@ def button(student: ModelFile, quiet: bool = False) -> None:
             _withdraw(standing)
 
 
-def question(student: ModelFile) -> None:
+def question(student: ModelFile, sides: Sequence[Side] | None = None) -> None:
     """Open the dialog that asks before a student is approved, where the address says that it is being asked about.
 
     Neither a refresh nor results that arrive meanwhile close it.
+
+    Args:
+        student: who is asked about.
+        sides: where both of its files stand, as far as the page knows already.
     """
     if state.address(ASKED) == student.folder.name and not approved(student):
-        st.dialog(f"Approve {plain(student.stem)}?", width="medium", on_dismiss=_leave)(_ask)(student)
+        dialog = st.dialog(f"Approve {plain(student.stem)}?", width="medium", on_dismiss=_leave)
+        dialog(_ask)(student, _each_once(_stands(student) if sides is None else sides))
 
 
-def _ask(student: ModelFile) -> None:
-    sides, found, differ = _stands(student), guarded(student), _differing(student, "trained")
-    own, worse, unread = list(filter(_own_lot, sides)), lot_sentence(sides), found is None and not is_shipped(student)
-    st.markdown(consequence(student, differ, _differing(student, "int8")))
-    if unread:
-        ask_guard(student)
-        st.info("The guard set is still being read, so nobody knows yet what this student has lost.")
-    elif found is not None:
-        say = st.warning if found.judgement == "lost" else st.info
-        say(guard_sentence(found), icon=SIGNS[found.judgement])
-    if worse:
-        st.warning(worse, icon=SIGNS["lost"])
-    if differ is None:
-        comparison.ask_missing(comparison.guard_ground(), _now_and_then(student, "trained"))
-    for side in own:
-        comparison.ask(side.compared)
-    if not all(side.complete for side in own):
-        st.caption("Its own lot is still being read, so nobody knows yet whether it lost anything there.")
-    drawn = [not unread, differ is not None, *(side.complete for side in own)]
-    if not all(drawn):
-        watch(lambda: _known(student, own), drawn)
-    doubtful = unread or worse or (found is not None and found.judgement == "lost")
+def _ask(student: ModelFile, sides: Sequence[Side]) -> None:
+    own = list(filter(_own_lot, sides))
+    # Before anything is counted: what is not known below was asked for then, and is waited for.
+    asked = _asked(student, own)
+    found, differ = guarded(student), {kind: _differing(student, kind) for kind in KINDS}
+    st.markdown(consequence(student, differ))
+    problems(asked)
+    doubts = [_guard_doubt(student, found, asked), _lot_doubt(student, sides, asked)]
+    if asked:
+        drawn = _drawn(student, found, differ, own), [job.state for job in asked]
+        watch(lambda: (_known(student, own), states(asked)), drawn)
     with st.container(horizontal=True):
-        sure = "Approve all the same" if doubtful else "Approve"
+        sure = "Approve all the same" if any(doubts) else "Approve"
         if st.button(sure, type="primary", icon=":material/verified:", key="approve-sure"):
             _approve(student, found, sides)
         if st.button("Cancel", key="approve-not"):
@@ -111,11 +109,60 @@ def _ask(student: ModelFile) -> None:
             st.rerun()
 
 
+def _asked(student: ModelFile, own: Sequence[Side]) -> list[JobRow]:
+    """Queue what the question does not know yet and return the jobs that will bring it, each once."""
+    # A shipped student changes hands with its trained weights; its int8 file is told of where that is known.
+    kinds: Iterable[Kind] = ["trained"] if is_shipped(student) else _kinds(student)
+    models = [model for kind in kinds for model in _now_and_then(student, kind)]
+    wanted = [*ask_guard(student), *comparison.ask_missing(comparison.guard_ground(), models)]
+    wanted += [job for side in own for job in comparison.ask(side.compared)]
+    return list({job.id: job for job in wanted}.values())
+
+
+def _guard_doubt(student: ModelFile, found: Guarded | None, asked: Sequence[JobRow]) -> bool:
+    """Say what the guard set says of a student and return whether that speaks against it, or is not known."""
+    if found is not None:
+        say = st.warning if found.judgement == "lost" else st.info
+        say(guard_sentence(found), icon=SIGNS[found.judgement])
+        return found.judgement == "lost"
+    if is_shipped(student):
+        return False
+    reading = _reading(asked, comparison.guard_ground().lot_id)
+    st.info(f"The guard set {reading}, so nobody knows yet what this student has lost.")
+    return True
+
+
+def _lot_doubt(student: ModelFile, sides: Sequence[Side], asked: Sequence[JobRow]) -> bool:
+    """Say what a student lost on the lot it was made of and return whether it did, or whether nobody knows."""
+    own, worse, run = list(filter(_own_lot, sides)), lot_sentence(sides), run_of(student)
+    if own and (stood_in := stand_in(student, own[0].compared.teacher.model)):
+        st.warning(stood_in)
+    if worse:
+        st.warning(worse, icon=SIGNS["lost"])
+    unread = [side for side in own if side.shipped is None]
+    if unread:
+        reading = _reading(asked, unread[0].ground.lot_id)
+        st.caption(f"Its own lot {reading}, so nobody knows yet whether it lost anything there.")
+    gone = run is not None and damaged(run)
+    if gone:
+        st.caption("Its own lot can no longer be read, so nobody knows whether it lost anything there.")
+    return bool(worse or unread or gone)
+
+
+def _reading(asked: Sequence[JobRow], lot_id: str) -> str:
+    """Return in words how far a lot is that some model has not read."""
+    gave_up = any(job.lot == lot_id and job.over and job.state != "done" for job in asked)
+    return "was not read to its end" if gave_up else "is still being read"
+
+
 def _stands(student: ModelFile) -> list[Side]:
     """Return where both files of a student stand, whichever a page shows; nothing where no run here made it."""
     run = run_of(student)
-    sides = [side for each in measured(run, student).values() for side in each] if run else []
-    # Without an int8 file it is the trained one twice.
+    return [side for each in measured(run, student).values() for side in each] if run else []
+
+
+def _each_once(sides: Sequence[Side]) -> list[Side]:
+    """Return every file on every ground once: without an int8 file it is the trained one twice."""
     return list({(side.ground.lot_id, side.new.model.sha256): side for side in sides}.values())
 
 
@@ -123,36 +170,61 @@ def _own_lot(side: Side) -> bool:
     return not side.ground.guard and not side.ground.benchmark
 
 
+def _drawn(
+    student: ModelFile, found: Guarded | None, differ: Mapping[Kind, int | None], own: Sequence[Side]
+) -> list[bool]:
+    """Return what was known as the question was drawn, in the order of `_known`."""
+    guard = is_shipped(student) or found is not None
+    return [guard, *(one is not None for one in differ.values()), *(one for side in own for one in _complete(side))]
+
+
+def _complete(side: Side) -> list[bool]:
+    return [standing.said.complete for standing in side.compared.all]
+
+
 def _known(student: ModelFile, own: Sequence[Side]) -> list[bool]:
-    """Return what is known by now: what the guard set says, how many answers change there, and each side of its lot."""
+    """Return what is known by now: what the guard set says, how many answers change there, and who has read its lot."""
     guard = is_shipped(student) or guarded(student) is not None
-    read = (min(comparison.answered(side.compared)) == side.ground.wafers for side in own)
-    return [guard, _differing(student, "trained") is not None, *read]
+    read = (wafers == side.ground.wafers for side in own for wafers in comparison.answered(side.compared))
+    return [guard, *(_differing(student, kind) is not None for kind in KINDS), *read]
 
 
 def _leave() -> None:
     state.put(**{ASKED: None})
 
 
-def consequence(student: ModelFile, differ: int | None, differ_int8: int | None) -> str:
+def consequence(student: ModelFile, differ: Mapping[Kind, int | None]) -> str:
     """Return what an approval changes.
 
     Args:
         student: who is to be approved.
-        differ: wafers of the guard set on which its answers are not those given now; None while that is not known.
-        differ_int8: the same of its int8 file.
+        differ: wafers of the guard set on which the answers of either file are not those given now; None while that
+            is not known.
     """
-    before, wafers = plain(_read_with_now(student, "trained").name), f"{comparison.guard_ground().wafers:,} wafers"
+    changes = " ".join(_change(student, kind, differ[kind]) for kind in _kinds(student))
+    return f"From now on every page reads with **{plain(student.stem)}**. {changes}".rstrip()
+
+
+def _change(student: ModelFile, kind: Kind, differ: int | None) -> str:
+    """Return on how many wafers of the guard set the answers of one file change; of an int8 file, after the other."""
+    before, wafers = plain(_read_with_now(student, kind).name), f"{comparison.guard_ground().wafers:,} wafers"
+    if kind == "int8":
+        if differ is not None:
+            return f"Those of its int8 file differ on {differ:,} from {before}."
+        if is_shipped(student):
+            return ""
+        return f"It is still being counted on how many those of its int8 file differ from {before}."
     if differ is None:
-        guard = f"it is still being counted on how many of {wafers} its answers differ from those of {before}"
-    else:
-        guard = f"its answers differ on {differ:,} of {wafers} from those of {before}"
-    said = f"From now on every page reads with **{plain(student.stem)}**. On the guard set {guard}."
-    if differ_int8 is None or file_of(student, "int8").entry.precision != "int8":
-        return said
-    return (
-        f"{said} Those of its int8 file differ on {differ_int8:,} from {plain(_read_with_now(student, 'int8').name)}."
-    )
+        return (
+            f"On the guard set it is still being counted on how many of {wafers} its answers differ from those of "
+            f"{before}."
+        )
+    return f"On the guard set its answers differ on {differ:,} of {wafers} from those of {before}."
+
+
+def _kinds(student: ModelFile) -> list[Kind]:
+    """Return which files a student has."""
+    return list(KINDS) if file_of(student, "int8").entry.precision == "int8" else ["trained"]
 
 
 def _read_with_now(student: ModelFile, kind: Kind) -> ModelFile:
@@ -179,21 +251,21 @@ def lot_sentence(sides: Sequence[Side]) -> str | None:
 
     Of its files the one that lost more is told. None where none lost anything there, or where that is not known.
     """
-    known = [side for side in filter(_own_lot, sides) if side.changes]
-    worst = max(known, key=_fewer, default=None)
-    if worst is None or _fewer(worst) <= 0:
+    known = [(side.new, side.shipped) for side in filter(_own_lot, sides) if side.shipped is not None]
+    worst = max(known, key=lambda one: _fewer(one[1]), default=None)
+    if worst is None or _fewer(worst[1]) <= 0:
         return None
-    shipped, who = worst.changes[0], "its int8 file" if worst.new.model.entry.precision == "int8" else "it"
+    new, shipped = worst
+    who = "its int8 file" if new.model.entry.precision == "int8" else "it"
     return (
-        f"On the lot it was made of {who} answers as the teacher does on {count(_fewer(worst), 'wafer')} fewer than "
+        f"On the lot it was made of {who} answers as the teacher does on {count(_fewer(shipped), 'wafer')} fewer than "
         f"{plain(shipped.before.name)}, of {shipped.fidelity.n:,} (McNemar p {probability(shipped.fidelity.p)})."
     )
 
 
-def _fewer(side: Side) -> int:
-    """Return on how many wafers fewer than the shipped one a new student answers as the teacher does."""
-    shipped = side.changes[0].fidelity
-    return shipped.teacher_only - shipped.student_only
+def _fewer(change: Change) -> int:
+    """Return on how many wafers fewer than the one before a new student answers as the teacher does."""
+    return change.fidelity.teacher_only - change.fidelity.student_only
 
 
 # Doing it ------------------------------------------------------------------------------------------
@@ -243,7 +315,7 @@ def figures(found: Guarded | None, sides: Sequence[Side] = ()) -> dict[str, Any]
     guard = {**found.to_json(), "set": comparison.guard_ground().lot_id} if found else None
     grounds: dict[str, dict[str, Any]] = {}
     for side in sides:
-        if side.complete:
+        if side.changes:
             grounds.setdefault(side.ground.lot_id, _ground(side))["files"].append(_file(side))
     return {"guard": guard, "grounds": list(grounds.values())}
 

@@ -20,6 +20,7 @@ from wafer_core.ui.compare import comparison
 from wafer_core.ui.compare.comparison import Comparison, Ground, Standing
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.opinions import Opinion
+from wafer_core.ui.shared.words import plain
 from wafer_core.workspace import JobRow, is_shipped
 
 Kind = Literal["trained", "int8"]
@@ -80,7 +81,13 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One ground with a teacher, the students of before and the new one, as far as they have answered."""
+    """One ground with a teacher, the students of before and the new one, as far as they have answered.
+
+    Args:
+        compared: all of them, the shipped student first and the new one last.
+        new: the new one.
+        changes: against each of those before that has answered on every wafer; none before teacher and new one have.
+    """
 
     compared: Comparison
     new: Standing
@@ -95,6 +102,11 @@ class Side:
     def complete(self) -> bool:
         """Whether every model has answered on every wafer."""
         return self.compared.complete
+
+    @property
+    def shipped(self) -> Change | None:
+        """What changed against the shipped student; None before that is known, whoever else has answered."""
+        return next((one for one in self.changes if one.before is self.compared.students[0]), None)
 
 
 def measured(run: JobRow, student: ModelFile) -> dict[Kind, list[Side]]:
@@ -121,12 +133,41 @@ def _teacher(run: JobRow) -> ModelFile:
 
 
 def _grounds(lot_id: str) -> list[Ground]:
-    """Return the grounds, the lot first; one that is no longer here is left out, and one that is a ground twice."""
+    """Return the grounds, the lot first; one that is gone or cannot be read is left out, and one that is one twice."""
     shipped = [ground for ground in (comparison.guard_ground(), comparison.benchmark_ground()) if ground is not None]
     row = next((row for row in state.workspace().lots() if row.id == lot_id), None)
-    if row is None or row.id in {ground.lot_id for ground in shipped}:
+    if row is None or row.id in {ground.lot_id for ground in shipped} or not _readable(row.id):
         return shipped
     return [Ground(row.id, row.title, row.wafers, row.labelled, benchmark=False), *shipped]
+
+
+def damaged(run: JobRow) -> bool:
+    """Return whether the lot of a run is still here and its stored copy cannot be read."""
+    return run.lot in {row.id for row in state.workspace().lots()} and not _readable(run.lot)
+
+
+def _readable(lot_id: str) -> bool:
+    try:
+        state.load_lot(lot_id)
+    except WaferDistillError:
+        return False
+    return True
+
+
+def stand_in(student: ModelFile, beside: ModelFile) -> str | None:
+    """Return in a sentence that another teacher stands in the place of the one that taught a student, where it does.
+
+    Args:
+        student: any file of it.
+        beside: the teacher it is held against.
+    """
+    taught_by = student.card.made_from.get("teacher_sha256")
+    if taught_by is None or taught_by == beside.sha256:
+        return None
+    return (
+        f"The teacher of {plain(student.stem)}, weights {taught_by[:12]}, is no longer here. What is told of the "
+        f"teacher below is told of {plain(beside.name)}, which may answer otherwise."
+    )
 
 
 def _sides(grounds: Sequence[Ground], teacher: ModelFile, student: ModelFile, kind: Kind) -> list[Side]:
@@ -136,9 +177,9 @@ def _sides(grounds: Sequence[Ground], teacher: ModelFile, student: ModelFile, ki
 
 def _side(compared: Comparison) -> Side:
     *earlier, new = compared.students
-    if not compared.complete:
-        return Side(compared, new, ())
-    return Side(compared, new, tuple(_change(compared, before, new) for before in earlier))
+    read = compared.teacher.said.complete and new.said.complete
+    known = [before for before in earlier if read and before.said.complete]
+    return Side(compared, new, tuple(_change(compared, before, new) for before in known))
 
 
 def _change(compared: Comparison, before: Standing, new: Standing) -> Change:

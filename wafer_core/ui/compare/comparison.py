@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -55,9 +56,9 @@ class Ground:
     benchmark: bool
     guard: bool = False
 
-    @property
+    @cached_property
     def lot(self) -> Lot:
-        """The wafers themselves."""
+        """The wafers themselves, looked up once as the store is asked where they lie."""
         return state.load_lot(self.lot_id)
 
     @property

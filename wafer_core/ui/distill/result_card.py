@@ -11,7 +11,7 @@ from wafer_core.compare import Paired, Rate
 from wafer_core.lot import Wafer
 from wafer_core.models.folder import ModelFile
 from wafer_core.ui.compare import approval, comparison, judgement, speed_button, wafer_list
-from wafer_core.ui.compare.before_after import KINDS, Change, Kind, Side, ask_guard, guarded
+from wafer_core.ui.compare.before_after import KINDS, Change, Kind, Side, ask_guard, guarded, stand_in
 from wafer_core.ui.compare.comparison import Ground, Standing
 from wafer_core.ui.shared import state
 from wafer_core.ui.shared.choices import segmented
@@ -42,7 +42,8 @@ def draw(measured: Mapping[Kind, Sequence[Side]], student: ModelFile) -> None:
     """Draw the card of the file chosen; what either has not read yet is asked for, and the page redrawn as it comes."""
     found = measured[_kind()]
     st.markdown("**Before and after**")
-    _stand_in(found, student)
+    if stood_in := stand_in(student, found[0].compared.teacher.model):
+        st.warning(stood_in)
     _sentence(student)
     # The question that comes before an approval is about both files, whichever is looked at.
     reading = _progress([side for sides in measured.values() for side in sides], student)
@@ -59,16 +60,6 @@ def draw(measured: Mapping[Kind, Sequence[Side]], student: ModelFile) -> None:
 
 def _kind() -> Kind:
     return "int8" if state.address("file") == "int8" else "trained"
-
-
-def _stand_in(found: Sequence[Side], student: ModelFile) -> None:
-    """Say where another teacher stands in the place of the one that taught the student."""
-    taught_by, beside = student.card.made_from.get("teacher_sha256"), found[0].compared.teacher.model
-    if taught_by is not None and taught_by != beside.sha256:
-        st.warning(
-            f"The teacher of {plain(student.stem)}, weights {taught_by[:12]}, is no longer here. What is told of the "
-            f"teacher below is told of {plain(beside.name)}, which may answer otherwise."
-        )
 
 
 # What it comes to --------------------------------------------------------------------------------
@@ -107,7 +98,7 @@ def _table(found: Sequence[Side]) -> pd.DataFrame:
 
 
 def _rows(side: Side) -> Iterator[dict[str, str]]:
-    shipped = side.changes[0] if side.changes else None
+    shipped = side.shipped
     last = f"New against {plain(side.compared.students[0].name)}"
     wafers = count(side.ground.wafers, "wafer")
     yield {

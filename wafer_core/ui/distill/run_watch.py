@@ -96,7 +96,7 @@ def _verdicts(teacher: ModelFile, logits: Sequence[Sequence[float]]) -> Verdicts
     return decode_with(teacher, rows)
 
 
-@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=BY_MAP)
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=BY_MAP)
 def _picture(wafer: Wafer, theme: Theme) -> bytes:
     return map_png(wafer.states, theme, PIXELS, square=True)
 

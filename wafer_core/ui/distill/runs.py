@@ -253,9 +253,10 @@ def _done(job: JobRow) -> None:
             state.go("compare", student=student.name, students=None, who=None)
         approval.button(student)
         kit_button.draw(student, key="download")
-    approval.question(student)
+    found = measured(job, student)
+    approval.question(student, [side for sides in found.values() for side in sides])
     run_record.draw(student)
-    result_card.draw(measured(job, student), student)
+    result_card.draw(found, student)
     curves.draw(jobs.progress(state.workspace(), job.id), _trained(job), job.id)
     st.caption(
         "Agreement is how often the student gives the teacher's answer on wafers kept from training. "

@@ -201,11 +201,12 @@ def _nothing(said: Opinions) -> None:
 # Maps --------------------------------------------------------------------------------------------
 
 
-@st.cache_data(show_spinner=False, max_entries=2048, hash_funcs=BY_MAP)
-def _pictures(wafer: Wafer, pixels: int, themes: tuple[Theme, ...], square: bool = False) -> list[str]:
+# As resources: a cache of data would copy every picture of a table at each redraw.
+@st.cache_resource(show_spinner=False, max_entries=2048, hash_funcs=BY_MAP)
+def _pictures(wafer: Wafer, pixels: int, themes: tuple[Theme, ...], square: bool = False) -> tuple[str, ...]:
     """Return a map's pictures as `data:` addresses."""
     pictures = map_pngs(wafer.states, themes, pixels, square)
-    return ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
+    return tuple("data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures)
 
 
 def _cards(said: Opinions, shown: NDArray[np.intp]) -> list[Card]:

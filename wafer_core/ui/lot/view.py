@@ -274,7 +274,7 @@ def _wafers(
         return
     most = NAMED if len(said.lot.lots) == 1 else NAMED // 3
     named = {i: wafer_name(said.lot, said.lot.wafers[i]) for i in wafers}
-    listed = _listed(list(named.values()), most) if by_role is None else _by_role(named, by_role, most)
+    listed = _listed(list(named.values()), most) if by_role is None else _by_role(named, by_role, most, said.complete)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.markdown(f"**{label} {len(wafers):,}**  \n:small[:gray[{plain(listed)}]]", width="stretch")
         st.button("See", key=f"see-{show}", on_click=_see, args=(show,), help="Show only these wafers below.")
@@ -288,11 +288,12 @@ def _listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _by_role(named: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]], most: int) -> str:
+def _by_role(named: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]], most: int, complete: bool) -> str:
     """Return whose word some wafers are, of their names by their positions.
 
     `by both: 02, 11 · by the student: 05`, and of more than `most` wafers how many each, and a few of them:
-    `by both 32: 0003, 0021 … · by the teacher alone 237: 0001, 0007 …`.
+    `by both 32: 0003, 0021 … · by the teacher alone 237: 0001, 0007 …`. Before the
+    opinions are `complete` nothing is told by one alone: the other may not have read these wafers yet.
     """
     groups: dict[str, list[str]] = {"both": [], **{f"the {role}": [] for role in sorted(by_role, reverse=True)}}
     for i, wafer in named.items():
@@ -301,9 +302,9 @@ def _by_role(named: Mapping[int, str], by_role: Mapping[Role, NDArray[np.bool_]]
     found = {whose: names for whose, names in groups.items() if names}
     if len(named) <= most:
         return " · ".join(f"by {whose}: {_listed(names, most)}" for whose, names in found.items())
-    few = max(1, most // len(found))
+    few, lone = max(1, most // len(found)), " alone" if complete else ""
     return " · ".join(
-        f"by {whose}{'' if whose == 'both' else ' alone'} {len(names):,}: "
+        f"by {whose}{'' if whose == 'both' else lone} {len(names):,}: "
         f"{', '.join(names[:few])}{' …' if len(names) > few else ''}"
         for whose, names in found.items()
     )
