@@ -58,6 +58,12 @@ def score(lot, *options, model="student-int8"):
     return out.read_bytes()
 
 
+def only(folder, pattern):
+    """The one file of a folder that fits; looked for to the end, so that no look-up is left open."""
+    [found] = folder.glob(pattern)
+    return found
+
+
 def grid_text(states):
     return "\n".join(",".join(map(str, row)) for row in states.tolist()) + "\n"
 
@@ -173,12 +179,12 @@ def _other_card(copied, change):
 
 
 def _other_weights(copied):
-    file = next(copied.glob("*.int8.onnx"))
+    file = only(copied, "*.int8.onnx")
     file.write_bytes(file.read_bytes()[:-1] + b"\0")
 
 
 def _no_weights(copied):
-    next(copied.glob("*.int8.onnx")).unlink()
+    only(copied, "*.int8.onnx").unlink()
 
 
 def _swapped_weights(copied):
@@ -222,21 +228,21 @@ def test_a_kit_of_a_card_without_novelty_leaves_it_and_the_flag_empty(copied, re
     ],
 )
 def test_a_damaged_reference_answers_nothing(copied, recognise, damage, said):
-    damage(next(copied.glob("*.novelty.safetensors")))
+    damage(only(copied, "*.novelty.safetensors"))
     with pytest.raises(recognise.BrokenModel, match=said):
         recognise.load(copied, "int8")
 
 
 def test_a_reference_of_another_graph_answers_nothing(copied, recognise):
     data = reference_bytes(Reference(np.zeros(4, np.float32), np.zeros((2, 4), np.float32)))
-    next(copied.glob("*.novelty.safetensors")).write_bytes(data)
+    only(copied, "*.novelty.safetensors").write_bytes(data)
     _other_card(copied, lambda card: card["novelty"].update(sha256=hashlib.sha256(data).hexdigest()))
     with pytest.raises(recognise.BrokenModel, match="the reference of another graph"):
         recognise.load(copied, "int8")
 
 
 def test_a_card_cannot_name_a_file_elsewhere(copied, recognise):
-    weights = next(copied.glob("*.int8.onnx"))
+    weights = only(copied, "*.int8.onnx")
     shutil.copy(weights, copied.parent / "outside.onnx")
     entry = {"engine": "onnx", "precision": "int8", "thresholds": [0.5] * 8}
     entry["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
