@@ -38,9 +38,9 @@ def distil_lot(
 
     A `Progress` is told after every step, a `Stage` before every other part of the work, and `Examples`
     once, before the first step: nothing takes longer than a few seconds, so that the caller can turn to
-    something else in between, or leave. The
-    steps are fixed before the first one from what the machine was measured to do, and the student is a
-    function of seed, steps, lots and teacher: torch is held to one thread, as more would round otherwise.
+    something else in between, or leave. The steps are fixed before the first one from what the machine was
+    measured to do, and the student is a function of seed, steps, lots and teacher: torch is held to one
+    thread, as more would round otherwise.
 
     Labels that a lot may carry are not read. `out` becomes a model folder with `student.safetensors`,
     `student.onnx`, `student.int8.onnx`, `student.novelty.safetensors` where there are wafers enough to tell it,
