@@ -667,6 +667,7 @@ def test_more_bins_than_anyone_looks_through_are_asked_about_in_writing(bins, pi
     [
         ("pass_bins", (3, 7), None, "Choose at least one bin that passes."),
         ("pass_bins", (), "", "Choose at least one bin that passes."),
+        ("pass_bins", (), "1_0", "Bins are whole numbers with commas between them, such as 1, 2."),
         ("pass_bins", (), "one", "Bins are whole numbers with commas between them, such as 1, 2."),
         ("cells", ("states", "bins"), None, "Choose what the cells hold."),
         ("lot", (), " ", "Give the lot a name."),

@@ -244,7 +244,7 @@ def _cells(name: Cells | None) -> str:
 
 def _bins(text: str) -> tuple[int, ...]:
     """Return the whole numbers of `1, 2`, or none at all where something else stands there."""
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.replace(";", ",").split(",") if part.strip()))
-    except ValueError:
-        return ()
+    parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
+    # As on the command line not all that `int` takes: of 1_0 it makes ten.
+    whole = all(re.fullmatch("-?[0-9]{1,99}", part) for part in parts)
+    return tuple(dict.fromkeys(map(int, parts))) if whole else ()
